@@ -1,0 +1,207 @@
+/**
+ * @module
+ * The base class: joins entries, persisted fields, routes and handles, and adds little of its own.
+ */
+import { DurableObject, RpcTarget } from "cloudflare:workers";
+import { enter, openScope, own, run, wrapPrototypes, type Owner } from "./entry.ts";
+import { DurableError } from "./errors.ts";
+import { from, type ByName } from "./object/object.ts";
+import { Fields, fieldAccessors, FIELDS } from "./persisted/fields.ts";
+import { planOf, type AnyClass, type HttpEngine } from "./plan.ts";
+
+/** How long an entry waits for `onStart`, in milliseconds: what the platform gives `blockConcurrencyWhile`. */
+const START_TIMEOUT = 30_000;
+
+/** Hooks of the user's class that only the library calls. */
+const HOOKS = ["onStart"];
+
+/** Members that the platform itself calls; it never offers the others of these names to a stub. */
+const PLATFORM = new Set(["constructor", "fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"]);
+
+/**
+ * The class to extend: a Durable Object with persisted fields, routes and entries.
+ *
+ * Methods and getters that the subclass defines can be called through a stub; what the base defines,
+ * hooks and persisted fields cannot. TypeScript's `private` and `protected` vanish at run time and
+ * stay callable: use `#private`, or list what a stub may call in `static rpc`.
+ *
+ * @example
+ * ```ts
+ * export class Counter extends DurableBase<Env> {
+ *   @Persisted() accessor count = 0;
+ *   increment({ by }: { by: number }) {
+ *     return (this.count += by);
+ *   }
+ * }
+ * ```
+ */
+export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends DurableObject<Env, Props> {
+  /** The members a stub can reach, in place of all that the class defines; `fetch` stays reachable. */
+  static rpc?: readonly string[];
+
+  /**
+   * Finds objects of this class: `Counter.from(env.COUNTER).byName("alice")` is
+   * `Object.from(env.COUNTER).byName("alice")`, and a namespace of another class is a type error.
+   */
+  static from<T extends DurableBase<never, never>>(
+    this: abstract new (ctx: DurableObjectState<never>, env: never) => T,
+    namespace: DurableObjectNamespace<T>,
+  ): ByName<T> {
+    return from<T>(namespace);
+  }
+
+  constructor(ctx: DurableObjectState<Props>, env: Env) {
+    super(ctx, env);
+    const shape = shapeOf(new.target);
+    const life = new Life(this, ctx, shape);
+    own(this, life);
+    Object.defineProperty(this, FIELDS, { value: life.fields });
+    Object.defineProperties(this, shape.hidden);
+    Object.defineProperties(this, shape.fields);
+  }
+
+  /** Runs before the first entry of every wake-up; while it runs, entries wait. If it throws, the caller
+   * gets the error and the next entry tries again. Not reachable through a stub. */
+  onStart?(): void | Promise<void>;
+
+  /**
+   * The name the object was addressed by. Not reachable through a stub.
+   *
+   * @throws DurableError `name-unknown` when the object was woken by its id and has never been written to.
+   */
+  get name(): string {
+    const name = this.ctx.id.name ?? fieldsOf(this).storedName();
+    if (name !== undefined) return name;
+    throw new DurableError(
+      "name-unknown",
+      `${this.constructor.name}.name: the object was woken by its id alone and has not stored its name yet. Address it by name: \`Object.from(env.${this.constructor.name.toUpperCase()}).byName(name)\`.`,
+    );
+  }
+
+  /** Answers HTTP: by the class's routes, else 404. A subclass may override it and call `super.fetch(request)`. */
+  override async fetch(request: Request): Promise<Response> {
+    const life = lives.get(this)!;
+    const engine = life.shape.engine();
+    if (engine === undefined) return new Response("Not Found", { status: 404 });
+    if (openScope(life) !== undefined) return await engine.answer(this, request);
+    try {
+      return (await enter(life, engine.answer as () => unknown, undefined, [this, request])) as Response;
+    } catch (error) {
+      return engine.refuse(error);
+    }
+  }
+}
+
+interface Shape {
+  readonly fields: PropertyDescriptorMap;
+  readonly hidden: PropertyDescriptorMap;
+  engine(): HttpEngine | undefined;
+  verify(self: object): void;
+}
+
+const shapes = new WeakMap<AnyClass, Shape>();
+const lives = new WeakMap<object, Life>();
+
+/** What all instances of a class have in common, made with the first of them. */
+function shapeOf(cls: AnyClass): Shape {
+  let shape = shapes.get(cls);
+  if (shape === undefined) shapes.set(cls, (shape = makeShape(cls)));
+  return shape;
+}
+
+function makeShape(cls: AnyClass): Shape {
+  const plan = planOf(cls);
+  const fields = fieldAccessors(cls, plan);
+  wrapPrototypes(cls.prototype as object, DurableBase.prototype, plan.prepare, new Set(plan.fields.keys()));
+  let engine: HttpEngine | undefined;
+  return {
+    fields: fields.descriptors,
+    hidden: hiddenMembers(cls, new Set(plan.fields.keys())),
+    engine: () => (engine ??= plan.engine?.(plan)),
+    verify: fields.verify,
+  };
+}
+
+/** Own properties that shadow what a stub must not reach: the platform offers prototype members only. */
+function hiddenMembers(cls: AnyClass, fields: ReadonlySet<string>): PropertyDescriptorMap {
+  const allowed = (cls as { rpc?: readonly string[] }).rpc;
+  const hidden: PropertyDescriptorMap = {};
+  for (let proto = cls.prototype as object; proto !== DurableObject.prototype; proto = Object.getPrototypeOf(proto) as object) {
+    for (const name of Object.getOwnPropertyNames(proto)) {
+      if (PLATFORM.has(name) || fields.has(name) || Object.hasOwn(hidden, name)) continue;
+      const ours = Object.hasOwn(DurableBase.prototype, name) || HOOKS.includes(name);
+      if (!ours && (allowed === undefined || allowed.includes(name))) continue;
+      hidden[name] = { ...Object.getOwnPropertyDescriptor(proto, name), enumerable: false };
+    }
+  }
+  return hidden;
+}
+
+/** The life of one instance, as its entries see it: construction, start, writes. */
+class Life implements Owner {
+  readonly fields: Fields;
+  readonly shape: Shape;
+  readonly targetClass = RpcTarget;
+  isConstructing = true;
+  readonly #self: DurableBase<never, never>;
+  #isReady = false;
+  #starting: Promise<void> | undefined;
+
+  constructor(self: DurableBase<never, never>, ctx: DurableObjectState, shape: Shape) {
+    this.#self = self;
+    this.shape = shape;
+    this.fields = new Fields(self, ctx, this);
+    lives.set(self, this);
+    queueMicrotask(() => (this.isConstructing = false));
+  }
+
+  start(): Promise<void> | undefined {
+    return this.#isReady ? undefined : (this.#starting ??= this.#begin());
+  }
+
+  flush(): void {
+    this.fields.flush();
+  }
+
+  #begin(): Promise<void> | undefined {
+    this.shape.verify(this.#self);
+    const onStart = this.#self.onStart;
+    const result = onStart === undefined ? undefined : run(this, onStart as () => unknown, this.#self, []);
+    if (!(result instanceof Promise)) {
+      this.#isReady = true;
+      return undefined;
+    }
+    return bounded(result, this.#self.constructor.name).then(
+      () => {
+        this.#isReady = true;
+      },
+      (error: unknown) => {
+        this.#starting = undefined;
+        throw error;
+      },
+    );
+  }
+}
+
+async function bounded(start: Promise<unknown>, name: string): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new DurableError(
+          "start-timeout",
+          `${name}.onStart did not end within ${START_TIMEOUT} ms; the next call tries again. Start long work in it without awaiting: \`this.ctx.waitUntil(work())\`.`,
+        ),
+      );
+    }, START_TIMEOUT);
+  });
+  try {
+    await Promise.race([start, tooLong]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function fieldsOf(self: object): Fields {
+  return (self as { [FIELDS]: Fields })[FIELDS];
+}

@@ -1,0 +1,166 @@
+/**
+ * @module
+ * Entries: the one gate through which everything reaches an object from outside.
+ *
+ * A gate waits until the object has started, opens a scope, runs the method, lets the object write
+ * what changed, and hands the result out as plain data. A method called from inside an open scope of
+ * the same object is a plain call. Scopes live in `AsyncLocalStorage` (on by default from
+ * compatibility date 2026-08-04), which tells an inside call from an outside one across awaits.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { DurableError } from "./errors.ts";
+import type { Prepare } from "./plan.ts";
+import { unwrap } from "./snapshot.ts";
+
+/** One object as its entries see it. */
+export interface Owner {
+  /** True until the first microtask after construction: calls are then the constructor's own. */
+  readonly isConstructing: boolean;
+  /** The class of live objects that a method may hand out (`RpcTarget`). */
+  readonly targetClass: abstract new () => object;
+  /** Undefined once the object has started; before, a promise of that. */
+  start(): Promise<void> | undefined;
+  /** Writes what changed. Never throws: a failure is put on each scope that wrote. */
+  flush(): void;
+}
+
+/** The time from the beginning of an entry to its end. */
+export class Scope {
+  readonly owner: Owner;
+  /** A closed scope (of a timer that outlived its entry) counts as outside. */
+  isOpen = true;
+  /** Why a write of this entry failed; every further change in it fails alike. */
+  failure: DurableError | undefined = undefined;
+
+  constructor(owner: Owner) {
+    this.owner = owner;
+  }
+}
+
+type Method = (this: unknown, ...args: unknown[]) => unknown;
+
+const scopes = new AsyncLocalStorage<Scope>();
+const owners = new WeakMap<object, Owner>();
+const wrapped = new WeakSet<object>();
+
+/** Names the owner of an object, so that calls of its wrapped methods become entries. */
+export function own(self: object, owner: Owner): void {
+  owners.set(self, owner);
+}
+
+/** The open scope of `owner` that the running code belongs to. */
+export function openScope(owner: Owner): Scope | undefined {
+  const scope = scopes.getStore();
+  return scope !== undefined && scope.owner === owner && scope.isOpen ? scope : undefined;
+}
+
+/** Runs `method` as an entry; sync where the object has started and the method is sync. */
+export function enter(owner: Owner, method: Method, self: unknown, args: unknown[], prepare?: Prepare): unknown {
+  const starting = owner.start();
+  if (starting === undefined) return run(owner, method, self, args, prepare);
+  return starting.then(() => run(owner, method, self, args, prepare));
+}
+
+/** Runs `method` in a scope of its own, without the gate: for the object's start itself. */
+export function run(owner: Owner, method: Method, self: unknown, args: unknown[], prepare?: Prepare): unknown {
+  const scope = new Scope(owner);
+  let result: unknown;
+  try {
+    result =
+      prepare === undefined
+        ? scopes.run(scope, Reflect.apply<unknown, unknown[], unknown>, method, self, args)
+        : scopes.run(scope, prepared, prepare, method, self, args);
+  } catch (error) {
+    close(scope);
+    throw error;
+  }
+  if (!isThenable(result)) return leave(scope, result);
+  // What was changed before the first await is written here, not in a microtask of its own.
+  owner.flush();
+  return Promise.resolve(result).then(
+    (value) => leave(scope, value),
+    (error: unknown) => {
+      close(scope);
+      throw error;
+    },
+  );
+}
+
+/** Wraps the methods and getters of a prototype and its ancestors below `stop`, once per class. */
+export function wrapPrototypes(from: object, stop: object, prepare: ReadonlyMap<string, Prepare>, skip: ReadonlySet<string>): void {
+  for (let proto = from; proto !== stop; proto = Object.getPrototypeOf(proto) as object) {
+    if (wrapped.has(proto)) continue;
+    wrapped.add(proto);
+    for (const name of Object.getOwnPropertyNames(proto)) {
+      if (name === "constructor" || skip.has(name)) continue;
+      const property = Object.getOwnPropertyDescriptor(proto, name)!;
+      if (typeof property.value === "function") property.value = gated(property.value as Method, prepare.get(name));
+      else if (property.get !== undefined) property.get = gated(property.get as Method, undefined) as () => unknown;
+      else continue;
+      Object.defineProperty(proto, name, property);
+    }
+  }
+}
+
+function gated(method: Method, prepare: Prepare | undefined): Method {
+  const gate = function (this: object, ...args: unknown[]): unknown {
+    const owner = owners.get(this);
+    if (owner === undefined || owner.isConstructing || openScope(owner) !== undefined) return method.apply(this, args);
+    return enter(owner, method, this, args, prepare);
+  };
+  Object.defineProperty(gate, "name", { value: method.name });
+  Object.defineProperty(gate, "length", { value: method.length });
+  return gate as Method;
+}
+
+function prepared(prepare: Prepare, method: Method, self: unknown, args: unknown[]): unknown {
+  const ready = prepare(args);
+  return isThenable(ready) ? Promise.resolve(ready).then((list) => method.apply(self, list)) : method.apply(self, ready);
+}
+
+/** Writes what changed and ends the scope; a failed write is the entry's error. */
+function close(scope: Scope): void {
+  scope.owner.flush();
+  scope.isOpen = false;
+  if (scope.failure !== undefined) throw scope.failure;
+}
+
+function leave(scope: Scope, result: unknown): unknown {
+  try {
+    return handOut(scope.owner, result);
+  } finally {
+    close(scope);
+  }
+}
+
+/** Gives plain data for tracked values, and makes later calls of what is handed out entries too. */
+function handOut(owner: Owner, result: unknown): unknown {
+  return unwrap(result, (value) => {
+    // A stub of another object is callable too, but no Function: it goes out as it is.
+    if (value instanceof Function) return (...args: never[]) => enter(owner, value as Method, undefined, args);
+    if (value instanceof owner.targetClass) {
+      own(value, owner);
+      wrapPrototypes(Object.getPrototypeOf(value) as object, owner.targetClass.prototype as object, NO_PREPARE, NO_NAMES);
+    } else if (isIterator(value)) {
+      throw new DurableError(
+        "not-transferable",
+        "A generator or iterator cannot cross an RPC call. Return an array (`[...values]`), or a stream: `ReadableStream.from(values)`.",
+      );
+    }
+    return value;
+  });
+}
+
+const NO_PREPARE: ReadonlyMap<string, Prepare> = new Map();
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+function isIterator(value: object): boolean {
+  return (
+    (Symbol.iterator in value || Symbol.asyncIterator in value) && typeof (value as { next?: unknown }).next === "function"
+  );
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown[]> {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return typeof (value as { then?: unknown }).then === "function";
+}

@@ -1,0 +1,13 @@
+/**
+ * @module
+ * A light, decorator-driven base class for Cloudflare Durable Objects.
+ */
+export { DurableBase } from "./durable-base.ts";
+export { DurableError, type ErrorCode, type Issue } from "./errors.ts";
+export { objects as Object } from "./object/object.ts";
+export type { ByName, Handle, Stub } from "./object/object.ts";
+export { Persisted } from "./persisted/persisted.ts";
+export { Route } from "./route/route.ts";
+export { serve } from "./object/serve.ts";
+export { snapshot } from "./snapshot.ts";
+export * as Storage from "./storage/storage.ts";

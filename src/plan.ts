@@ -1,0 +1,113 @@
+/**
+ * @module
+ * What decorators record for a class, and how a subclass inherits it.
+ *
+ * A member decorator records on its own level: `context.metadata` in the standard dialect (which
+ * never sees the class), the prototype in the legacy one. `planOf` joins the levels of a class's
+ * chain into one plan, once per class, so that siblings share nothing.
+ */
+import "reflect-metadata/lite";
+
+// `Symbol.metadata` is missing in workerd, and tsc's helpers leave `context.metadata` undefined
+// without it. Every decorator imports this module, so it is set before any decorated class is
+// evaluated; as a statement of a module whose exports are used, bundlers keep it.
+(Symbol as { metadata?: symbol }).metadata ??= Symbol.for("Symbol.metadata");
+
+/** A persisted field as its decorator saw it. */
+export interface FieldPlan {
+  readonly name: string;
+  readonly dialect: "accessor" | "field" | "legacy";
+}
+
+/** A route as its decorator saw it; `options` belong to the route room. */
+export interface RoutePlan {
+  readonly method: string;
+  readonly path: string;
+  readonly member: string;
+  readonly options: object;
+}
+
+/** Turns the arguments of a call from outside into those the method gets. */
+export type Prepare = (args: unknown[]) => unknown[] | Promise<unknown[]>;
+
+/** The HTTP side of a class, brought by the decorator that needs it. */
+export interface HttpEngine {
+  /** Answers a request on behalf of the object whose entry is open; `self` is that object. */
+  answer(self: object, request: Request): Response | Promise<Response>;
+  /** Answers for an entry that failed outside the engine (start, write): nothing of the error leaves. */
+  refuse(error: unknown): Response;
+}
+
+/** What the decorators of a class and its ancestors recorded. */
+export interface Plan {
+  readonly fields: ReadonlyMap<string, FieldPlan>;
+  readonly routes: readonly RoutePlan[];
+  /** By method name: what a call through a stub goes through first. */
+  readonly prepare: ReadonlyMap<string, Prepare>;
+  /** Makes the class's HTTP engine; present when a decorator brought one. */
+  readonly engine: ((plan: Plan) => HttpEngine) | undefined;
+}
+
+/** What the decorators of one class, without its ancestors, recorded. */
+export interface Level {
+  readonly fields: Map<string, FieldPlan>;
+  readonly routes: RoutePlan[];
+  readonly prepare: Map<string, Prepare>;
+  engine: ((plan: Plan) => HttpEngine) | undefined;
+}
+
+/** A class as the library handles it. */
+// oxlint-disable-next-line typescript/no-explicit-any -- `any` is the only parameter list every constructor fits
+export type AnyClass = abstract new (...args: any[]) => object;
+
+const LEVEL = Symbol.for("durable-base.level");
+const KEY = "durable-base:plan";
+const METADATA: symbol = (Symbol as { metadata?: symbol }).metadata as symbol;
+
+type Holder = { [LEVEL]?: Level };
+
+/** The level of the class that is being decorated: `context.metadata`, or the prototype in the legacy dialect. */
+export function levelOf(holder: object): Level {
+  if (!Object.hasOwn(holder, LEVEL)) {
+    const level: Level = { fields: new Map(), routes: [], prepare: new Map(), engine: undefined };
+    Object.defineProperty(holder, LEVEL, { value: level });
+  }
+  return (holder as Required<Holder>)[LEVEL];
+}
+
+/** What the class itself, not an ancestor, recorded. */
+export function ownLevel(cls: AnyClass): Level | undefined {
+  const metadata = Object.hasOwn(cls, METADATA)
+    ? (cls as unknown as Record<symbol, Holder | null>)[METADATA]
+    : undefined;
+  for (const holder of [metadata, cls.prototype as Holder]) {
+    if (holder && Object.hasOwn(holder, LEVEL)) return holder[LEVEL];
+  }
+  return undefined;
+}
+
+/**
+ * The plan of a class: its ancestors' first, then its own.
+ *
+ * Published for tools as `Reflect.getMetadata("durable-base:plan", Class)` from the first time the
+ * class is used (constructed, `from`, `serve`).
+ */
+export function planOf(cls: AnyClass): Plan {
+  const known = Reflect.getOwnMetadata(KEY, cls) as Plan | undefined;
+  if (known !== undefined) return known;
+  const parent = Object.getPrototypeOf(cls) as AnyClass | null;
+  const base = typeof parent === "function" && parent.prototype !== undefined ? planOf(parent) : undefined;
+  const own = ownLevel(cls);
+  const plan: Plan = {
+    fields: new Map([...(base?.fields ?? []), ...(own?.fields ?? [])]),
+    // A member declared again replaces the routes its ancestor gave it.
+    routes: [
+      ...(base?.routes ?? []).filter((route) => !own?.routes.some(({ member }) => member === route.member)),
+      ...(own?.routes ?? []),
+    ],
+    prepare: new Map([...(base?.prepare ?? []), ...(own?.prepare ?? [])]),
+    engine: own?.engine ?? base?.engine,
+  };
+  Reflect.defineMetadata(KEY, plan, cls);
+  return plan;
+}
