@@ -1,0 +1,5 @@
+declare namespace Cloudflare {
+  interface Env {
+    PROBE: DurableObjectNamespace<import("./fixtures/probe.ts").Probe>;
+  }
+}
