@@ -1,8 +1,17 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { decorators } from "./src/vite.ts";
 
 export default defineConfig({
-  plugins: [decorators(), cloudflareTest({ wrangler: { configPath: "./test/wrangler.toml" } })],
-  test: { include: ["test/**/*.test.ts", "example/**/*.test.ts"] },
+  test: { projects: [project("test", "./test/wrangler.toml"), project("example", "./wrangler.toml")] },
 });
+
+/** The tests of a folder, in workerd, beside the Worker that `configPath` describes. */
+function project(name: string, configPath: string): TestProjectInlineConfiguration {
+  return {
+    plugins: [decorators(), cloudflareTest({ wrangler: { configPath } })],
+    // "durable-base" is this repository's `src/`, by `paths` of tsconfig.json.
+    resolve: { tsconfigPaths: true },
+    test: { name, include: [`${name}/**/*.test.ts`] },
+  };
+}

@@ -1,0 +1,9 @@
+declare namespace Cloudflare {
+  interface GlobalProps {
+    mainModule: typeof import("./worker.ts");
+  }
+  interface Env {
+    COUNTER: DurableObjectNamespace<import("./counter.ts").Counter>;
+    LIST: DurableObjectNamespace<import("./todo-list.ts").TodoList>;
+  }
+}

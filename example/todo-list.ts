@@ -1,0 +1,65 @@
+import { DurableBase, Persisted, Route, type RouteContext } from "durable-base";
+import { HTTPException } from "hono/http-exception";
+import { z } from "zod";
+
+interface Todo {
+  title: string;
+  done: boolean;
+  tags: Set<string>;
+  dates: { created: Date; done?: Date };
+}
+
+/** A todo as callers see it: JSON has no Set. */
+type TodoItem = Omit<Todo, "tags"> & { id: string; tags: string[] };
+
+const NewTodo = z.object({ title: z.string().min(1), tags: z.array(z.string()).default([]) });
+const TodoChange = z.object({ id: z.string(), title: z.string().min(1).optional(), done: z.boolean().optional() });
+const TodoFilter = z.object({ tag: z.string().optional() });
+
+/** A list of todos, kept in one persisted Map and changed in place. */
+export class TodoList extends DurableBase {
+  @Persisted() accessor todos = new Map<string, Todo>();
+
+  @Route.post("/todos", { input: NewTodo })
+  add({ title, tags }: { title: string; tags: string[] }, c?: RouteContext): TodoItem {
+    const id = crypto.randomUUID();
+    this.todos.set(id, { title, done: false, tags: new Set(tags), dates: { created: new Date() } });
+    c?.status(201);
+    return this.#item(id);
+  }
+
+  @Route.patch("/todos/:id", { input: TodoChange })
+  change({ id, title, done }: z.output<typeof TodoChange>): TodoItem {
+    const todo = this.#todo(id);
+    if (title !== undefined) todo.title = title;
+    if (done !== undefined) {
+      todo.done = done;
+      if (done) todo.dates.done = new Date();
+      else delete todo.dates.done;
+    }
+    return this.#item(id);
+  }
+
+  @Route.del("/todos/:id")
+  remove({ id }: { id: string }): void {
+    this.#todo(id);
+    this.todos.delete(id);
+  }
+
+  @Route.get("/todos", { input: TodoFilter })
+  list({ tag }: { tag?: string }): TodoItem[] {
+    const ids = [...this.todos.keys()];
+    return ids.map((id) => this.#item(id)).filter(({ tags }) => tag === undefined || tags.includes(tag));
+  }
+
+  #todo(id: string): Todo {
+    const todo = this.todos.get(id);
+    if (todo === undefined) throw new HTTPException(404, { message: `There is no todo ${id}.` });
+    return todo;
+  }
+
+  #item(id: string): TodoItem {
+    const todo = this.#todo(id);
+    return { ...todo, id, tags: [...todo.tags] };
+  }
+}

@@ -1,0 +1,17 @@
+/** The Worker of `npm start`: two kinds of objects behind HTTP, and one route that calls several by RPC. */
+import { Object, serve } from "durable-base";
+import { Counter } from "./counter.ts";
+import { TodoList } from "./todo-list.ts";
+
+export { Counter, TodoList };
+
+const app = serve<Cloudflare.Env>({ "/counters/:name": Counter, "/lists/:name": TodoList });
+
+app.get("/total", async (c) => {
+  const counters = Object.from(c.env.COUNTER);
+  const names = (c.req.query("names") ?? "").split(",").filter((name) => name !== "");
+  const states = await Promise.all(names.map((name) => counters.byName(name).read()));
+  return c.json(states.reduce((total, { count }) => total + count, 0));
+});
+
+export default app;

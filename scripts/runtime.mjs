@@ -1,0 +1,61 @@
+/** One real workerd process for scripts: bundle a Worker, start it, find its process, stop it. */
+import { execFileSync } from "node:child_process";
+import { resolve } from "node:path";
+import { build } from "esbuild";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { quiet } from "./quiet.mjs";
+
+Object.assign(process.env, quiet);
+
+/** Bundles a Worker of this repository as wrangler would; `durable-base` is `src/`, by tsconfig's `paths`. */
+export async function bundle(entry, options = {}) {
+  const { outputFiles } = await build({
+    entryPoints: [resolve(entry)],
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2022",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    ...options,
+  });
+  return outputFiles[0].text;
+}
+
+/**
+ * Starts one workerd with `script` as its Worker.
+ *
+ * `objects` gives the class of each binding; `folder` keeps their state, otherwise it is lost at the end.
+ */
+export async function start({ script, objects, folder }) {
+  const before = new Set(workerdChildren());
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      modules: true,
+      script,
+      compatibilityDate: "2026-11-01",
+      durableObjects: Object.fromEntries(
+        Object.entries(objects).map(([binding, className]) => [binding, { className, useSQLite: true }]),
+      ),
+      log: new Log(LogLevel.NONE),
+      handleStructuredLogs: () => {},
+      telemetry: { enabled: false },
+      ...(folder === undefined ? {} : { resourcePersistencePath: folder }),
+    }),
+  );
+  const url = await miniflare.ready;
+  return {
+    url: url.origin,
+    /** The process to kill: of this miniflare, not of another test that runs beside it. */
+    pid: workerdChildren().find((pid) => !before.has(pid)),
+    stop: () => miniflare.dispose(),
+  };
+}
+
+function workerdChildren() {
+  return execFileSync("ps", ["-A", "-o", "pid=,ppid=,args="], { encoding: "utf8" })
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, parent, command]) => parent === `${process.pid}` && command?.endsWith("workerd"))
+    .map(([pid]) => Number(pid));
+}
