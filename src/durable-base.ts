@@ -3,11 +3,12 @@
  * The base class: joins entries, persisted fields, routes and handles, and adds little of its own.
  */
 import { DurableObject, RpcTarget } from "cloudflare:workers";
-import { enter, openScope, own, run, wrapPrototypes, type Owner } from "./entry.ts";
+import { enter, openScope, own, run, wrapPrototypes, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { from, type ByName } from "./object/object.ts";
-import { Fields, fieldAccessors, FIELDS } from "./persisted/fields.ts";
-import { planOf, type AnyClass, type HttpEngine } from "./plan.ts";
+import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
+import { Fields, FIELDS } from "./persisted/fields.ts";
+import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
 
 /** How long an entry waits for `onStart`, in milliseconds: what the platform gives `blockConcurrencyWhile`. */
 const START_TIMEOUT = 30_000;
@@ -53,7 +54,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   constructor(ctx: DurableObjectState<Props>, env: Env) {
     super(ctx, env);
     const shape = shapeOf(new.target);
-    const life = new Life(this, ctx, shape);
+    const life = new Life(this as DurableBase<unknown>, ctx, shape);
     own(this, life);
     Object.defineProperty(this, FIELDS, { value: life.fields });
     Object.defineProperties(this, shape.hidden);
@@ -93,6 +94,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
 }
 
 interface Shape {
+  readonly plan: Plan;
   readonly fields: PropertyDescriptorMap;
   readonly hidden: PropertyDescriptorMap;
   engine(): HttpEngine | undefined;
@@ -111,14 +113,20 @@ function shapeOf(cls: AnyClass): Shape {
 
 function makeShape(cls: AnyClass): Shape {
   const plan = planOf(cls);
-  const fields = fieldAccessors(cls, plan);
-  wrapPrototypes(cls.prototype as object, DurableBase.prototype, plan.prepare, new Set(plan.fields.keys()));
+  const names = new Set(plan.fields.keys());
+  wrapPrototypes(cls.prototype as object, DurableBase.prototype, plan.prepare, names);
   let engine: HttpEngine | undefined;
+  let isVerified = false;
   return {
-    fields: fields.descriptors,
-    hidden: hiddenMembers(cls, new Set(plan.fields.keys())),
+    plan,
+    fields: accessorsOf(plan),
+    hidden: hiddenMembers(cls, names),
     engine: () => (engine ??= plan.engine?.(plan)),
-    verify: fields.verify,
+    verify: (self) => {
+      // What can be wrong is wrong in every instance, so the first that is right speaks for all.
+      if (!isVerified) verifyAccessors(self, cls, plan);
+      isVerified = true;
+    },
   };
 }
 
@@ -143,14 +151,14 @@ class Life implements Owner {
   readonly shape: Shape;
   readonly targetClass = RpcTarget;
   isConstructing = true;
-  readonly #self: DurableBase<never, never>;
+  readonly #self: DurableBase<unknown>;
   #isReady = false;
   #starting: Promise<void> | undefined;
 
-  constructor(self: DurableBase<never, never>, ctx: DurableObjectState, shape: Shape) {
+  constructor(self: DurableBase<unknown>, ctx: DurableObjectState, shape: Shape) {
     this.#self = self;
     this.shape = shape;
-    this.fields = new Fields(self, ctx, this);
+    this.fields = new Fields(self.constructor.name, shape.plan, ctx, this);
     lives.set(self, this);
     queueMicrotask(() => (this.isConstructing = false));
   }
@@ -159,8 +167,8 @@ class Life implements Owner {
     return this.#isReady ? undefined : (this.#starting ??= this.#begin());
   }
 
-  flush(): void {
-    this.fields.flush();
+  flush(scope: Scope): void {
+    this.fields.flush(scope);
   }
 
   #begin(): Promise<void> | undefined {
@@ -184,17 +192,15 @@ class Life implements Owner {
 }
 
 async function bounded(start: Promise<unknown>, name: string): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const tooLong = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new DurableError(
-          "start-timeout",
-          `${name}.onStart did not end within ${START_TIMEOUT} ms; the next call tries again. Start long work in it without awaiting: \`this.ctx.waitUntil(work())\`.`,
-        ),
-      );
-    }, START_TIMEOUT);
-  });
+  const { promise: tooLong, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(
+      new DurableError(
+        "start-timeout",
+        `${name}.onStart did not end within ${START_TIMEOUT} ms; the next call tries again. Start long work in it without awaiting: \`this.ctx.waitUntil(work())\`.`,
+      ),
+    );
+  }, START_TIMEOUT);
   try {
     await Promise.race([start, tooLong]);
   } finally {

@@ -20,8 +20,11 @@ export interface Owner {
   readonly targetClass: abstract new () => object;
   /** Undefined once the object has started; before, a promise of that. */
   start(): Promise<void> | undefined;
-  /** Writes what changed. Never throws: a failure is put on each scope that wrote. */
-  flush(): void;
+  /**
+   * Writes what changed, on behalf of `scope`. Never throws: a failure is put on each open scope that wrote;
+   * for a change made outside any, the object is reset.
+   */
+  flush(scope: Scope): void;
 }
 
 /** The time from the beginning of an entry to its end. */
@@ -76,7 +79,7 @@ export function run(owner: Owner, method: Method, self: unknown, args: unknown[]
   }
   if (!isThenable(result)) return leave(scope, result);
   // What was changed before the first await is written here, not in a microtask of its own.
-  owner.flush();
+  owner.flush(scope);
   return Promise.resolve(result).then(
     (value) => leave(scope, value),
     (error: unknown) => {
@@ -120,7 +123,7 @@ function prepared(prepare: Prepare, method: Method, self: unknown, args: unknown
 
 /** Writes what changed and ends the scope; a failed write is the entry's error. */
 function close(scope: Scope): void {
-  scope.owner.flush();
+  scope.owner.flush(scope);
   scope.isOpen = false;
   if (scope.failure !== undefined) throw scope.failure;
 }

@@ -1,4 +1,6 @@
 /** The Worker of the tests: every class that a test talks to, one fixture file a subject. */
 export { Probe } from "./fixtures/probe.ts";
+export { AccessorThings, FieldThings } from "./fixtures/persisted.ts";
+export { LegacyThings } from "./fixtures/legacy/persisted.ts";
 
 export default { fetch: (): Response => new Response("ok") };

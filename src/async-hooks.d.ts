@@ -1,0 +1,8 @@
+// The part of Node's module that workerd has and `entry.ts` uses: @types/node redeclares half of the
+// globals of @cloudflare/workers-types, so the two cannot be in one program.
+declare module "node:async_hooks" {
+  export class AsyncLocalStorage<T> {
+    getStore(): T | undefined;
+    run<R, A extends unknown[]>(store: T, callback: (...args: A) => R, ...args: A): R;
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * @module
+ * The own properties through which an instance offers its persisted fields.
+ *
+ * They shadow the prototype's accessors, which a stub could reach, and take the place of plain fields.
+ */
+import { DurableError } from "../errors.ts";
+import { ownLevel, type AnyClass, type Plan } from "../plan.ts";
+import { FIELDS, type Fields } from "./fields.ts";
+
+const ours = new WeakSet<object>();
+const byName = new Map<string, PropertyDescriptor>();
+
+/** The fields of an instance. */
+export function fieldsOf(self: object, name: string): Fields {
+  const fields = (self as { [FIELDS]?: Fields })[FIELDS];
+  if (fields !== undefined) return fields;
+  throw new DurableError(
+    "bad-decorator",
+    `${self.constructor.name}.${name}: @Persisted() works in a class that extends DurableBase: \`class ${self.constructor.name} extends DurableBase\`.`,
+  );
+}
+
+/** The property that stands for the field of that name, the same for every class. */
+export function accessorFor(name: string): PropertyDescriptor {
+  let accessor = byName.get(name);
+  if (accessor === undefined) {
+    accessor = {
+      get(this: object) {
+        return fieldsOf(this, name).read(name);
+      },
+      set(this: object, value: unknown) {
+        fieldsOf(this, name).write(name, value);
+      },
+      enumerable: true,
+      configurable: true,
+    };
+    ours.add(accessor.get!);
+    byName.set(name, accessor);
+  }
+  return accessor;
+}
+
+/** The properties of all fields of a plan. */
+export function accessorsOf(plan: Plan): PropertyDescriptorMap {
+  const accessors: PropertyDescriptorMap = {};
+  for (const name of plan.fields.keys()) accessors[name] = accessorFor(name);
+  return accessors;
+}
+
+/**
+ * Checks that nothing took the place of a field's property while the instance was constructed.
+ *
+ * @throws DurableError `legacy-define` or `redeclared-field`, with the line to write.
+ */
+export function verifyAccessors(self: object, cls: AnyClass, plan: Plan): void {
+  for (const { name, dialect } of plan.fields.values()) {
+    const isOurs = ours.has(Object.getOwnPropertyDescriptor(self, name)?.get ?? ours);
+    if (!isOurs && dialect === "legacy" && ownLevel(cls)?.fields.has(name)) {
+      throw new DurableError(
+        "legacy-define",
+        `${cls.name}.${name} is not persisted: with \`experimentalDecorators\` the compiler defined a plain field over it. Set \`"useDefineForClassFields": false\` in tsconfig.json, or use standard decorators.`,
+      );
+    }
+    if (!isOurs || isRedeclared(cls, name)) {
+      throw new DurableError(
+        "redeclared-field",
+        `${cls.name}.${name} is not persisted. Likely causes: 1. a subclass declares it again: write \`@Persisted() ${dialect === "accessor" ? "accessor " : ""}${name} = …\`, or \`declare ${name}: …\` to change its type only. 2. legacy decorators without \`"useDefineForClassFields": false\` in tsconfig.json.`,
+      );
+    }
+  }
+}
+
+/** Tells whether a class below the one that declares the field has a member of that name. */
+function isRedeclared(cls: AnyClass, name: string): boolean {
+  for (let at: AnyClass | null = cls; at !== null && !ownLevel(at)?.fields.has(name); at = Object.getPrototypeOf(at) as AnyClass | null) {
+    if (at.prototype !== undefined && Object.hasOwn(at.prototype as object, name)) return true;
+  }
+  return false;
+}

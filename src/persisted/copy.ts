@@ -1,0 +1,213 @@
+/**
+ * @module
+ * Copying a value in: checked and copied at the line that assigns it, as storage would do later.
+ */
+import { DurableError, quote, type ErrorCode } from "../errors.ts";
+import { rawBehind, setOwn } from "../snapshot.ts";
+import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
+
+/** Containers inside containers; V8's serializer would overflow the stack a few thousand levels later. */
+const MAX_DEPTH = 1_000;
+
+/** Holes an array may have; V8 and our loops visit each. */
+const MAX_HOLES = 1_000_000;
+
+/** Where a value is going, for messages and limits: `Counter.log` and the steps below it. */
+export interface Site {
+  /** `Class.field`. */
+  readonly field: string;
+  /** Keys from the field's value down to the place, outermost first. */
+  path(): PropertyKey[];
+  /** How many containers the place lies in. */
+  depth(): number;
+}
+
+/** Why a value cannot be stored; gathers its path while the copying unwinds. */
+class Refusal {
+  readonly code: ErrorCode;
+  readonly what: string;
+  readonly path: PropertyKey[] = [];
+
+  constructor(what: string, code: ErrorCode = "not-persistable") {
+    this.code = code;
+    this.what = what;
+  }
+}
+
+/**
+ * A plain copy of `value` that shares nothing with it.
+ *
+ * @throws DurableError `not-persistable` or `too-large`, naming class, field, path, what it is and the fix.
+ */
+export function copyIn(value: unknown, site: Site, key?: PropertyKey): unknown {
+  if (typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol") {
+    if (typeof value !== "string" || sizeOfString(value) <= MAX_ROW) return value;
+  }
+  try {
+    return new Copy(site.depth()).of(value);
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    throw refused(refusal.what, site, [...(key === undefined ? [] : [key]), ...refusal.path.reverse()], refusal.code);
+  }
+}
+
+/** The error for something that cannot be stored at a place. */
+export function refused(what: string, site: Site, below: PropertyKey[] = [], code: ErrorCode = "not-persistable"): DurableError {
+  return new DurableError(code, `${site.field}${[...site.path(), ...below].map(step).join("")}: ${what}`);
+}
+
+function step(key: PropertyKey): string {
+  if (typeof key === "string" && /^[A-Za-z_$][\w$]*$/.test(key)) return `.${key}`;
+  return `[${quote(key)}]`;
+}
+
+class Copy {
+  readonly #startDepth: number;
+  readonly #ancestors: object[] = [];
+  #bytes = 0;
+
+  constructor(depth: number) {
+    this.#startDepth = depth;
+  }
+
+  of(value: unknown): unknown {
+    switch (typeof value) {
+      case "object":
+        return value === null ? null : this.#object(rawBehind(value) ?? value);
+      case "function":
+        throw new Refusal("a function cannot be stored. Store the data it needs, and keep the function in the class.");
+      case "symbol":
+        throw new Refusal("a symbol cannot be stored. Store a string.");
+      default:
+        this.#count(sizeOf(value));
+        return value;
+    }
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > MAX_ROW) {
+      throw new Refusal("the value is over 2 MB, the most a row can hold. Store it in parts, or in R2.", "too-large");
+    }
+  }
+
+  #object(value: object): unknown {
+    if (Array.isArray(value)) return this.#inside(value, () => this.#array(value));
+    if (value instanceof Map) return this.#inside(value, () => this.#map(value));
+    if (value instanceof Set) return this.#inside(value, () => this.#set(value));
+    if (value instanceof Date) {
+      this.#count(9);
+      return new Date(value.getTime());
+    }
+    if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#bytesOf(value);
+    if (value instanceof RegExp) {
+      this.#count(sizeOf(value));
+      return new RegExp(value.source, value.flags);
+    }
+    if (value instanceof Error) return this.#inside(value, () => this.#error(value));
+    const proto: unknown = Object.getPrototypeOf(value);
+    if (proto === Object.prototype || proto === null) return this.#inside(value, () => this.#plain(value));
+    throw new Refusal(`${describe(value)} cannot be stored. Store plain data: \`{ ...value }\`, an array, a Map or a Set.`);
+  }
+
+  #inside(value: object, copy: () => unknown): unknown {
+    if (this.#startDepth + this.#ancestors.length >= MAX_DEPTH) {
+      const isCycle = new Set(this.#ancestors).size < this.#ancestors.length || this.#ancestors.includes(value);
+      throw isCycle
+        ? new Refusal("the value holds itself (a cycle). A field holds a tree: store an id in place of the reference.")
+        : new Refusal(`the value is nested more than ${MAX_DEPTH} levels deep. Store it flat, with ids.`);
+    }
+    this.#count(8);
+    this.#ancestors.push(value);
+    const result = copy();
+    this.#ancestors.pop();
+    return result;
+  }
+
+  #at(key: PropertyKey, value: unknown): unknown {
+    try {
+      return this.of(value);
+    } catch (refusal) {
+      if (refusal instanceof Refusal) refusal.path.push(key);
+      throw refusal;
+    }
+  }
+
+  #array(value: readonly unknown[]): unknown[] {
+    const keys = Object.keys(value);
+    const last = keys.at(-1);
+    if (last !== undefined && !isIndex(last)) {
+      throw new Refusal(`an array cannot carry the property ${quote(last)}. Use an object, or leave it out: \`[...value]\`.`);
+    }
+    if (value.length - keys.length > MAX_HOLES) throw new Refusal("the array has over a million holes. Use a Map.");
+    const copy: unknown[] = new Array(value.length);
+    if (keys.length === value.length) {
+      for (let i = 0; i < value.length; i++) copy[i] = this.#at(i, value[i]);
+    } else {
+      this.#count(value.length);
+      for (const key of keys) copy[Number(key)] = this.#at(Number(key), value[Number(key)]);
+    }
+    return copy;
+  }
+
+  #map(value: ReadonlyMap<unknown, unknown>): Map<unknown, unknown> {
+    const copy = new Map<unknown, unknown>();
+    for (const [key, item] of value) copy.set(this.#at("key", key), this.#at(nameOf(key), item));
+    return copy;
+  }
+
+  #set(value: ReadonlySet<unknown>): Set<unknown> {
+    const copy = new Set<unknown>();
+    for (const item of value) copy.add(this.#at(nameOf(item), item));
+    return copy;
+  }
+
+  #plain(value: object): object {
+    if (Object.getOwnPropertySymbols(value).length > 0) {
+      throw new Refusal("a property named by a symbol cannot be stored. Name it by a string.");
+    }
+    const copy = {};
+    for (const key of Object.keys(value)) {
+      this.#count(sizeOfString(key));
+      setOwn(copy, key, this.#at(key, (value as Record<string, unknown>)[key]));
+    }
+    return copy;
+  }
+
+  #bytesOf(value: ArrayBufferView | ArrayBuffer): unknown {
+    this.#count(sizeOf(value));
+    if (value instanceof ArrayBuffer) return value.slice(0);
+    if (!(value.buffer instanceof ArrayBuffer)) {
+      throw new Refusal("bytes in shared memory cannot be stored. Copy them first: `value.slice()`.");
+    }
+    const bytes = value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength);
+    if (value instanceof DataView) return new DataView(bytes);
+    // By the built-in's name, so that a subclass (Node's Buffer) becomes what storage will give back.
+    const kind = (value as Uint8Array)[Symbol.toStringTag] as "Uint8Array";
+    return new globalThis[kind](bytes);
+  }
+
+  #error(value: Error): unknown {
+    this.#count(sizeOfString(value.message) + sizeOfString(value.stack ?? ""));
+    const keys = Object.keys(value);
+    for (const key of Object.hasOwn(value, "cause") ? [...keys, "cause"] : keys) this.#at(key, Reflect.get(value, key));
+    return structuredClone(value);
+  }
+}
+
+/** Tells whether a property name is an array's index. */
+export function isIndex(key: string): boolean {
+  const index = Number(key);
+  return Number.isInteger(index) && index >= 0 && index < 2 ** 32 - 1 && String(index) === key;
+}
+
+/** A Map key or Set member as a step of a path. */
+function nameOf(key: unknown): PropertyKey {
+  return typeof key === "string" || typeof key === "number" ? key : describe(key);
+}
+
+function describe(value: unknown): string {
+  if (typeof value !== "object" || value === null) return `${typeof value} ${quote(value)}`;
+  const name = (value.constructor as { name?: unknown } | undefined)?.name;
+  return typeof name === "string" && name !== "" && name !== "Object" ? `an instance of ${name}` : "an object";
+}

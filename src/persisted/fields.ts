@@ -1,0 +1,281 @@
+/**
+ * @module
+ * The fields of one object: loading them, writing what changed, forgetting what could not be written.
+ */
+import { openScope, type Owner, type Scope } from "../entry.ts";
+import { DurableError } from "../errors.ts";
+import type { Plan } from "../plan.ts";
+import { copyPlain } from "../snapshot.ts";
+import { MAX_ROW, sizeOf } from "../storage/size.ts";
+import { copyIn } from "./copy.ts";
+import { emptyRecord, fieldKey, readRecord, RECORD_KEY, sharesRecord, type StoredRecord } from "./layout.ts";
+import { detach, track, type Leaf, type Root } from "./tree.ts";
+
+/** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
+export const FIELDS: unique symbol = Symbol("durable-base.fields");
+
+/** The fields of one object. */
+export class Fields {
+  readonly #owner: Owner;
+  readonly #ctx: DurableObjectState;
+  readonly #className: string;
+  readonly #plan: Plan;
+  readonly #defaults = new Map<string, unknown>();
+  #loaded = new Map<string, Field>();
+  /** Undefined until it is needed; null when nothing is stored. */
+  #record: StoredRecord | null | undefined;
+  readonly #changed = new Set<Field>();
+  readonly #watched = new Set<Leaf>();
+  /** The entries that changed something since the last write; undefined stands for code outside any entry. */
+  readonly #writers = new Set<Scope | undefined>();
+  #isScheduled = false;
+  /** The entry on whose behalf a write looks for changes that nobody reported. */
+  #flusher: Scope | undefined;
+  /** True once the record holds every field of the plan. */
+  #isComplete = false;
+
+  constructor(className: string, plan: Plan, ctx: DurableObjectState, owner: Owner) {
+    this.#className = className;
+    this.#plan = plan;
+    this.#ctx = ctx;
+    this.#owner = owner;
+  }
+
+  /** What reading the field gives: the stored value, else the default. */
+  read(name: string): unknown {
+    return (this.#loaded.get(name) ?? this.#load(name)).outward;
+  }
+
+  /** Assigns the field; in the constructor this sets the default only. */
+  write(name: string, value: unknown): void {
+    const known = this.#loaded.get(name);
+    if (this.#owner.isConstructing) {
+      this.#defaults.set(name, copyIn(value, this.#site(name)));
+      if (known !== undefined && !known.isStored) {
+        known.isStale = true;
+        this.#loaded.delete(name);
+      }
+      return;
+    }
+    const field = known ?? this.#load(name);
+    if (field.isStored && (Object.is(field.raw, value) || Object.is(field.outward, value))) return;
+    const raw = copyIn(value, this.#site(name));
+    this.change(field);
+    field.replace(raw);
+  }
+
+  /** The name stored with the object, for wake-ups by id alone. */
+  storedName(): string | undefined {
+    return this.#readRecord()?.name;
+  }
+
+  /** Called before each change of a field's value. */
+  change(field: Field): void {
+    if (this.#owner.isConstructing) {
+      throw new DurableError(
+        "changed-in-constructor",
+        `${field.field} was changed inside in the constructor, where only assigning (a default) is possible. Move it to onStart: \`onStart() { … }\`.`,
+      );
+    }
+    if (field.isStale) {
+      throw new DurableError(
+        "stale-value",
+        `A value of ${field.field} from before a failed write was changed. Read it again: \`this.${field.name}\`.`,
+      );
+    }
+    const scope = openScope(this.#owner) ?? this.#flusher;
+    if (scope?.failure !== undefined) throw scope.failure;
+    this.#writers.add(scope);
+    this.#changed.add(field);
+    this.#schedule();
+  }
+
+  /** Called when a value that can change without our notice was handed out. */
+  watch(leaf: Leaf): void {
+    this.#watched.add(leaf);
+    this.#schedule();
+  }
+
+  /** Writes what changed since the last time. Never throws: see {@link Owner.flush}. */
+  flush(scope?: Scope): void {
+    try {
+      this.#flusher = scope;
+      this.#noticeChanges();
+      if (this.#changed.size === 0) return;
+      this.#write();
+      for (const field of this.#changed) field.isStored = true;
+      this.#changed.clear();
+      this.#writers.clear();
+    } catch (cause) {
+      this.#fail(cause);
+    } finally {
+      this.#flusher = undefined;
+    }
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.flush();
+    });
+  }
+
+  #noticeChanges(): void {
+    for (const leaf of this.#watched) {
+      if (!leaf.isAttached) this.#watched.delete(leaf);
+      else if (leaf.hasChanged()) leaf.touch();
+    }
+  }
+
+  #fail(cause: unknown): void {
+    const names = [...this.#changed].map(({ field }) => field).join(", ");
+    const error = DurableError.is(cause)
+      ? cause
+      : new DurableError("write-failed", `${names} could not be written; the change was taken back. The cause is in \`error.cause\`.`, { cause });
+    const writers = [...this.#writers];
+    this.#forget();
+    for (const scope of writers) {
+      if (scope?.isOpen) scope.failure = error;
+      // Nobody is left to tell: the object starts again from what is stored.
+      else this.#ctx.abort(`durable-base: a change made outside any entry failed. ${error.message}`);
+    }
+  }
+
+  /** Memory goes back to what is stored: everything is read again when it is used again. */
+  #forget(): void {
+    for (const field of this.#loaded.values()) field.isStale = true;
+    this.#loaded = new Map();
+    this.#record = undefined;
+    this.#isComplete = false;
+    this.#watched.clear();
+    this.#changed.clear();
+    this.#writers.clear();
+  }
+
+  #site(name: string): { field: string; path(): PropertyKey[]; depth(): number } {
+    return { field: `${this.#className}.${name}`, path: () => [], depth: () => 0 };
+  }
+
+  get #kv(): SyncKvStorage {
+    return sqliteOf(this.#ctx, this.#className);
+  }
+
+  #readRecord(): StoredRecord | null {
+    return (this.#record ??= readRecord(this.#kv) ?? null);
+  }
+
+  #load(name: string): Field {
+    const record = this.#readRecord();
+    const isShared = record !== null && Object.hasOwn(record.fields, name);
+    const isStored = isShared || record?.rows.has(name) === true;
+    const raw = isShared
+      ? record.fields[name]
+      : isStored
+        ? this.#kv.get(fieldKey(name))
+        : copyPlain(this.#defaults.get(name));
+    const field = new Field(this, this.#className, name, raw, isStored);
+    this.#loaded.set(name, field);
+    return field;
+  }
+
+  /** One row where one is enough, else all or nothing. */
+  #write(): void {
+    const kv = this.#kv;
+    const stored = this.#readRecord();
+    const record = stored ?? emptyRecord(this.#ctx.id.name);
+    // The first write stores all defaults with it, so a random one is stable from then on.
+    for (const name of this.#isComplete ? [] : this.#plan.fields.keys()) {
+      if (!Object.hasOwn(record.fields, name) && !record.rows.has(name)) {
+        this.#changed.add(this.#loaded.get(name) ?? this.#load(name));
+      }
+    }
+    const puts: [key: string, value: unknown][] = [];
+    const deletes: string[] = [];
+    let isRecordChanged = stored === null;
+    for (const { name, field, raw } of this.#changed) {
+      const bytes = sizeOf(raw);
+      const hasOwnRow = record.rows.has(name);
+      if (sharesRecord(bytes, hasOwnRow)) {
+        isRecordChanged = true;
+        record.fields[name] = raw;
+        if (record.rows.delete(name)) deletes.push(fieldKey(name));
+      } else {
+        if (bytes + fieldKey(name).length > MAX_ROW) throw tooLarge(field, bytes);
+        puts.push([fieldKey(name), raw]);
+        if (hasOwnRow) continue;
+        isRecordChanged = true;
+        record.rows.add(name);
+        delete record.fields[name];
+      }
+    }
+    if (isRecordChanged) puts.push([RECORD_KEY, record]);
+    const writeAll = (): void => {
+      for (const [key, value] of puts) kv.put(key, value);
+      for (const key of deletes) kv.delete(key);
+    };
+    if (puts.length + deletes.length === 1) writeAll();
+    else this.#ctx.storage.transactionSync(writeAll);
+    this.#record = record;
+    this.#isComplete = true;
+  }
+}
+
+/** One loaded field. */
+class Field implements Root {
+  readonly name: string;
+  readonly field: string;
+  raw: unknown;
+  outward: unknown;
+  isStored: boolean;
+  isStale = false;
+  readonly #fields: Fields;
+
+  constructor(fields: Fields, className: string, name: string, raw: unknown, isStored: boolean) {
+    this.#fields = fields;
+    this.name = name;
+    this.field = `${className}.${name}`;
+    this.raw = raw;
+    this.isStored = isStored;
+    this.outward = track(raw, this);
+  }
+
+  replace(raw: unknown): void {
+    detach(this.raw);
+    this.raw = raw;
+    this.outward = track(raw, this);
+  }
+
+  change(): void {
+    this.#fields.change(this);
+  }
+
+  watch(leaf: Leaf): void {
+    if (!this.isStale) this.#fields.watch(leaf);
+  }
+}
+
+function tooLarge(what: string, bytes: number): DurableError {
+  return new DurableError(
+    "too-large",
+    `${what} takes ${bytes} bytes, more than the 2 MB of a row; the change was taken back. Split it over several fields or objects.`,
+  );
+}
+
+/** @throws DurableError `no-sqlite-storage` when the class is not backed by SQLite. */
+function sqliteOf(ctx: DurableObjectState, className: string): SyncKvStorage {
+  let kv: SyncKvStorage | undefined;
+  let cause: unknown;
+  try {
+    kv = ctx.storage.kv;
+  } catch (error) {
+    cause = error;
+  }
+  if (kv !== undefined) return kv;
+  throw new DurableError(
+    "no-sqlite-storage",
+    `${className} has persisted fields, but no SQLite storage. Declare it in wrangler.toml:\n[exports.${className}]\ntype = "durable-object"\nstorage = "sqlite"`,
+    { cause },
+  );
+}
