@@ -117,7 +117,7 @@ function gated(method: Method, prepare: Prepare | undefined): Method {
 }
 
 function prepared(prepare: Prepare, method: Method, self: unknown, args: unknown[]): unknown {
-  const ready = prepare(args);
+  const ready = prepare(args, self as object);
   return isThenable(ready) ? Promise.resolve(ready).then((list) => method.apply(self, list)) : method.apply(self, ready);
 }
 

@@ -27,8 +27,8 @@ export interface RoutePlan {
   readonly options: object;
 }
 
-/** Turns the arguments of a call from outside into those the method gets. */
-export type Prepare = (args: unknown[]) => unknown[] | Promise<unknown[]>;
+/** Turns the arguments of a call from outside into those the method gets; `self` is the object, for messages. */
+export type Prepare = (args: unknown[], self: object) => unknown[] | Promise<unknown[]>;
 
 /** The HTTP side of a class, brought by the decorator that needs it. */
 export interface HttpEngine {
