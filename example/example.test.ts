@@ -6,9 +6,7 @@ import { describe, expect, it } from "vitest";
 const call = (method: string, path: string, body?: unknown): Promise<Response> =>
   exports.default.fetch(`http://example${path}`, {
     method,
-    ...(body === undefined
-      ? {}
-      : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
   });
 
 describe("Counter", () => {

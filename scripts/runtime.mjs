@@ -1,23 +1,21 @@
 /** One real workerd process for scripts: bundle a Worker, start it, find its process, stop it. */
 import { execFileSync } from "node:child_process";
-import { resolve } from "node:path";
 import { build } from "esbuild";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { quiet } from "./quiet.mjs";
 
 Object.assign(process.env, quiet);
 
-/** Bundles a Worker of this repository as wrangler would; `durable-base` is `src/`, by tsconfig's `paths`. */
-export async function bundle(entry, options = {}) {
+/** Bundles a Worker, a file or a text, as wrangler would; `durable-base` is `src/`, by tsconfig's `paths`. */
+export async function bundle(entry) {
   const { outputFiles } = await build({
-    entryPoints: [resolve(entry)],
+    ...(typeof entry === "string" ? { entryPoints: [entry] } : { stdin: entry }),
     bundle: true,
     write: false,
     format: "esm",
     target: "es2022",
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "node:*"],
-    ...options,
   });
   return outputFiles[0].text;
 }

@@ -1,0 +1,51 @@
+/**
+ * Checks that a file of `src/` imports only from lower floors or from its own room, type imports included,
+ * and that only `durable-base.ts` imports `cloudflare:workers` by value.
+ *
+ * A room is a folder of `src/` or a file beside them. A new one needs a line here.
+ */
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+const FLOORS = {
+  "errors.ts": 0,
+  "vite.ts": 0,
+  "snapshot.ts": 1,
+  "plan.ts": 1,
+  "entry.ts": 2,
+  storage: 2,
+  persisted: 3,
+  route: 3,
+  call: 3,
+  schedule: 3,
+  object: 4,
+  "durable-base.ts": 5,
+  "index.ts": 6,
+};
+
+const IMPORT = /^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"/gm;
+const files = globSync("src/**/*.ts");
+const problems = [];
+
+for (const file of files) {
+  const room = roomOf(file);
+  if (FLOORS[room] === undefined) problems.push(`${file}: give "${room}" a floor in scripts/floors.mjs`);
+  for (const [, isType, from] of readFileSync(file, "utf8").matchAll(IMPORT)) {
+    if (from === "cloudflare:workers" && !isType && room !== "durable-base.ts") {
+      problems.push(`${file}: only durable-base.ts imports cloudflare:workers by value`);
+    }
+    if (!from.startsWith(".")) continue;
+    const other = roomOf(join(dirname(file), from));
+    if (other !== room && !(FLOORS[other] < FLOORS[room])) {
+      problems.push(`${file}: floor ${FLOORS[room]} must not import ${from} of floor ${FLOORS[other]}`);
+    }
+  }
+}
+
+for (const problem of problems) console.error(problem);
+console.log(`${files.length} files, ${problems.length} problems`);
+process.exitCode = problems.length === 0 ? 0 : 1;
+
+function roomOf(file) {
+  return relative("src", file).split("/")[0];
+}

@@ -1,0 +1,57 @@
+/**
+ * `npm run size`: what an application grows by, minified and gzipped; `--check` fails over the budget.
+ */
+import { parseArgs } from "node:util";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+/** Most bytes, gzipped: our own code, and with hono and reflect-metadata. Say here why a number is raised. */
+const BUDGETS = {
+  counter: { own: 6 * 1024, whole: 10 * 1024 },
+  routes: { own: 8 * 1024, whole: 18 * 1024 },
+};
+
+const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
+let isOver = false;
+
+for (const [app, budget] of Object.entries(BUDGETS)) {
+  const own = await measure(app, ["hono", "hono/*", "reflect-metadata", "reflect-metadata/*"]);
+  const whole = await measure(app, []);
+  isOver ||= own.gzip > budget.own || whole.gzip > budget.whole;
+  console.log(
+    `${app}: own code ${kilobytes(own.gzip)} (budget ${kilobytes(budget.own)}), with dependencies ${kilobytes(whole.gzip)} (budget ${kilobytes(budget.whole)}), gzipped`,
+  );
+  console.log(`  minified, before gzip: ${kilobytes(whole.minified)}, of which`);
+  for (const [part, bytes] of whole.parts) console.log(`  ${kilobytes(bytes).padStart(8)}  ${part}`);
+}
+if (values.check && isOver) process.exitCode = 1;
+
+/** Bundles an application of `bench/size/` as wrangler would with `--minify`. */
+async function measure(app, external) {
+  const { metafile, outputFiles } = await build({
+    entryPoints: [`bench/size/${app}.ts`],
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    outdir: "out",
+    format: "esm",
+    target: "es2022",
+    external: ["cloudflare:*", "node:*", ...external],
+  });
+  const [{ inputs }] = Object.values(metafile.outputs);
+  const parts = new Map();
+  for (const [file, { bytesInOutput }] of Object.entries(inputs)) {
+    const part = /node_modules\/([^/]+)/.exec(file)?.[1] ?? file;
+    parts.set(part, (parts.get(part) ?? 0) + bytesInOutput);
+  }
+  return {
+    gzip: gzipSync(outputFiles[0].contents, { level: 9 }).length,
+    minified: outputFiles[0].contents.length,
+    parts: [...parts].filter(([, bytes]) => bytes > 0).toSorted(([, a], [, b]) => b - a),
+  };
+}
+
+function kilobytes(bytes) {
+  return `${(bytes / 1024).toFixed(2)} KB`;
+}

@@ -1,0 +1,105 @@
+/**
+ * The package as a user gets it: packed, installed into an empty project, typechecked, bundled, run.
+ *
+ * Each dialect is bundled twice by wrangler: from TypeScript, and from what tsc made of it. The second
+ * loses its plan if a bundler drops the statement that sets `Symbol.metadata`.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { quiet } from "./quiet.mjs";
+import { start } from "./runtime.mjs";
+
+const run = promisify(execFile);
+const root = resolve(import.meta.dirname, "..");
+const folder = mkdtempSync(join(tmpdir(), "durable-base-smoke-"));
+let passed = 0;
+let failed = 0;
+
+try {
+  const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
+    cwd: root,
+  });
+  const [{ filename }] = JSON.parse(stdout);
+  writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+  // The user's own tools, which are no part of the package, come from here.
+  const tools = ["@cloudflare/workers-types", "esbuild"].map((name) => join(root, "node_modules", name));
+  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", `./${filename}`, ...tools], {
+    cwd: folder,
+  });
+
+  await check("durable-base/vite lowers a decorator", () => vite());
+  for (const dialect of ["standard", "legacy"]) {
+    const project = join(folder, dialect);
+    mkdirSync(project);
+    for (const file of ["worker.ts", "wrangler.toml", `${dialect}/counter.ts`, `${dialect}/tsconfig.json`]) {
+      cpSync(join(root, "test/smoke", file), join(project, file.split("/").at(-1)));
+    }
+    await check(`${dialect}: typechecks and is lowered by tsc`, () => tool("tsc", [], project));
+    for (const main of ["worker.ts", "lowered/worker.js"]) {
+      await check(`${dialect}: ${main} is bundled by wrangler and runs`, () => bundleAndCall(project, main));
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+async function check(name, body) {
+  try {
+    await body();
+    passed++;
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL ${name}\n${error.stdout ?? ""}${error.stderr ?? ""}${error.stack}`);
+  }
+}
+
+async function vite() {
+  const file = join(folder, "decorated.ts");
+  const code = "const d = (v: unknown, c: unknown) => {};\nexport class A { @d accessor x = 1; }";
+  writeFileSync(file, code);
+  const script = `import { decorators } from "durable-base/vite";
+    console.log((await decorators().transform(${JSON.stringify(code)}, ${JSON.stringify(file)})).code);`;
+  writeFileSync(join(folder, "vite.mjs"), script);
+  const { stdout } = await run("node", ["vite.mjs"], { cwd: folder });
+  assert.doesNotMatch(stdout, /@d/);
+  assert.match(stdout, /class A/);
+}
+
+async function bundleAndCall(project, main) {
+  const out = join(project, "out", main);
+  await tool("wrangler", ["deploy", main, "--dry-run", "--outdir", out], project);
+  const script = readFileSync(join(out, "worker.js"), "utf8");
+  const objects = { COUNTER: "Counter" };
+  const state = join(out, "state");
+
+  let runtime = await start({ script, objects, folder: state });
+  assert.deepEqual(await call(runtime, "POST", "/counters/a/increment", { by: 2 }), [200, 2]);
+  assert.deepEqual(await call(runtime, "POST", "/counters/b/increment", { by: 3 }), [200, 3]);
+  await runtime.stop();
+
+  runtime = await start({ script, objects, folder: state });
+  assert.deepEqual(await call(runtime, "GET", "/counters/a"), [200, { count: 2, changes: 1, keys: ["by"] }]);
+  assert.deepEqual(await call(runtime, "GET", "/total?names=a,b"), [200, 5]);
+  assert.deepEqual(await call(runtime, "GET", "/keys"), [200, ["a"]]);
+  assert.equal((await call(runtime, "GET", "/counters/a/nowhere"))[0], 404);
+  await runtime.stop();
+}
+
+async function call({ url }, method, path, body) {
+  const response = await fetch(url + path, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+  });
+  return [response.status, await response.json()];
+}
+
+function tool(name, args, cwd) {
+  return run(join(root, "node_modules/.bin", name), args, { cwd, env: { ...process.env, ...quiet } });
+}
