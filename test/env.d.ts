@@ -4,5 +4,15 @@ declare namespace Cloudflare {
     ACCESSOR_THINGS: DurableObjectNamespace<import("./fixtures/persisted.ts").AccessorThings>;
     FIELD_THINGS: DurableObjectNamespace<import("./fixtures/persisted.ts").FieldThings>;
     LEGACY_THINGS: DurableObjectNamespace<import("./fixtures/legacy/persisted.ts").LegacyThings>;
+    SURFACE: DurableObjectNamespace<import("./fixtures/base.ts").Surface>;
+    NARROW: DurableObjectNamespace<import("./fixtures/base.ts").Narrow>;
+    STARTING: DurableObjectNamespace<import("./fixtures/base.ts").Starting>;
+    HANDING: DurableObjectNamespace<import("./fixtures/base.ts").Handing>;
+    EAGER: DurableObjectNamespace<import("./fixtures/base.ts").Eager>;
+    REDECLARED: DurableObjectNamespace<import("./fixtures/base.ts").Redeclared>;
+    REACCESSED: DurableObjectNamespace<import("./fixtures/base.ts").Reaccessed>;
+    DEFINED: DurableObjectNamespace<import("./fixtures/legacy/base.ts").Defined>;
+    LEFT_LEGACY: DurableObjectNamespace<import("./fixtures/legacy/base.ts").LeftLegacy>;
+    RIGHT_LEGACY: DurableObjectNamespace<import("./fixtures/legacy/base.ts").RightLegacy>;
   }
 }
