@@ -1,0 +1,135 @@
+/**
+ * @module
+ * What a caller can do with an object from outside, as types.
+ */
+
+/** A class of Durable Objects, in whatever way it types its context and environment. */
+export type ObjectType = Rpc.DurableObjectBranded;
+
+/** Members of the base classes that the platform or the library calls: never a caller's. */
+export type HiddenMember =
+  | "alarm"
+  | "connect"
+  | "constructor"
+  | "dup"
+  | "fetch"
+  | "id"
+  | "name"
+  | "onStart"
+  | "then"
+  | "webSocketClose"
+  | "webSocketError"
+  | "webSocketMessage";
+
+/**
+ * An object of class `T` as a caller sees it: its methods, each answering by promise, and `fetch`.
+ *
+ * A method that returns a promise already keeps its exact signature, generics and overloads included;
+ * of a sync method with overloads TypeScript gives the last. Fields cannot be reached and are left out,
+ * and so are getters, which TypeScript cannot tell from fields; so are the members of the base classes.
+ * The context parameter of a routed method is the router's to give, so it is left out too. A function or
+ * `RpcTarget` as result arrives as a stub, whose methods can be called before the promise has settled.
+ * A result that cannot cross, such as a generator, makes the method {@link NotTransferable}.
+ *
+ * @example
+ * ```ts
+ * async function total(counters: Stub<Counter>[]): Promise<number> {
+ *   const counts = await Promise.all(counters.map((counter) => counter.current()));
+ *   return counts.reduce((sum, count) => sum + count, 0);
+ * }
+ * ```
+ */
+export type Stub<T> = Methods<T> & {
+  /** Sends an HTTP request to the object. */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+};
+
+/**
+ * What `byName` and its fellows give: a {@link Stub} that survives resets, with the address it was made from.
+ *
+ * @example
+ * ```ts
+ * const counter: Handle<Counter> = Object.from(env.COUNTER).byName("alice");
+ * counter.name; // "alice"
+ * ```
+ */
+export type Handle<T> = Stub<T> & {
+  /** The platform's id of the object. */
+  readonly id: DurableObjectId;
+  /** The name the object was addressed by; undefined when it was addressed by its id. */
+  readonly name: string | undefined;
+};
+
+/**
+ * Stands in a {@link Stub} for a method whose result cannot cross an RPC call; calling it is a type error.
+ *
+ * @example
+ * ```ts
+ * stub.entries(); // This expression is not callable. Type 'NotTransferable<"a generator cannot …">' has no call signatures.
+ * ```
+ */
+export interface NotTransferable<Why extends string> {
+  readonly "cannot cross an RPC call": Why;
+}
+
+/** The members of `T` that a caller can reach and TypeScript can tell: its methods. */
+type Methods<T> = {
+  [K in keyof T as K extends string
+    ? K extends HiddenMember
+      ? never
+      : T[K] extends AnyFunction
+        ? K
+        : never
+    : never]: Remote<T[K]>;
+};
+
+type AnyFunction = (...args: never) => unknown;
+
+/** A function as it looks from the other side of an RPC call. */
+type Remote<F> = F extends (...args: infer Args) => infer Result
+  ? Awaited<Result> extends Uncrossable
+    ? NotTransferable<"a generator or iterator cannot cross an RPC call: return an array or a ReadableStream">
+    : AcceptsContext<Args> extends true
+      ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
+      : Result extends Promise<infer Value>
+        ? Value extends Live
+          ? (...args: Args) => Answer<Value>
+          : F
+        : (...args: Args) => Answer<Awaited<Result>>
+  : F;
+
+/** A promise of a result; of a live one also its members, so that calls can be pipelined. */
+type Answer<Value> = [Value] extends [Live] ? Promise<Received<Value>> & Members<Value> : Promise<Value>;
+
+/** What arrives as a stub and not as data. */
+type Live = Rpc.RpcTargetBranded | AnyFunction;
+
+/** A live result as it arrives; the caller disposes it. */
+type Received<Value> = Members<Value> & Disposable;
+
+type Members<Value> = Value extends AnyFunction ? Remote<Value> : Methods<Value>;
+
+type Uncrossable = Iterator<unknown, unknown, never> | AsyncIterator<unknown, unknown, never>;
+
+/** The router's context, known by its shape, so that callers' types don't load the router's. */
+interface ContextLike {
+  readonly req: { readonly raw: Request };
+  readonly executionCtx: unknown;
+}
+
+type AcceptsContext<Args extends readonly unknown[]> = Required<Args> extends readonly [unknown, infer Second]
+  ? IsAny<Second> extends true
+    ? false
+    : Second extends ContextLike
+      ? true
+      : false
+  : false;
+
+/** Only the first parameter, optional where it was. */
+type OneInput<Args extends readonly unknown[]> = Args extends readonly [infer Input, unknown?]
+  ? [input: Input]
+  : Args extends readonly [(infer Input)?, unknown?]
+    ? [input?: Input]
+    : Args;
+
+type IsAny<T> = 0 extends 1 & T ? true : false;
