@@ -1,0 +1,81 @@
+/**
+ * @module
+ * How HTTP is told that something went wrong: RFC 9457 `application/problem+json`.
+ *
+ * SECURITY WARNING: every answer to an error is made here. Nothing of an error that the library or the
+ * user did not mean for the client (message, stack, cause, stored values) may get into one.
+ */
+import type { HTTPException } from "hono/http-exception";
+import { DurableError, type Issue } from "../errors.ts";
+
+/** What a problem says beside its status. */
+export interface ProblemMembers {
+  /** The stable kebab-case code; by default the status's title in kebab-case. */
+  code?: string;
+  /** What is wrong with this request, in a sentence that is safe to send. */
+  detail?: string;
+  issues?: readonly Issue[] | undefined;
+}
+
+const titles: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  402: "Payment Required",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  409: "Conflict",
+  410: "Gone",
+  412: "Precondition Failed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  422: "Unprocessable Content",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+/** Makes a problem response; `allow` is the header of a 405. */
+export function problem(status: number, { code, detail, issues }: ProblemMembers = {}, allow?: string): Response {
+  const title = titles[status] ?? (status < 500 ? "Request Refused" : "Server Error");
+  code ??= title.toLowerCase().replaceAll(" ", "-");
+  const headers: Record<string, string> = { "content-type": "application/problem+json" };
+  if (allow !== undefined) headers["allow"] = allow;
+  // `issues` and `detail` that are undefined are left out.
+  return new Response(JSON.stringify({ type: "about:blank", title, status, code, detail, issues }), {
+    status,
+    headers,
+  });
+}
+
+/** Thrown where a request cannot be served because of what the client sent. */
+export class Refusal extends Error {
+  readonly status: number;
+  readonly members: ProblemMembers;
+
+  constructor(status: number, members?: ProblemMembers) {
+    super(members?.detail);
+    this.status = status;
+    this.members = members ?? {};
+  }
+}
+
+/**
+ * Answers for an error, whatever was thrown: what the client did wrong is told, what Hono's `HTTPException`
+ * says is sent, everything else is logged and becomes a bare 500, with the code of a {@link DurableError}.
+ */
+export function refuse(error: unknown): Response {
+  if (error instanceof Refusal) return problem(error.status, error.members);
+  if (isHttpException(error)) {
+    if (error.res !== undefined) return error.getResponse();
+    if (error.status < 500) return problem(error.status, error.message === "" ? {} : { detail: error.message });
+  }
+  console.error(error);
+  if (isHttpException(error)) return problem(error.status);
+  return problem(500, DurableError.is(error) ? { code: error.code } : {});
+}
+
+/** Known by its shape, as Hono itself does it: an application may carry a second copy of Hono. */
+function isHttpException(error: unknown): error is HTTPException {
+  return error instanceof Error && "getResponse" in error;
+}
