@@ -48,7 +48,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
     this: abstract new (ctx: DurableObjectState<never>, env: never) => T,
     namespace: DurableObjectNamespace<T>,
   ): ByName<T> {
-    return from<T>(namespace);
+    return from<T>(namespace, this.name);
   }
 
   constructor(ctx: DurableObjectState<Props>, env: Env) {
@@ -134,7 +134,11 @@ function makeShape(cls: AnyClass): Shape {
 function hiddenMembers(cls: AnyClass, fields: ReadonlySet<string>): PropertyDescriptorMap {
   const allowed = (cls as { rpc?: readonly string[] }).rpc;
   const hidden: PropertyDescriptorMap = {};
-  for (let proto = cls.prototype as object; proto !== DurableObject.prototype; proto = Object.getPrototypeOf(proto) as object) {
+  for (
+    let proto = cls.prototype as object;
+    proto !== DurableObject.prototype;
+    proto = Object.getPrototypeOf(proto) as object
+  ) {
     for (const name of Object.getOwnPropertyNames(proto)) {
       if (PLATFORM.has(name) || fields.has(name) || Object.hasOwn(hidden, name)) continue;
       const ours = Object.hasOwn(DurableBase.prototype, name) || HOOKS.includes(name);

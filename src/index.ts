@@ -5,9 +5,9 @@
 export { DurableBase } from "./durable-base.ts";
 export { DurableError, type ErrorCode, type Issue } from "./errors.ts";
 export { objects as Object } from "./object/object.ts";
-export type { ByName, Handle, Stub } from "./object/object.ts";
+export type { ByName, Handle, NotTransferable, Objects, Stub } from "./object/object.ts";
 export { Persisted } from "./persisted/persisted.ts";
 export { Route } from "./route/route.ts";
-export { serve } from "./object/serve.ts";
+export { serve, type ServeNamespace, type ServeOptions, type ServeTarget } from "./object/serve.ts";
 export { snapshot } from "./snapshot.ts";
 export * as Storage from "./storage/storage.ts";

@@ -4,21 +4,20 @@
  */
 import { snapshot } from "../snapshot.ts";
 
-/** A native stub, reached by member name. */
-type NativeStub = DurableObjectStub & Record<string, NativeMethod>;
-
-/** A member of a native stub: a method to call, and a property whose value can be awaited. */
-type NativeMethod = PromiseLike<unknown> & ((...args: unknown[]) => NativePromise);
-
-/** The promise of a native call, on whose result further calls can be made at once. */
+/** The promise of a native call: more calls can be made on it at once, which the platform pipelines. */
 type NativePromise = Promise<unknown>;
+
+/** A member of a native stub: called, it is a method; awaited, a getter. */
+type NativeMember = NativePromise & ((...args: unknown[]) => NativePromise);
+
+type NativeStub = DurableObjectStub & Record<string, NativeMember>;
 
 /**
  * Makes a handle of the object that `open` gives native stubs of; called again after each reset.
  *
- * The caller vouches that `T` describes the object. Calls go out in the order they are made. Nothing is
- * ever sent twice: the call that meets a reset fails with the platform's error, and the next one goes to a
- * fresh native stub. Like a native stub, a handle belongs to the request it was made in.
+ * The caller vouches that `T` describes the object. Calls leave in the order they are made, nothing is sent
+ * twice: a call that meets a reset rejects with the platform's error, and the next one goes to a fresh native
+ * stub. Like a native stub, a handle belongs to the request it was made in.
  *
  * @example
  * ```ts
@@ -26,13 +25,73 @@ type NativePromise = Promise<unknown>;
  * ```
  */
 export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
-  const address = new Address(open);
-  return new Proxy(address, methods as ProxyHandler<object>) as T;
+  let native = open() as NativeStub;
+  const members = new Map<string, NativeMember>();
+
+  // The listener sits between the native promise and everyone who awaits it, not beside them: a rejection
+  // that nobody handles is then still reported as one. Calls on the promise itself stay the platform's.
+  const watch = (promise: NativePromise, stub: NativeStub): NativePromise => {
+    const settled = promise.then(same, (error: unknown) => {
+      if (stub === native && isFatal(error)) native = open() as NativeStub;
+      throw error;
+    });
+    promise.then = settled.then.bind(settled);
+    promise.catch = settled.catch.bind(settled);
+    promise.finally = settled.finally.bind(settled);
+    return promise;
+  };
+
+  const member = (key: string): NativeMember => {
+    const call = (...args: unknown[]): NativePromise => {
+      const stub = native;
+      return watch(stub[key]!(...args.map(plain)), stub);
+    };
+    return new Proxy(call, {
+      // Awaiting a member that was not called reads a getter.
+      get: (_, inner) =>
+        Reflect.get(AWAITING.has(inner) ? watch(native[key]!, native) : native[key]!, inner) as unknown,
+    }) as NativeMember;
+  };
+
+  const own = {
+    get id(): DurableObjectId {
+      return native.id;
+    },
+    get name(): string | undefined {
+      return native.name;
+    },
+    fetch(...args: Parameters<DurableObjectStub["fetch"]>): Promise<Response> {
+      return watch(native.fetch(...args), native) as Promise<Response>;
+    },
+  };
+
+  return new Proxy(own, {
+    get(_, key) {
+      const known = members.get(key as string);
+      if (known !== undefined) return known;
+      // Symbols, `then` and `toJSON` are what `await`, `JSON.stringify` and `console.log` look for: no calls.
+      if (typeof key === "symbol" || key in own || key === "then" || key === "toJSON") return Reflect.get(own, key);
+      const made = member(key);
+      members.set(key, made);
+      return made;
+    },
+  }) as T;
 }
 
-/** What a handle stands on: the native stub of the moment, and the members that are the handle's own. */
-class Address {
-  readonly #open: () => DurableObjectStub;
-  #native!: NativeStub;
-  #noticeReset!: (error: unknown) => never;
+const AWAITING: ReadonlySet<PropertyKey> = new Set(["then", "catch", "finally"]);
+
+/** Tells whether a native stub is of no more use after this error. */
+function isFatal(error: unknown): boolean {
+  const flags = error as { durableObjectReset?: boolean; retryable?: boolean; remote?: boolean } | null | undefined;
+  // A stub that met a reset gives the same error for ever; after a lost connection it may. `remote` marks
+  // what the object's own code threw, which breaks no stub.
+  return flags?.durableObjectReset === true || (flags?.retryable === true && flags.remote !== true);
+}
+
+function plain(value: unknown): unknown {
+  return snapshot(value);
+}
+
+function same<Value>(value: Value): Value {
+  return value;
 }

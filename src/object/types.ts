@@ -3,9 +3,6 @@
  * What a caller can do with an object from outside, as types.
  */
 
-/** A class of Durable Objects, in whatever way it types its context and environment. */
-export type ObjectType = Rpc.DurableObjectBranded;
-
 /** Members of the base classes that the platform or the library calls: never a caller's. */
 export type HiddenMember =
   | "alarm"
@@ -74,13 +71,9 @@ export interface NotTransferable<Why extends string> {
 
 /** The members of `T` that a caller can reach and TypeScript can tell: its methods. */
 type Methods<T> = {
-  [K in keyof T as K extends string
-    ? K extends HiddenMember
-      ? never
-      : T[K] extends AnyFunction
-        ? K
-        : never
-    : never]: Remote<T[K]>;
+  [
+    K in keyof T as K extends string ? (K extends HiddenMember ? never : T[K] extends AnyFunction ? K : never) : never
+  ]: Remote<T[K]>;
 };
 
 type AnyFunction = (...args: never) => unknown;
@@ -117,13 +110,14 @@ interface ContextLike {
   readonly executionCtx: unknown;
 }
 
-type AcceptsContext<Args extends readonly unknown[]> = Required<Args> extends readonly [unknown, infer Second]
-  ? IsAny<Second> extends true
-    ? false
-    : Second extends ContextLike
-      ? true
-      : false
-  : false;
+type AcceptsContext<Args extends readonly unknown[]> =
+  Required<Args> extends readonly [unknown, infer Second]
+    ? IsAny<Second> extends true
+      ? false
+      : Second extends ContextLike
+        ? true
+        : false
+    : false;
 
 /** Only the first parameter, optional where it was. */
 type OneInput<Args extends readonly unknown[]> = Args extends readonly [infer Input, unknown?]
