@@ -1,4 +1,4 @@
-import { DurableBase, Persisted, Route, type RouteContext } from "durable-base";
+import { DurableBase, Persisted, Route } from "durable-base";
 import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 
@@ -16,27 +16,30 @@ const NewTodo = z.object({ title: z.string().min(1), tags: z.array(z.string()).d
 const TodoChange = z.object({ id: z.string(), title: z.string().min(1).optional(), done: z.boolean().optional() });
 const TodoFilter = z.object({ tag: z.string().optional() });
 
-/** A list of todos, kept in one persisted Map and changed in place. */
+/** A list of todos: one persisted Map, changed in place at any depth. */
 export class TodoList extends DurableBase {
   @Persisted() accessor todos = new Map<string, Todo>();
 
-  @Route.post("/todos", { input: NewTodo })
-  add({ title, tags }: { title: string; tags: string[] }, c?: RouteContext): TodoItem {
+  @Route.post("/todos", { input: NewTodo, status: 201 })
+  add({ title, tags }: z.output<typeof NewTodo>): TodoItem {
     const id = crypto.randomUUID();
     this.todos.set(id, { title, done: false, tags: new Set(tags), dates: { created: new Date() } });
-    c?.status(201);
     return this.#item(id);
+  }
+
+  @Route.get("/todos", { input: TodoFilter })
+  list({ tag }: z.output<typeof TodoFilter>): TodoItem[] {
+    const items = Array.from(this.todos.keys(), (id) => this.#item(id));
+    return tag === undefined ? items : items.filter(({ tags }) => tags.includes(tag));
   }
 
   @Route.patch("/todos/:id", { input: TodoChange })
   change({ id, title, done }: z.output<typeof TodoChange>): TodoItem {
     const todo = this.#todo(id);
     if (title !== undefined) todo.title = title;
-    if (done !== undefined) {
-      todo.done = done;
-      if (done) todo.dates.done = new Date();
-      else delete todo.dates.done;
-    }
+    if (done !== undefined) todo.done = done;
+    if (done === true) todo.dates.done = new Date();
+    if (done === false) delete todo.dates.done;
     return this.#item(id);
   }
 
@@ -44,12 +47,6 @@ export class TodoList extends DurableBase {
   remove({ id }: { id: string }): void {
     this.#todo(id);
     this.todos.delete(id);
-  }
-
-  @Route.get("/todos", { input: TodoFilter })
-  list({ tag }: { tag?: string }): TodoItem[] {
-    const ids = [...this.todos.keys()];
-    return ids.map((id) => this.#item(id)).filter(({ tags }) => tag === undefined || tags.includes(tag));
   }
 
   #todo(id: string): Todo {
