@@ -14,5 +14,11 @@ declare namespace Cloudflare {
     DEFINED: DurableObjectNamespace<import("./fixtures/legacy/base.ts").Defined>;
     LEFT_LEGACY: DurableObjectNamespace<import("./fixtures/legacy/base.ts").LeftLegacy>;
     RIGHT_LEGACY: DurableObjectNamespace<import("./fixtures/legacy/base.ts").RightLegacy>;
+    ROUTES: DurableObjectNamespace<import("./fixtures/route.ts").Routes>;
+    CHILD_ROUTES: DurableObjectNamespace<import("./fixtures/route.ts").ChildRoutes>;
+    STUCK_ROUTES: DurableObjectNamespace<import("./fixtures/route.ts").StuckRoutes>;
+    FETCHING_ROUTES: DurableObjectNamespace<import("./fixtures/route.ts").FetchingRoutes>;
+    LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").LegacyRoutes>;
+    CHILD_LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").ChildLegacyRoutes>;
   }
 }

@@ -4,5 +4,7 @@ export { Eager, Handing, Narrow, Reaccessed, Redeclared, Starting, Surface } fro
 export { AccessorThings, FieldThings } from "./fixtures/persisted.ts";
 export { Defined, LeftLegacy, RightLegacy } from "./fixtures/legacy/base.ts";
 export { LegacyThings } from "./fixtures/legacy/persisted.ts";
+export { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "./fixtures/route.ts";
+export { ChildLegacyRoutes, LegacyRoutes } from "./fixtures/legacy/route.ts";
 
 export default { fetch: (): Response => new Response("ok") };
