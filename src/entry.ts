@@ -90,7 +90,12 @@ export function run(owner: Owner, method: Method, self: unknown, args: unknown[]
 }
 
 /** Wraps the methods and getters of a prototype and its ancestors below `stop`, once per class. */
-export function wrapPrototypes(from: object, stop: object, prepare: ReadonlyMap<string, Prepare>, skip: ReadonlySet<string>): void {
+export function wrapPrototypes(
+  from: object,
+  stop: object,
+  prepare: ReadonlyMap<string, Prepare>,
+  skip: ReadonlySet<string>,
+): void {
   for (let proto = from; proto !== stop; proto = Object.getPrototypeOf(proto) as object) {
     if (wrapped.has(proto)) continue;
     wrapped.add(proto);
@@ -118,7 +123,9 @@ function gated(method: Method, prepare: Prepare | undefined): Method {
 
 function prepared(prepare: Prepare, method: Method, self: unknown, args: unknown[]): unknown {
   const ready = prepare(args, self as object);
-  return isThenable(ready) ? Promise.resolve(ready).then((list) => method.apply(self, list)) : method.apply(self, ready);
+  return isThenable(ready)
+    ? Promise.resolve(ready).then((list) => method.apply(self, list))
+    : method.apply(self, ready);
 }
 
 /** Writes what changed and ends the scope; a failed write is the entry's error. */
@@ -143,7 +150,12 @@ function handOut(owner: Owner, result: unknown): unknown {
     if (value instanceof Function) return (...args: never[]) => enter(owner, value as Method, undefined, args);
     if (value instanceof owner.targetClass) {
       own(value, owner);
-      wrapPrototypes(Object.getPrototypeOf(value) as object, owner.targetClass.prototype as object, NO_PREPARE, NO_NAMES);
+      wrapPrototypes(
+        Object.getPrototypeOf(value) as object,
+        owner.targetClass.prototype as object,
+        NO_PREPARE,
+        NO_NAMES,
+      );
     } else if (isIterator(value)) {
       throw new DurableError(
         "not-transferable",
@@ -159,7 +171,8 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 
 function isIterator(value: object): boolean {
   return (
-    (Symbol.iterator in value || Symbol.asyncIterator in value) && typeof (value as { next?: unknown }).next === "function"
+    (Symbol.iterator in value || Symbol.asyncIterator in value) &&
+    typeof (value as { next?: unknown }).next === "function"
   );
 }
 

@@ -20,29 +20,46 @@ export function rawBehind(value: object): object | undefined {
 /** Copies a tree of plain data: no cycles, nothing tracked, only what a field can hold. */
 export function copyPlain<T>(value: T): T;
 export function copyPlain(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) {
-    const copy: unknown[] = new Array(value.length);
-    // Holes stay holes.
-    for (let i = 0; i < value.length; i++) if (i in value) copy[i] = copyPlain(value[i]);
-    return copy;
+  if (isPrimitive(value)) return value;
+  if (isContainer(value)) return rebuild(value, copyPlain);
+  return value instanceof Date ? new Date(value.getTime()) : structuredClone(value);
+}
+
+/**
+ * A container like `value` with `each` of its members; holes stay holes. `begin` gets the new container
+ * while it is still empty.
+ */
+export function rebuild<T extends object>(
+  value: T,
+  each: (member: unknown, key: PropertyKey) => unknown,
+  begin?: (copy: T) => void,
+): T;
+export function rebuild(
+  value: object,
+  each: (member: unknown, key: PropertyKey) => unknown,
+  begin?: (copy: object) => void,
+): object {
+  const copy = Array.isArray(value)
+    ? new Array<unknown>(value.length)
+    : value instanceof Map
+      ? new Map()
+      : value instanceof Set
+        ? new Set()
+        : {};
+  begin?.(copy);
+  if (copy instanceof Map) {
+    for (const [key, item] of value as Map<unknown, unknown>) copy.set(each(key, "key"), each(item, nameOf(key)));
+  } else if (copy instanceof Set) {
+    for (const item of value as Set<unknown>) copy.add(each(item, nameOf(item)));
+  } else {
+    for (const key of Object.keys(value)) setOwn(copy, key, each((value as Record<string, unknown>)[key], key));
   }
-  if (value instanceof Map) {
-    const copy = new Map<unknown, unknown>();
-    for (const [key, item] of value) copy.set(copyPlain(key), copyPlain(item));
-    return copy;
-  }
-  if (value instanceof Set) {
-    const copy = new Set<unknown>();
-    for (const item of value) copy.add(copyPlain(item));
-    return copy;
-  }
-  if (value instanceof Date) return new Date(value.getTime());
-  const proto: unknown = Object.getPrototypeOf(value);
-  if (proto !== Object.prototype && proto !== null) return structuredClone(value);
-  const copy: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) setOwn(copy, key, copyPlain((value as Record<string, unknown>)[key]));
   return copy;
+}
+
+/** A Map key or Set member as a step of a path. */
+export function nameOf(key: unknown): PropertyKey {
+  return isPrimitive(key) ? String(key) : "value";
 }
 
 /** Sets an own property, also one called `__proto__`, which a plain assignment would take for the prototype. */
@@ -59,13 +76,6 @@ export function isContainer(value: object): boolean {
   return proto === Object.prototype || proto === null;
 }
 
-/** The members of a container: elements, keys and values, or own enumerable properties. */
-function* members(value: object): Iterable<unknown> {
-  if (Array.isArray(value) || value instanceof Set) yield* value;
-  else if (value instanceof Map) for (const [key, item] of value) (yield key, yield item);
-  else for (const key of Object.keys(value)) yield (value as Record<string, unknown>)[key];
-}
-
 /** What to put in place of a value that is no container; the same value to leave it. */
 export type Replace = (value: object | ((...args: never[]) => unknown)) => unknown;
 
@@ -77,8 +87,8 @@ export function unwrap(value: unknown, replace: Replace): unknown {
   if (isPrimitive(value)) return value;
   const raw = rawOf.get(value);
   if (raw !== undefined) return copyPlain(raw);
-  if (typeof value === "function" || !isContainer(value)) return replace(value);
-  return holdsOther(value, replace, new Set()) ? rebuild(value, replace, new Map()) : value;
+  if (!isContainer(value)) return replace(value);
+  return holdsOther(value, replace, new Set()) ? unwrapAll(value, replace, new Map()) : value;
 }
 
 /**
@@ -96,53 +106,37 @@ export function snapshot<T>(value: T): T {
   return unwrap(value, (other) => other) as T;
 }
 
-function isPrimitive(value: unknown): value is string | number | bigint | boolean | symbol | null | undefined {
+type Primitive = string | number | bigint | boolean | symbol | null | undefined;
+
+function isPrimitive(value: unknown): value is Primitive {
   return value === null || (typeof value !== "object" && typeof value !== "function");
 }
 
+/** Tells whether anything inside a container would be replaced. */
 function holdsOther(value: object, replace: Replace, seen: Set<object>): boolean {
   seen.add(value);
-  for (const member of members(value)) {
-    if (isPrimitive(member) || seen.has(member)) continue;
+  const isOther = (member: unknown): boolean => {
+    if (isPrimitive(member) || seen.has(member)) return false;
     if (rawOf.has(member)) return true;
-    if (typeof member === "function" || !isContainer(member)) {
-      if (replace(member) !== member) return true;
-    } else if (holdsOther(member, replace, seen)) return true;
-  }
-  return false;
+    return isContainer(member) ? holdsOther(member, replace, seen) : replace(member) !== member;
+  };
+  if (Array.isArray(value) || value instanceof Set) return [...value].some(isOther);
+  if (value instanceof Map) return [...value].some(([key, item]) => isOther(key) || isOther(item));
+  return Object.values(value).some(isOther);
 }
 
-function rebuild(value: unknown, replace: Replace, done: Map<object, unknown>): unknown {
+function unwrapAll(value: unknown, replace: Replace, done: Map<object, unknown>): unknown {
   if (isPrimitive(value)) return value;
   if (done.has(value)) return done.get(value);
   const raw = rawOf.get(value);
-  const whole = raw !== undefined ? copyPlain(raw) : undefined;
-  const other = whole ?? (typeof value === "function" || !isContainer(value) ? replace(value) : undefined);
-  if (other !== undefined) {
-    done.set(value, other);
-    return other;
+  if (raw === undefined && isContainer(value)) {
+    return rebuild(
+      value,
+      (member) => unwrapAll(member, replace, done),
+      (copy) => done.set(value, copy),
+    );
   }
-  const again = (member: unknown): unknown => rebuild(member, replace, done);
-  if (Array.isArray(value)) {
-    const copy: unknown[] = new Array(value.length);
-    done.set(value, copy);
-    for (let i = 0; i < value.length; i++) if (i in value) copy[i] = again(value[i]);
-    return copy;
-  }
-  if (value instanceof Map) {
-    const copy = new Map<unknown, unknown>();
-    done.set(value, copy);
-    for (const [key, item] of value) copy.set(again(key), again(item));
-    return copy;
-  }
-  if (value instanceof Set) {
-    const copy = new Set<unknown>();
-    done.set(value, copy);
-    for (const item of value) copy.add(again(item));
-    return copy;
-  }
-  const copy: Record<string, unknown> = {};
-  done.set(value, copy);
-  for (const key of Object.keys(value)) setOwn(copy, key, again((value as Record<string, unknown>)[key]));
-  return copy;
+  const other = raw === undefined ? replace(value) : copyPlain(raw);
+  done.set(value, other);
+  return other;
 }

@@ -49,7 +49,13 @@ export function decorators(options: DecoratorsOptions = {}): DecoratorsPlugin {
       const result = await build({
         // An entry point, not stdin: esbuild looks for the nearest tsconfig.json of files only.
         entryPoints: [file],
-        plugins: [{ name: "contents", setup: ({ onLoad }) => onLoad({ filter: /.*/ }, () => ({ contents: code, loader: file.endsWith("x") ? "tsx" : "ts" })) }],
+        plugins: [
+          {
+            name: "contents",
+            setup: ({ onLoad }) =>
+              onLoad({ filter: /.*/ }, () => ({ contents: code, loader: file.endsWith("x") ? "tsx" : "ts" })),
+          },
+        ],
         bundle: false,
         write: false,
         // Decorators stay in place at "esnext"; es2022 keeps everything else that workerd runs.

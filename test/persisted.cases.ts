@@ -296,6 +296,16 @@ export function persistedCases(dialect: string, namespace: () => DurableObjectNa
         expect(seen).toEqual([9, 2, 8]);
       });
 
+      it("notices bytes and Dates that a timer changes, though an earlier entry read them first", async () => {
+        const stub = fresh();
+        await inside(stub, (self) => [self.bytes, self.date]);
+        await inside(stub, (self) => void setTimeout(() => (self.bytes[1] = 77), 1));
+        await inside(stub, (self) => void setTimeout(() => self.date.setTime(77), 5));
+        await scheduler.wait(20);
+        await evictDurableObject(stub);
+        expect(await inside(stub, (self) => [...self.bytes, self.date.getTime()])).toEqual([1, 77, 3, 77]);
+      });
+
       it("notices an object used as a Map key or Set member", async () => {
         const seen = await both(
           (self) => {

@@ -73,7 +73,11 @@ export function verifyAccessors(self: object, cls: AnyClass, plan: Plan): void {
 
 /** Tells whether a class below the one that declares the field has a member of that name. */
 function isRedeclared(cls: AnyClass, name: string): boolean {
-  for (let at: AnyClass | null = cls; at !== null && !ownLevel(at)?.fields.has(name); at = Object.getPrototypeOf(at) as AnyClass | null) {
+  for (
+    let at: AnyClass | null = cls;
+    at !== null && !ownLevel(at)?.fields.has(name);
+    at = Object.getPrototypeOf(at) as AnyClass | null
+  ) {
     if (at.prototype !== undefined && Object.hasOwn(at.prototype as object, name)) return true;
   }
   return false;

@@ -3,14 +3,14 @@
  * Copying a value in: checked and copied at the line that assigns it, as storage would do later.
  */
 import { DurableError, quote, type ErrorCode } from "../errors.ts";
-import { rawBehind, setOwn } from "../snapshot.ts";
+import { rawBehind, rebuild } from "../snapshot.ts";
 import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
 
 /** Containers inside containers; V8's serializer would overflow the stack a few thousand levels later. */
 const MAX_DEPTH = 1_000;
 
 /** Holes an array may have; V8 and our loops visit each. */
-const MAX_HOLES = 1_000_000;
+export const MAX_HOLES = 1_000_000;
 
 /** Where a value is going, for messages and limits: `Counter.log` and the steps below it. */
 export interface Site {
@@ -52,13 +52,18 @@ export function copyIn(value: unknown, site: Site, key?: PropertyKey): unknown {
 }
 
 /** The error for something that cannot be stored at a place. */
-export function refused(what: string, site: Site, below: PropertyKey[] = [], code: ErrorCode = "not-persistable"): DurableError {
+export function refused(
+  what: string,
+  site: Site,
+  below: PropertyKey[] = [],
+  code: ErrorCode = "not-persistable",
+): DurableError {
   return new DurableError(code, `${site.field}${[...site.path(), ...below].map(step).join("")}: ${what}`);
 }
 
 function step(key: PropertyKey): string {
-  if (typeof key === "string" && /^[A-Za-z_$][\w$]*$/.test(key)) return `.${key}`;
-  return `[${quote(key)}]`;
+  if (typeof key === "string" && isIndex(key)) return `[${key}]`;
+  return typeof key === "string" && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${quote(key)}]`;
 }
 
 class Copy {
@@ -92,22 +97,22 @@ class Copy {
   }
 
   #object(value: object): unknown {
-    if (Array.isArray(value)) return this.#inside(value, () => this.#array(value));
-    if (value instanceof Map) return this.#inside(value, () => this.#map(value));
-    if (value instanceof Set) return this.#inside(value, () => this.#set(value));
-    if (value instanceof Date) {
-      this.#count(9);
-      return new Date(value.getTime());
-    }
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#bytesOf(value);
-    if (value instanceof RegExp) {
+    if (value instanceof Date || value instanceof RegExp) {
       this.#count(sizeOf(value));
-      return new RegExp(value.source, value.flags);
+      return value instanceof Date ? new Date(value.getTime()) : new RegExp(value.source, value.flags);
     }
-    if (value instanceof Error) return this.#inside(value, () => this.#error(value));
-    const proto: unknown = Object.getPrototypeOf(value);
-    if (proto === Object.prototype || proto === null) return this.#inside(value, () => this.#plain(value));
-    throw new Refusal(`${describe(value)} cannot be stored. Store plain data: \`{ ...value }\`, an array, a Map or a Set.`);
+    const bytes = ownBytes(value);
+    if (bytes === undefined) {
+      throw new Refusal(
+        `${describe(value)} cannot be stored. Store plain data: \`{ ...value }\`, an array, a Map or a Set.`,
+      );
+    }
+    return this.#inside(value, () => {
+      if (value instanceof Error) return this.#error(value);
+      this.#count(bytes);
+      return rebuild(value, (member, key) => this.#at(key, member));
+    });
   }
 
   #inside(value: object, copy: () => unknown): unknown {
@@ -133,47 +138,6 @@ class Copy {
     }
   }
 
-  #array(value: readonly unknown[]): unknown[] {
-    const keys = Object.keys(value);
-    const last = keys.at(-1);
-    if (last !== undefined && !isIndex(last)) {
-      throw new Refusal(`an array cannot carry the property ${quote(last)}. Use an object, or leave it out: \`[...value]\`.`);
-    }
-    if (value.length - keys.length > MAX_HOLES) throw new Refusal("the array has over a million holes. Use a Map.");
-    const copy: unknown[] = new Array(value.length);
-    if (keys.length === value.length) {
-      for (let i = 0; i < value.length; i++) copy[i] = this.#at(i, value[i]);
-    } else {
-      this.#count(value.length);
-      for (const key of keys) copy[Number(key)] = this.#at(Number(key), value[Number(key)]);
-    }
-    return copy;
-  }
-
-  #map(value: ReadonlyMap<unknown, unknown>): Map<unknown, unknown> {
-    const copy = new Map<unknown, unknown>();
-    for (const [key, item] of value) copy.set(this.#at("key", key), this.#at(nameOf(key), item));
-    return copy;
-  }
-
-  #set(value: ReadonlySet<unknown>): Set<unknown> {
-    const copy = new Set<unknown>();
-    for (const item of value) copy.add(this.#at(nameOf(item), item));
-    return copy;
-  }
-
-  #plain(value: object): object {
-    if (Object.getOwnPropertySymbols(value).length > 0) {
-      throw new Refusal("a property named by a symbol cannot be stored. Name it by a string.");
-    }
-    const copy = {};
-    for (const key of Object.keys(value)) {
-      this.#count(sizeOfString(key));
-      setOwn(copy, key, this.#at(key, (value as Record<string, unknown>)[key]));
-    }
-    return copy;
-  }
-
   #bytesOf(value: ArrayBufferView | ArrayBuffer): unknown {
     this.#count(sizeOf(value));
     if (value instanceof ArrayBuffer) return value.slice(0);
@@ -195,15 +159,38 @@ class Copy {
   }
 }
 
+/** The bytes of a container without its members, which is then fit to be stored; undefined for anything else. */
+function ownBytes(value: object): number | undefined {
+  if (Array.isArray(value)) return checkArray(value);
+  if (value instanceof Map || value instanceof Set || value instanceof Error) return 0;
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === Object.prototype || proto === null ? checkPlain(value) : undefined;
+}
+
+function checkArray(value: readonly unknown[]): number {
+  const keys = Object.keys(value);
+  const last = keys.at(-1);
+  if (last !== undefined && !isIndex(last)) {
+    throw new Refusal(
+      `an array cannot carry the property ${quote(last)}. Use an object, or leave it out: \`[...value]\`.`,
+    );
+  }
+  const holes = value.length - keys.length;
+  if (holes > MAX_HOLES) throw new Refusal("the array has over a million holes. Use a Map.");
+  return holes;
+}
+
+function checkPlain(value: object): number {
+  if (Object.getOwnPropertySymbols(value).length > 0) {
+    throw new Refusal("a property named by a symbol cannot be stored. Name it by a string.");
+  }
+  return Object.keys(value).reduce((bytes, key) => bytes + sizeOfString(key), 0);
+}
+
 /** Tells whether a property name is an array's index. */
 export function isIndex(key: string): boolean {
   const index = Number(key);
   return Number.isInteger(index) && index >= 0 && index < 2 ** 32 - 1 && String(index) === key;
-}
-
-/** A Map key or Set member as a step of a path. */
-function nameOf(key: unknown): PropertyKey {
-  return typeof key === "string" || typeof key === "number" ? key : describe(key);
 }
 
 function describe(value: unknown): string {

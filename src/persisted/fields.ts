@@ -9,7 +9,8 @@ import { copyPlain } from "../snapshot.ts";
 import { MAX_ROW, sizeOf } from "../storage/size.ts";
 import { copyIn } from "./copy.ts";
 import { emptyRecord, fieldKey, readRecord, RECORD_KEY, sharesRecord, type StoredRecord } from "./layout.ts";
-import { detach, track, type Leaf, type Root } from "./tree.ts";
+import { detach, isSame, type Leaf, type Node, type Root } from "./node.ts";
+import { track } from "./tree.ts";
 
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
 export const FIELDS: unique symbol = Symbol("durable-base.fields");
@@ -43,7 +44,7 @@ export class Fields {
 
   /** What reading the field gives: the stored value, else the default. */
   read(name: string): unknown {
-    return (this.#loaded.get(name) ?? this.#load(name)).outward;
+    return (this.#loaded.get(name) ?? this.#load(name)).value;
   }
 
   /** Assigns the field; in the constructor this sets the default only. */
@@ -58,7 +59,7 @@ export class Fields {
       return;
     }
     const field = known ?? this.#load(name);
-    if (field.isStored && (Object.is(field.raw, value) || Object.is(field.outward, value))) return;
+    if (field.isStored && isSame(field.raw, value)) return;
     const raw = copyIn(value, this.#site(name));
     this.change(field);
     field.replace(raw);
@@ -133,7 +134,11 @@ export class Fields {
     const names = [...this.#changed].map(({ field }) => field).join(", ");
     const error = DurableError.is(cause)
       ? cause
-      : new DurableError("write-failed", `${names} could not be written; the change was taken back. The cause is in \`error.cause\`.`, { cause });
+      : new DurableError(
+          "write-failed",
+          `${names} could not be written; the change was taken back. The cause is in \`error.cause\`.`,
+          { cause },
+        );
     const writers = [...this.#writers];
     this.#forget();
     for (const scope of writers) {
@@ -227,10 +232,10 @@ class Field implements Root {
   readonly name: string;
   readonly field: string;
   raw: unknown;
-  outward: unknown;
   isStored: boolean;
   isStale = false;
   readonly #fields: Fields;
+  #node: Node | undefined;
 
   constructor(fields: Fields, className: string, name: string, raw: unknown, isStored: boolean) {
     this.#fields = fields;
@@ -238,13 +243,18 @@ class Field implements Root {
     this.field = `${className}.${name}`;
     this.raw = raw;
     this.isStored = isStored;
-    this.outward = track(raw, this);
+    this.#node = track(raw, this);
+  }
+
+  /** What reading the field gives. */
+  get value(): unknown {
+    return this.#node === undefined ? this.raw : this.#node.handOut();
   }
 
   replace(raw: unknown): void {
     detach(this.raw);
     this.raw = raw;
-    this.outward = track(raw, this);
+    this.#node = track(raw, this);
   }
 
   change(): void {

@@ -52,7 +52,8 @@ export function readRecord(kv: SyncKvStorage): StoredRecord | undefined {
   }
   if (stored === undefined) return undefined;
   if (!isRecord(stored)) throw unreadable("it has another shape than a record");
-  if (stored.format > FORMAT) throw unreadable(`it has format ${stored.format}, newer than ${FORMAT} of this code. Deploy the newer code again`);
+  if (stored.format > FORMAT)
+    throw unreadable(`it has format ${stored.format}, newer than ${FORMAT} of this code. Deploy the newer code again`);
   return stored;
 }
 

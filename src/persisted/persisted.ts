@@ -48,8 +48,9 @@ export interface PersistedDecorator {
  * }
  * ```
  */
-export const Persisted: PersistedDecorator & (() => PersistedDecorator) = ((...args: [] | Parameters<typeof decorate>) =>
-  args.length === 0 ? decorate : decorate(...args)) as PersistedDecorator & (() => PersistedDecorator);
+export const Persisted: PersistedDecorator & (() => PersistedDecorator) = ((
+  ...args: [] | Parameters<typeof decorate>
+) => (args.length === 0 ? decorate : decorate(...args))) as PersistedDecorator & (() => PersistedDecorator);
 
 type Context = ClassAccessorDecoratorContext<object> | ClassFieldDecoratorContext<object>;
 
@@ -61,7 +62,8 @@ function decorate(target: unknown, nameOrContext: Context | string | symbol, pro
 
 function standard(context: Context): unknown {
   const { kind, name } = context;
-  if (context.private) throw misplaced(name, "a #private member is out of reach of the base class", name.toString().slice(1));
+  if (context.private)
+    throw misplaced(name, "a #private member is out of reach of the base class", name.toString().slice(1));
   if (context.static) throw misplaced(name, "a static member belongs to no object");
   if (kind !== "accessor" && kind !== "field") throw misplaced(name, `a ${String(kind)} holds no value`);
   const field = declare(context.metadata, name, kind);
@@ -80,13 +82,19 @@ function standard(context: Context): unknown {
 function legacy(target: object, name: string | symbol, property: PropertyDescriptor | undefined): void {
   if (typeof target === "function") throw misplaced(name, "a static member belongs to no object");
   if (property !== undefined) {
-    throw misplaced(name, "a method or accessor holds no value, and legacy decorators cannot see the initializer of an `accessor`", String(name), "");
+    throw misplaced(
+      name,
+      "a method or accessor holds no value, and legacy decorators cannot see the initializer of an `accessor`",
+      String(name),
+      "",
+    );
   }
   declare(target, name, "legacy");
 }
 
 function declare(holder: object, name: string | symbol, dialect: FieldPlan["dialect"]): string {
-  if (typeof name === "symbol") throw misplaced(name, "a field is stored by its name, which must be a string", name.description);
+  if (typeof name === "symbol")
+    throw misplaced(name, "a field is stored by its name, which must be a string", name.description);
   if (RESERVED.has(name)) {
     throw new DurableError(
       "reserved-name",
@@ -98,5 +106,8 @@ function declare(holder: object, name: string | symbol, dialect: FieldPlan["dial
 }
 
 function misplaced(name: string | symbol, why: string, better = String(name), keyword = "accessor "): DurableError {
-  return new DurableError("bad-decorator", `@Persisted() cannot stand on ${String(name)}: ${why}. Write \`@Persisted() ${keyword}${better} = …\`.`);
+  return new DurableError(
+    "bad-decorator",
+    `@Persisted() cannot stand on ${String(name)}: ${why}. Write \`@Persisted() ${keyword}${better} = …\`.`,
+  );
 }
