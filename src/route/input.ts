@@ -80,7 +80,7 @@ export async function addBody(input: Input, c: Context, maxBody: number): Promis
  * @throws DurableError `invalid-input` with the schema's `issues`.
  */
 export function preparation(member: string, schema: InputSchema | undefined): Prepare {
-  return ([input = Object.create(null)], self) => {
+  return ([input = {}], self) => {
     const check = (result: SchemaResult<unknown>): unknown[] => {
       if (result.issues === undefined) return [result.value];
       const issues = result.issues.slice(0, MAX_ISSUES).map(plainIssue);

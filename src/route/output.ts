@@ -13,7 +13,10 @@ import { DurableError } from "../errors.ts";
  * @throws DurableError `not-json` when JSON would lose a part of the result.
  */
 export function respond(c: Context, result: unknown, where: () => string): Response {
-  if (result === undefined) return c.body(null, 204);
+  if (result === undefined) {
+    const empty = c.body(null);
+    return empty.status === 200 ? c.body(null, 204) : empty;
+  }
   if (typeof result === "string") return c.text(result);
   if (result instanceof Response) return result;
   if (result instanceof ReadableStream) return c.body(result);

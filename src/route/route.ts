@@ -24,7 +24,7 @@ export interface RouteDecorator<Output> {
   ): void;
   <Method extends (input: Output, c: Context) => unknown>(
     prototype: object,
-    name: string,
+    name: string | symbol,
     descriptor: TypedPropertyDescriptor<Method>,
   ): void;
 }
