@@ -20,5 +20,7 @@ declare namespace Cloudflare {
     FETCHING_ROUTES: DurableObjectNamespace<import("./fixtures/route.ts").FetchingRoutes>;
     LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").LegacyRoutes>;
     CHILD_LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").ChildLegacyRoutes>;
+    PEER: DurableObjectNamespace<import("./fixtures/object.ts").Peer>;
+    UNBACKED: DurableObjectNamespace<import("./fixtures/probe.ts").Unbacked>;
   }
 }

@@ -1,9 +1,63 @@
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { DurableError } from "../src/errors.ts";
 
+/** Facts about workerd that the code leans on: when one fails, look for what was built on it. */
 describe("the platform", () => {
+  const inProbe = async <R>(work: (storage: DurableObjectStorage) => R): Promise<Awaited<R>> =>
+    await runInDurableObject(env.PROBE.getByName("facts"), async (_, { storage }) => await work(storage));
+
   it("drains microtasks between a constructor and the first call", async () => {
     expect(await env.PROBE.getByName("rpc").whenConstructed()).toBe("in an earlier turn");
     expect(await (await env.PROBE.getByName("http").fetch("http://o")).text()).toBe("in an earlier turn");
+  });
+
+  it("stores what structuredClone makes of an Error, so that a copy taken at once is what will be read", async () => {
+    const error = Object.assign(new RangeError("far", { cause: { km: 1 } }), { extra: [1] });
+    const [cloned, stored] = await inProbe(({ kv }) => {
+      kv.put("error", error);
+      const parts = (value: Error): unknown => [value.name, value.message, value.stack, value.cause, (value as { extra?: unknown }).extra];
+      return [parts(structuredClone(error)), parts(kv.get<Error>("error")!)];
+    });
+    expect(stored).toEqual(cloned);
+  });
+
+  it("keeps holes, -0, an own __proto__ and undefined properties through storage", async () => {
+    const value = { list: [1, , 3], zero: -0, none: undefined, odd: JSON.parse('{"__proto__":{"x":1}}') as object };
+    const stored = await inProbe(({ kv }) => (kv.put("odd", value), kv.get<typeof value>("odd")!));
+    expect([1 in stored.list, Object.is(stored.zero, -0), "none" in stored]).toEqual([false, true, true]);
+    expect(Object.hasOwn(stored.odd, "__proto__") && Object.getPrototypeOf(stored.odd) === Object.prototype).toBe(true);
+  });
+
+  it("takes a row over 2 MB locally, which production refuses: the limit is ours to keep", async () => {
+    await inProbe(({ kv }) => kv.put("large", "x".repeat(3_000_000)));
+    expect(await inProbe(({ kv }) => kv.get<string>("large")!.length)).toBe(3_000_000);
+  });
+
+  it("rolls a transactionSync back, all its rows", async () => {
+    const found = await inProbe((storage) => {
+      expect(() =>
+        storage.transactionSync(() => {
+          storage.kv.put("a", 1);
+          storage.kv.put("b", 1);
+          throw new Error("stop");
+        }),
+      ).toThrow("stop");
+      return [storage.kv.get("a"), storage.kv.get("b")];
+    });
+    expect(found).toEqual([undefined, undefined]);
+  });
+});
+
+describe("a class without SQLite storage", () => {
+  it("is told at the first use of a field what to write in wrangler.toml", async () => {
+    const error: unknown = await (async () => await env.UNBACKED.getByName("a").increment())().catch((reason: unknown) => reason);
+    expect(DurableError.is(error, "no-sqlite-storage")).toBe(true);
+    expect((error as Error).message).toContain('[exports.Unbacked]\ntype = "durable-object"\nstorage = "sqlite"');
+  });
+
+  it("works as long as no field is used", async () => {
+    expect(await env.UNBACKED.getByName("b").without()).toBe("b");
   });
 });

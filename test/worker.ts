@@ -1,10 +1,11 @@
 /** The Worker of the tests: every class that a test talks to, one fixture file a subject. */
-export { Probe } from "./fixtures/probe.ts";
+export { Probe, Unbacked } from "./fixtures/probe.ts";
 export { Eager, Handing, Narrow, Reaccessed, Redeclared, Starting, Surface } from "./fixtures/base.ts";
 export { AccessorThings, FieldThings } from "./fixtures/persisted.ts";
 export { Defined, LeftLegacy, RightLegacy } from "./fixtures/legacy/base.ts";
 export { LegacyThings } from "./fixtures/legacy/persisted.ts";
 export { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "./fixtures/route.ts";
 export { ChildLegacyRoutes, LegacyRoutes } from "./fixtures/legacy/route.ts";
+export { Peer } from "./fixtures/object.ts";
 
 export default { fetch: (): Response => new Response("ok") };

@@ -7,6 +7,7 @@ import { DurableError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { copyPlain } from "../snapshot.ts";
 import { MAX_ROW, sizeOf } from "../storage/size.ts";
+import { kvOf } from "../storage/sqlite.ts";
 import { copyIn } from "./copy.ts";
 import { emptyRecord, fieldKey, readRecord, RECORD_KEY, sharesRecord, type StoredRecord } from "./layout.ts";
 import { detach, isSame, type Leaf, type Node, type Root } from "./node.ts";
@@ -164,7 +165,7 @@ export class Fields {
   }
 
   get #kv(): SyncKvStorage {
-    return sqliteOf(this.#ctx, this.#className);
+    return kvOf(this.#ctx.storage, this.#className);
   }
 
   #readRecord(): StoredRecord | null {
@@ -270,22 +271,5 @@ function tooLarge(what: string, bytes: number): DurableError {
   return new DurableError(
     "too-large",
     `${what} takes ${bytes} bytes, more than the 2 MB of a row; the change was taken back. Split it over several fields or objects.`,
-  );
-}
-
-/** @throws DurableError `no-sqlite-storage` when the class is not backed by SQLite. */
-function sqliteOf(ctx: DurableObjectState, className: string): SyncKvStorage {
-  let kv: SyncKvStorage | undefined;
-  let cause: unknown;
-  try {
-    kv = ctx.storage.kv;
-  } catch (error) {
-    cause = error;
-  }
-  if (kv !== undefined) return kv;
-  throw new DurableError(
-    "no-sqlite-storage",
-    `${className} has persisted fields, but no SQLite storage. Declare it in wrangler.toml:\n[exports.${className}]\ntype = "durable-object"\nstorage = "sqlite"`,
-    { cause },
   );
 }

@@ -14,6 +14,7 @@ import { DurableError, quote } from "../errors.ts";
 import { snapshot } from "../snapshot.ts";
 import { PREFIX } from "./keys.ts";
 import { MAX_ROW, sizeOf } from "./size.ts";
+import { kvOf } from "./sqlite.ts";
 
 /** The most bytes of UTF-8 a key may have. */
 const MAX_KEY = 2_048;
@@ -74,7 +75,7 @@ export interface ListOptions {
  * ```
  */
 export function get<Value = unknown>(handle: StorageHandle, key: string): Value | undefined {
-  return kvOf(handle).get<Value>(usable(key));
+  return kvFrom(handle).get<Value>(usable(key));
 }
 
 /**
@@ -92,7 +93,7 @@ export function get<Value = unknown>(handle: StorageHandle, key: string): Value 
  * ```
  */
 export function put(handle: StorageHandle, key: string, value: unknown): void {
-  const kv = kvOf(handle);
+  const kv = kvFrom(handle);
   const name = usable(key);
   const data = snapshot(value);
   checkSize(name, data);
@@ -119,7 +120,7 @@ export function put(handle: StorageHandle, key: string, value: unknown): void {
  * ```
  */
 function remove(handle: StorageHandle, key: string): boolean {
-  return kvOf(handle).delete(usable(key));
+  return kvFrom(handle).delete(usable(key));
 }
 
 export { remove as delete };
@@ -160,7 +161,7 @@ export function list<Value = unknown>(
   if (startAfter !== undefined) range.start = after(startAfter);
   if (end !== undefined) range.end = end;
   if (prefix !== undefined) range.prefix = prefix;
-  return walk<Value>(kvOf(handle), range, limit);
+  return walk<Value>(kvFrom(handle), range, limit);
 }
 
 // The platform has one list iterator at a time, whose open statement also locks tables against DDL, so each
@@ -199,30 +200,8 @@ function after(key: string): string {
   return `${key}\0`;
 }
 
-const usableStorage = new WeakSet<DurableObjectStorage>();
-
-function kvOf(handle: StorageHandle): SyncKvStorage {
-  const storage = "storage" in handle ? handle.storage : handle;
-  if (!usableStorage.has(storage)) {
-    try {
-      // `storage.kv` is there on every class; only its use, or this, tells.
-      void storage.sql.databaseSize;
-    } catch (cause) {
-      throw new DurableError(
-        "no-sqlite-storage",
-        `This object's class has no SQLite-backed storage, which Storage needs. In wrangler.toml, for a class not yet deployed:
-
-[exports.Counter]
-type = "durable-object"
-storage = "sqlite"
-
-A class that was deployed without it keeps its old storage for ever: give the new one another name.`,
-        { cause },
-      );
-    }
-    usableStorage.add(storage);
-  }
-  return storage.kv;
+function kvFrom(handle: StorageHandle): SyncKvStorage {
+  return kvOf("storage" in handle ? handle.storage : handle);
 }
 
 /** The key, if a caller may use it. */
