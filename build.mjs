@@ -20,7 +20,7 @@ const toJavaScript = {
 };
 
 await build({
-  entryPoints: globSync("src/**/*.ts"),
+  entryPoints: globSync("src/**/*.ts", { exclude: ["**/*.d.ts"] }),
   outbase: "src",
   outdir: "dist",
   bundle: true,

@@ -24,7 +24,7 @@ const FLOORS = {
 };
 
 const IMPORT = /^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"/gm;
-const files = globSync("src/**/*.ts");
+const files = globSync("src/**/*.ts", { exclude: ["**/*.d.ts"] });
 const problems = [];
 
 for (const file of files) {
