@@ -56,12 +56,12 @@ const at32 = (calls: (env: Env, name: string) => Calls): Batch =>
   };
 
 const route =
-  (method: string, path: string, body?: string) =>
+  (method: string, path: string, init: RequestInit = {}) =>
   (stub: (env: Env, name: string) => Fetcher): Batch =>
     async function (env, name, size) {
       const object = stub(env, name);
       for (let i = 0; i < size; i++) {
-        const response = await object.fetch(new Request(`http://bench${path}`, { method, body: body ?? null }));
+        const response = await object.fetch(new Request(`http://bench${path}`, { method, ...init }));
         if (response.status !== 200) throw new Error(`${method} ${path} answered ${response.status}`);
         await response.text();
       }
@@ -91,7 +91,7 @@ const ours = (env: Env, name: string): Calls & Fetcher => Object.from(env.OURS).
 const native = (env: Env, name: string): Calls => env.OURS.getByName(name);
 
 const get = route("GET", "/");
-const post = route("POST", "/double", '{"by":2}');
+const post = route("POST", "/double", { body: '{"by":2}', headers: { "content-type": "application/json" } });
 
 const batches: Record<string, Record<string, Batch>> = {
   noop: { hand: noop(hand), ours: noop(ours), native: noop(native) },
