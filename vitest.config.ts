@@ -1,9 +1,17 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { extractReadme } from "./scripts/readme.mjs";
 import { decorators } from "./src/vite.ts";
 
+extractReadme();
+
 export default defineConfig({
-  test: { projects: [project("test", "./test/wrangler.toml"), project("example", "./wrangler.toml")] },
+  test: { projects: [
+      project("test", "./test/wrangler.toml"),
+      project("example", "./wrangler.toml"),
+      project("readme", "./readme/wrangler.toml"),
+    ],
+  },
 });
 
 /** The tests of a folder, in workerd, beside the Worker that `configPath` describes. */
