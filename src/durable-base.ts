@@ -44,8 +44,8 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
    * Finds objects of this class: `Counter.from(env.COUNTER).byName("alice")` is
    * `Object.from(env.COUNTER).byName("alice")`, and a namespace of another class is a type error.
    */
-  static from<T extends DurableBase<never, never>>(
-    this: abstract new (ctx: DurableObjectState<never>, env: never) => T,
+  static from<T extends Rpc.DurableObjectBranded>(
+    this: abstract new (ctx: never, env: never) => T,
     namespace: DurableObjectNamespace<T>,
   ): ByName<T> {
     return from<T>(namespace, this.name);

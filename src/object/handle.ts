@@ -28,16 +28,20 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
   let native = open() as NativeStub;
   const members = new Map<string, NativeMember>();
 
-  // The listener sits between the native promise and everyone who awaits it, not beside them: a rejection
-  // that nobody handles is then still reported as one. Calls on the promise itself stay the platform's.
-  const watch = (promise: NativePromise, stub: NativeStub): NativePromise => {
-    const settled = promise.then(same, (error: unknown) => {
+  const notice = <Value>(promise: Promise<Value>, stub: NativeStub): Promise<Value> =>
+    promise.then(same, (error: unknown) => {
       if (stub === native && isFatal(error)) native = open() as NativeStub;
       throw error;
     });
-    promise.then = settled.then.bind(settled);
-    promise.catch = settled.catch.bind(settled);
-    promise.finally = settled.finally.bind(settled);
+
+  // The listener sits between the native promise and those who await it, not beside them: a rejection that
+  // nobody handles is still reported as one. Further calls on the promise stay the platform's.
+  const watch = (promise: NativePromise, stub: NativeStub): NativePromise => {
+    const noticed = notice(promise, stub);
+    // oxlint-disable-next-line unicorn/no-thenable -- it is a promise
+    promise.then = noticed.then.bind(noticed);
+    promise.catch = noticed.catch.bind(noticed);
+    promise.finally = noticed.finally.bind(noticed);
     return promise;
   };
 
@@ -47,9 +51,14 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
       return watch(stub[key]!(...args.map(plain)), stub);
     };
     return new Proxy(call, {
-      // Awaiting a member that was not called reads a getter.
-      get: (_, inner) =>
-        Reflect.get(AWAITING.has(inner) ? watch(native[key]!, native) : native[key]!, inner) as unknown,
+      get(_, inner): unknown {
+        const property = native[key]!;
+        // Awaiting a member that was not called reads a getter.
+        return Reflect.get(
+          (AWAITING as readonly PropertyKey[]).includes(inner) ? watch(property, native) : property,
+          inner,
+        );
+      },
     }) as NativeMember;
   };
 
@@ -61,7 +70,7 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
       return native.name;
     },
     fetch(...args: Parameters<DurableObjectStub["fetch"]>): Promise<Response> {
-      return watch(native.fetch(...args), native) as Promise<Response>;
+      return notice(native.fetch(...args), native);
     },
   };
 
@@ -78,7 +87,8 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
   }) as T;
 }
 
-const AWAITING: ReadonlySet<PropertyKey> = new Set(["then", "catch", "finally"]);
+/** What awaiting a promise may call. */
+const AWAITING = ["then", "catch", "finally"] as const;
 
 /** Tells whether a native stub is of no more use after this error. */
 function isFatal(error: unknown): boolean {

@@ -89,7 +89,7 @@ export function serve<Env extends object = Cloudflare.Env>(
       const request = c.req.raw;
       const verdict = options.authorize === undefined || (await options.authorize(request, { name, env: c.env }));
       if (verdict instanceof Response) return verdict;
-      if (verdict !== true) return problem(403);
+      if (!verdict) return problem(403);
       if (!isWarned) {
         isWarned = true;
         console.warn(

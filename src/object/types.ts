@@ -5,6 +5,8 @@
 
 /** Members of the base classes that the platform or the library calls: never a caller's. */
 export type HiddenMember =
+  | "__DURABLE_OBJECT_BRAND"
+  | "__RPC_TARGET_BRAND"
   | "alarm"
   | "connect"
   | "constructor"
@@ -71,38 +73,44 @@ export interface NotTransferable<Why extends string> {
 
 /** The members of `T` that a caller can reach and TypeScript can tell: its methods. */
 type Methods<T> = {
-  [
-    K in keyof T as K extends string ? (K extends HiddenMember ? never : T[K] extends AnyFunction ? K : never) : never
-  ]: Remote<T[K]>;
+  [K in keyof T as K extends HiddenMember | symbol ? never : IsMethod<T[K]> extends true ? K : never]: Remote<T[K]>;
 };
 
 type AnyFunction = (...args: never) => unknown;
 
+/** A field of type `any` is no method, though it extends one. */
+type IsMethod<Member> = unknown extends Member ? false : Member extends AnyFunction ? true : false;
+
 /** A function as it looks from the other side of an RPC call. */
 type Remote<F> = F extends (...args: infer Args) => infer Result
-  ? Awaited<Result> extends Uncrossable
+  ? Has<Awaited<Result>, Uncrossable> extends true
     ? NotTransferable<"a generator or iterator cannot cross an RPC call: return an array or a ReadableStream">
     : AcceptsContext<Args> extends true
       ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
-      : Result extends Promise<infer Value>
-        ? Value extends Live
-          ? (...args: Args) => Answer<Value>
-          : F
+      : [Result, Has<Awaited<Result>, Live>] extends [Promise<unknown>, false]
+        ? F
         : (...args: Args) => Answer<Awaited<Result>>
   : F;
 
 /** A promise of a result; of a live one also its members, so that calls can be pipelined. */
-type Answer<Value> = [Value] extends [Live] ? Promise<Received<Value>> & Members<Value> : Promise<Value>;
+type Answer<Value> =
+  Has<Value, Live> extends true
+    ? Promise<Received<Value>> & ([Value] extends [Live] ? Received<Value> : unknown)
+    : Promise<Value>;
 
-/** What arrives as a stub and not as data. */
+/** What arrives as a stub and not as data; whoever receives it disposes it. */
 type Live = Rpc.RpcTargetBranded | AnyFunction;
 
-/** A live result as it arrives; the caller disposes it. */
-type Received<Value> = Members<Value> & Disposable;
-
-type Members<Value> = Value extends AnyFunction ? Remote<Value> : Methods<Value>;
+type Received<Value> = Value extends AnyFunction
+  ? Remote<Value> & Disposable
+  : Value extends Rpc.RpcTargetBranded
+    ? Methods<Value> & Disposable
+    : Value;
 
 type Uncrossable = Iterator<unknown, unknown, never> | AsyncIterator<unknown, unknown, never>;
+
+/** Tells whether some part of the union `Value` is a `Kind`; `any` is taken for data. */
+type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;
 
 /** The router's context, known by its shape, so that callers' types don't load the router's. */
 interface ContextLike {
@@ -111,13 +119,7 @@ interface ContextLike {
 }
 
 type AcceptsContext<Args extends readonly unknown[]> =
-  Required<Args> extends readonly [unknown, infer Second]
-    ? IsAny<Second> extends true
-      ? false
-      : Second extends ContextLike
-        ? true
-        : false
-    : false;
+  Required<Args> extends readonly [unknown, infer Second] ? Has<Second, ContextLike> : false;
 
 /** Only the first parameter, optional where it was. */
 type OneInput<Args extends readonly unknown[]> = Args extends readonly [infer Input, unknown?]
@@ -125,5 +127,3 @@ type OneInput<Args extends readonly unknown[]> = Args extends readonly [infer In
   : Args extends readonly [(infer Input)?, unknown?]
     ? [input?: Input]
     : Args;
-
-type IsAny<T> = 0 extends 1 & T ? true : false;

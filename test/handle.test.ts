@@ -1,0 +1,253 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it } from "vitest";
+import { DurableError, Object, type Handle } from "../src/index.ts";
+import { makeHandle } from "../src/object/handle.ts";
+import { broken, type Peer } from "./fixtures/object.ts";
+
+const peer = (name: string): Handle<Peer> => Object.from(env.PEER).byName(name);
+
+const errorOf = async (call: () => unknown): Promise<Error & Record<string, unknown>> => {
+  try {
+    await call();
+  } catch (error) {
+    return error as Error & Record<string, unknown>;
+  }
+  throw new Error("expected an error");
+};
+
+declare const process: {
+  listeners(event: "unhandledRejection"): ((error: unknown) => void)[];
+  removeAllListeners(event: "unhandledRejection"): void;
+  on(event: "unhandledRejection", listener: (error: unknown) => void): void;
+};
+
+describe("a handle", () => {
+  it("calls methods, with the results that a native stub gives", async () => {
+    const handle = peer("results");
+    expect(await handle.arrive(3)).toBe(1);
+    expect(await handle.arrived()).toEqual([3]);
+    expect(await handle.later(1)).toBe(1);
+    for (const value of [
+      undefined,
+      null,
+      5n,
+      NaN,
+      new Date(7),
+      new Map([[1, new Set(["a"])]]),
+      new Uint8Array([1, 2]),
+    ]) {
+      expect(await handle.echo(value)).toStrictEqual(value);
+    }
+    const clone: unknown = await env.PEER.getByName("results").arrived();
+    expect(await handle.arrived()).toStrictEqual(clone);
+  });
+
+  it("reads getters, which its type leaves out", async () => {
+    const handle = peer("getters");
+    await handle.arrive(4);
+    const untyped = handle as unknown as { total: Promise<number> };
+    expect(await untyped.total).toBe(4);
+    expect(await untyped.total.then((total) => total + 1)).toBe(5);
+  });
+
+  it("gives the same function for a method every time", () => {
+    const handle = peer("same");
+    expect(handle.arrive).toBe(handle.arrive);
+    expect(handle.arrive).not.toBe(handle.arrived);
+  });
+
+  it("has the id and name of its object", () => {
+    const handle = peer("alice");
+    expect(handle.name).toBe("alice");
+    expect(handle.id.equals(env.PEER.idFromName("alice"))).toBe(true);
+  });
+
+  it("passes requests on by `fetch`", async () => {
+    const response = await peer("http").fetch("http://o/path?q=1", { method: "POST", body: "text" });
+    expect(await response.json()).toEqual({ name: "http", method: "POST", path: "/path?q=1", body: "text" });
+    const detached = peer("http").fetch;
+    expect((await detached(new Request("http://o/"))).status).toBe(200);
+  });
+
+  it("opens WebSockets by `fetch`", async () => {
+    const response = await peer("socket").fetch("http://o/", { headers: { upgrade: "websocket" } });
+    const socket = response.webSocket!;
+    const message = new Promise((resolve) => socket.addEventListener("message", ({ data }) => resolve(data)));
+    socket.accept();
+    expect(await message).toBe("hello from socket");
+    socket.close();
+  });
+
+  it("keeps the order of calls that are not awaited, and after a reset too", async () => {
+    const handle = peer("order");
+    const numbers = Array.from({ length: 300 }, (_, n) => n);
+    await Promise.all(numbers.map((n) => handle.arrive(n)));
+    expect(await handle.arrived()).toEqual(numbers);
+    await errorOf(() => handle.abort());
+    await Promise.all(numbers.map((n) => handle.arrive(n)));
+    expect(await handle.arrived()).toEqual(numbers);
+  });
+
+  it("pipelines calls on a result that has not arrived", async () => {
+    const handle = peer("pipelining");
+    using lamp = handle.makeLamp();
+    // Neither waits for the other's answer; both reach the same lamp.
+    expect(await Promise.all([lamp.light(2), lamp.light(3)])).toEqual([2, 5]);
+    const nested = handle.nested() as unknown as { deep: { value: Promise<number> } };
+    expect(await nested.deep.value).toBe(7);
+  });
+
+  it("sends a call once, however often its promise is looked at", async () => {
+    const handle = peer("once");
+    const call = handle.wakeUp();
+    await Promise.all([call, call, call.then(), call.finally(() => undefined), call.catch(() => undefined)]);
+    expect(await handle.calls()).toBe(1);
+  });
+});
+
+describe("a handle is no promise and no data", () => {
+  it("can be awaited and returned from async functions", async () => {
+    const handle = peer("await");
+    expect(await (handle as unknown)).toBe(handle);
+    expect(await (async () => await Promise.resolve(handle))()).toBe(handle);
+    expect("then" in handle).toBe(false);
+  });
+
+  it("can be made JSON and text of, without a call", async () => {
+    const handle = peer("json");
+    expect(JSON.parse(JSON.stringify({ handle }))).toEqual({ handle: { name: "json", id: { name: "json" } } });
+    expect(String(handle)).toBe("[object Object]");
+    console.log(handle);
+    await runInDurableObject(env.PEER.getByName("json"), async (self) => expect(self.calls()).toBe(0));
+  });
+});
+
+describe("a handle and errors", () => {
+  afterEach(() => broken.clear());
+
+  it("rejects with what the method threw, and goes on with the same instance", async () => {
+    const handle = peer("throws");
+    const wakeUp = await handle.wakeUp();
+    const error = await errorOf(() => handle.fail("no"));
+    expect(error).toMatchObject({ message: "no", overloaded: true, remote: true });
+    expect(await handle.wakeUp()).toBe(wakeUp);
+  });
+
+  it("gives errors that DurableError.is knows, though not their class (fault 14)", async () => {
+    const error = await errorOf(() => peer("typed").failTyped());
+    expect(error).not.toBeInstanceOf(DurableError);
+    expect(DurableError.is(error, "not-json")).toBe(true);
+    expect(DurableError.is(error, "bad-name")).toBe(false);
+  });
+
+  it("survives `ctx.abort()`: only the call that met it fails", async () => {
+    const handle = peer("aborted");
+    const wakeUp = await handle.wakeUp();
+    expect(await errorOf(() => handle.abort())).toMatchObject({ message: "gone", durableObjectReset: true });
+    const next = await handle.wakeUp();
+    expect(next).not.toBe(wakeUp);
+    expect(await handle.wakeUp()).toBe(next);
+    expect(await handle.calls()).toBe(2);
+  });
+
+  it("survives a reset that `fetch`, a getter or nobody's call met", async () => {
+    const handle = peer("met");
+    await handle.calls();
+    await errorOf(() => handle.fetch("http://o/abort"));
+    expect(await handle.calls()).toBe(0);
+
+    await errorOf(() => env.PEER.getByName("met").abort());
+    await errorOf(() => (handle as unknown as { total: Promise<number> }).total);
+    expect(await handle.calls()).toBe(0);
+
+    await errorOf(() => env.PEER.getByName("met").abort());
+    await errorOf(() => handle.calls());
+    expect(await handle.calls()).toBe(0);
+  });
+
+  it("survives a reset that only a pipelined call met", async () => {
+    const handle = peer("pipelined reset");
+    await handle.calls();
+    await errorOf(() => env.PEER.getByName("pipelined reset").abort());
+    const lamp = handle.makeLamp();
+    const met = errorOf(() => lamp.light(1));
+    const made = errorOf(() => lamp);
+    expect([await met, await made]).toMatchObject([{ durableObjectReset: true }, { durableObjectReset: true }]);
+    expect(await handle.calls()).toBe(0);
+  });
+
+  it("survives a constructor that throws until the next deploy", async () => {
+    const handle = peer("deploy");
+    broken.add("deploy");
+    for (let i = 0; i < 3; i++) expect(await errorOf(() => handle.calls())).toMatchObject({ message: "a bad deploy" });
+    broken.clear();
+    expect(await handle.calls()).toBe(0);
+  });
+
+  it("goes to one fresh stub when many calls meet one reset", async () => {
+    let opened = 0;
+    const handle = makeHandle<Handle<Peer>>(() => (opened++, env.PEER.getByName("many")));
+    await handle.calls();
+    const calls = [handle.abort(), handle.later(20), handle.later(20), handle.fetch("http://o/")];
+    const results = await Promise.allSettled(calls);
+    expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected", "rejected"]);
+    expect(await handle.calls()).toBe(0);
+    expect(opened).toBe(2);
+  });
+
+  it("takes a fresh stub after a lost connection, and not for flags that the object's own code set", async () => {
+    let opened = 0;
+    const failing = (flags: object): DurableObjectStub =>
+      ({ fetch: () => Promise.reject(Object.assign(new Error("lost"), flags)) }) as unknown as DurableObjectStub;
+    for (const [flags, fresh] of [
+      [{ retryable: true }, 2],
+      [{ retryable: true, remote: true }, 1],
+      [{ overloaded: true }, 1],
+    ] as const) {
+      opened = 0;
+      const handle = makeHandle<Handle<Peer>>(() => (opened++, failing(flags)));
+      await errorOf(() => handle.fetch("http://o/"));
+      expect(opened).toBe(fresh);
+    }
+  });
+
+  it("leaves an error that nobody handles to be reported, once, and none that somebody does", async () => {
+    // vitest's own listeners would count what is meant to happen here as a failure of the run.
+    const others = process.listeners("unhandledRejection");
+    const reported: string[] = [];
+    process.removeAllListeners("unhandledRejection");
+    process.on("unhandledRejection", (error) => reported.push((error as Error).message));
+    try {
+      void peer("floating").fail("nobody's");
+      await errorOf(() => peer("floating").fail("awaited"));
+      await peer("floating")
+        .fail("caught")
+        .catch(() => undefined);
+      await peer("floating")
+        .fail("with then")
+        .then(undefined, () => undefined);
+      await scheduler.wait(20);
+    } finally {
+      process.removeAllListeners("unhandledRejection");
+      for (const listener of others) process.on("unhandledRejection", listener);
+    }
+    expect(reported).toEqual(["nobody's"]);
+  });
+});
+
+describe("arguments of a handle's calls", () => {
+  it("are freed of tracking: tracked values arrive as the data they stand for", async () => {
+    await peer("sender").fill();
+    expect(await peer("sender").relay("receiver")).toEqual({
+      whole: new Map([["milk", { at: new Date(5), tags: ["shop"] }]]),
+      part: new Date(5),
+    });
+  });
+
+  it("are refused by the platform when they cannot cross", async () => {
+    const handle = peer("refused");
+    expect((await errorOf(() => handle.echo(Symbol("x")))).name).toBe("DataCloneError");
+    expect(await handle.calls()).toBe(0);
+  });
+});

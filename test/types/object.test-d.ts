@@ -1,0 +1,68 @@
+/** What the `Object` module and `serve` claim; checked by `tsc` alone. */
+import type { Hono } from "hono";
+import { expectTypeOf } from "vitest";
+import { DurableBase, Object, serve, type ByName, type Handle } from "../../src/index.ts";
+
+interface Env {
+  COUNTER: DurableObjectNamespace<Counter>;
+  LIST: DurableObjectNamespace<List>;
+  SECRET: string;
+}
+
+class Counter extends DurableBase<Env> {
+  count(): number {
+    return this.env.SECRET.length;
+  }
+}
+
+class List extends DurableBase<Env> {
+  titles(): string[] {
+    return [];
+  }
+}
+
+declare const env: Env;
+
+// Both doors give the same, typed.
+expectTypeOf(Object.from(env.COUNTER)).toEqualTypeOf<ByName<Counter>>();
+expectTypeOf(Counter.from(env.COUNTER)).toEqualTypeOf<ByName<Counter>>();
+expectTypeOf(Counter.from(env.COUNTER).byName("a")).toEqualTypeOf<Handle<Counter>>();
+expectTypeOf(Object.from(env.LIST).byName("a").titles).toEqualTypeOf<() => Promise<string[]>>();
+expectTypeOf(Object.from(env.LIST).byId("a").titles()).toEqualTypeOf<Promise<string[]>>();
+expectTypeOf(Object.from(env.LIST).unique().titles()).toEqualTypeOf<Promise<string[]>>();
+
+// @ts-expect-error -- a namespace of another class
+Counter.from(env.LIST);
+// @ts-expect-error -- no namespace
+Object.from(env.SECRET);
+// @ts-expect-error -- an optional binding has to be checked first
+Object.from(env.COUNTER as Env["COUNTER"] | undefined);
+// @ts-expect-error -- a name is a string
+Object.from(env.COUNTER).byName(5);
+// @ts-expect-error -- a method of another class
+void Object.from(env.COUNTER).byName("a").titles();
+
+// `Object` is still the global one.
+expectTypeOf(Object.keys({ a: 1 })).toEqualTypeOf<string[]>();
+expectTypeOf(Object.entries({ a: 1 })).toEqualTypeOf<[string, number][]>();
+expectTypeOf(Object.assign({ a: 1 }, { b: 2 })).toEqualTypeOf<{ a: number } & { b: number }>();
+expectTypeOf(Object).toExtend<ObjectConstructor>();
+expectTypeOf(new Object()).toExtend<object>();
+
+// `serve` takes classes and functions of the environment, and gives a Hono app of it.
+const app = serve<Env>({ "/counters/:name": Counter, "/lists/:name": ({ LIST }) => LIST });
+expectTypeOf(app).toEqualTypeOf<Hono<{ Bindings: Env }>>();
+app.get("/total", (c) => {
+  expectTypeOf(c.env).toEqualTypeOf<Env>();
+  return c.text(c.env.SECRET);
+});
+app satisfies ExportedHandler<Env>;
+expectTypeOf(serve({ "/counters/:name": Counter })).toEqualTypeOf<Hono<{ Bindings: Cloudflare.Env }>>();
+serve<Env>({ "/c/:name": Counter }, { authorize: (request, { name, env }) => request.url.includes(name + env.SECRET) });
+serve<Env>({ "/c/:name": Counter }, { authorize: async () => new Response(null, { status: 401 }) });
+// @ts-expect-error -- forgetting to decide lets nobody in, so it is an error
+serve<Env>({ "/c/:name": Counter }, { authorize: () => undefined });
+// @ts-expect-error -- a class that is no Durable Object
+serve<Env>({ "/c/:name": Date });
+// @ts-expect-error -- a function that gives no namespace
+serve<Env>({ "/c/:name": ({ SECRET }) => SECRET });

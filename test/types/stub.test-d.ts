@@ -1,0 +1,231 @@
+/** What {@link Stub} claims; checked by `tsc` alone. */
+import { RpcTarget } from "cloudflare:workers";
+import { expectTypeOf } from "vitest";
+import { DurableBase, Persisted, Route, type Handle, type NotTransferable, type Stub } from "../../src/index.ts";
+import type { HiddenMember } from "../../src/object/types.ts";
+
+interface Todo {
+  title: string;
+  done?: boolean;
+  children: Todo[];
+}
+
+type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+interface Context {
+  readonly req: { readonly raw: Request };
+  readonly executionCtx: unknown;
+  json(value: unknown): Response;
+}
+
+class Lamp extends RpcTarget {
+  colour = "red";
+  light(by: number): number {
+    return by;
+  }
+}
+
+class Everything extends DurableBase<{ SECRET: string }> {
+  @Persisted() accessor count = 0;
+  plain = new Map<string, number>();
+  field: any;
+
+  override onStart(): void {}
+  override async alarm(): Promise<void> {}
+  override async webSocketMessage(): Promise<void> {}
+
+  get doubled(): number {
+    return this.count * 2;
+  }
+
+  increment({ by }: { by: number }): number {
+    return (this.count += by);
+  }
+  async decrement(by: number, why?: string): Promise<number> {
+    return (this.count -= by + (why?.length ?? 0));
+  }
+  nothing(): void {}
+  todos(): Map<string, Todo> {
+    return new Map();
+  }
+  dates(at: Date): { at: Date; set: Set<string>; bytes: Uint8Array; error: Error; big: bigint } {
+    return { at, set: new Set(), bytes: new Uint8Array(), error: new Error("x"), big: 1n };
+  }
+  json(value: Json): Json {
+    return value;
+  }
+  unknownValue(value: unknown): unknown {
+    return value;
+  }
+  maybe(): Todo | undefined {
+    return undefined;
+  }
+  union(): number | Promise<string> {
+    return 1;
+  }
+  many(...numbers: number[]): number {
+    return numbers.length;
+  }
+  async identity<Value>(value: Value): Promise<Value> {
+    return value;
+  }
+  overloaded(value: string): Promise<string>;
+  overloaded(value: number): Promise<number>;
+  async overloaded(value: string | number): Promise<string | number> {
+    return value;
+  }
+  stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream();
+  }
+  response(): Response {
+    return new Response();
+  }
+  lamp(): Lamp {
+    return new Lamp();
+  }
+  async lampLater(): Promise<Lamp> {
+    return new Lamp();
+  }
+  callback(): (n: number) => string {
+    return String;
+  }
+  *generate(): Generator<number> {
+    yield 1;
+  }
+  entries(): MapIterator<[string, number]> {
+    return this.plain.entries();
+  }
+  explode(): never {
+    throw new Error("always");
+  }
+  anything(): any {
+    return this.field;
+  }
+  lampOrNot(): Lamp | undefined {
+    return undefined;
+  }
+  routed(input: { id: string }, c: Context): string {
+    return input.id + String(c);
+  }
+  async routedLater(input: { id: string }, c: Context): Promise<string> {
+    return input.id + String(c);
+  }
+  routedOptional(input?: { id: string }, c?: Context): string {
+    return String(input) + String(c);
+  }
+  loose(input: string, other: any): string {
+    return input + String(other);
+  }
+  async callsMe(on: (n: number) => void): Promise<void> {
+    on(1);
+  }
+  #secret(): number {
+    return 1;
+  }
+  protected guarded(): number {
+    return this.#secret();
+  }
+}
+
+declare const stub: Stub<Everything>;
+declare const handle: Handle<Everything>;
+
+// Methods answer by promise; those that do already keep their signature.
+expectTypeOf(stub.increment).toEqualTypeOf<(input: { by: number }) => Promise<number>>();
+expectTypeOf(stub.decrement).toEqualTypeOf<(by: number, why?: string) => Promise<number>>();
+expectTypeOf(stub.nothing).toEqualTypeOf<() => Promise<void>>();
+expectTypeOf(stub.many).toEqualTypeOf<(...numbers: number[]) => Promise<number>>();
+expectTypeOf(stub.explode).toEqualTypeOf<() => Promise<never>>();
+expectTypeOf(stub.anything).toEqualTypeOf<() => Promise<any>>();
+expectTypeOf(stub.union).toEqualTypeOf<() => Promise<string | number>>();
+expectTypeOf(stub.identity(5 as const)).toEqualTypeOf<Promise<5>>();
+expectTypeOf(stub.overloaded("x")).toEqualTypeOf<Promise<string>>();
+expectTypeOf(stub.overloaded(1)).toEqualTypeOf<Promise<number>>();
+expectTypeOf(stub.callsMe).toEqualTypeOf<(on: (n: number) => void) => Promise<void>>();
+// @ts-expect-error -- the input is not optional
+void stub.increment();
+// @ts-expect-error -- nor of another type
+void stub.increment({ by: "2" });
+
+// Data arrives as it is declared, recursive types and `unknown` included.
+expectTypeOf(stub.todos).toEqualTypeOf<() => Promise<Map<string, Todo>>>();
+expectTypeOf(stub.json).toEqualTypeOf<(value: Json) => Promise<Json>>();
+expectTypeOf(stub.unknownValue).toEqualTypeOf<(value: unknown) => Promise<unknown>>();
+expectTypeOf(stub.maybe).toEqualTypeOf<() => Promise<Todo | undefined>>();
+expectTypeOf(stub.dates).returns.resolves.toEqualTypeOf<ReturnType<Everything["dates"]>>();
+expectTypeOf(stub.stream).toEqualTypeOf<() => Promise<ReadableStream<Uint8Array>>>();
+expectTypeOf(stub.response).toEqualTypeOf<() => Promise<Response>>();
+
+// A routed method's context is the router's to give.
+expectTypeOf(stub.routed).toEqualTypeOf<(input: { id: string }) => Promise<string>>();
+expectTypeOf(stub.routedLater).toEqualTypeOf<(input: { id: string }) => Promise<string>>();
+expectTypeOf(stub.routedOptional).toEqualTypeOf<(input?: { id: string }) => Promise<string>>();
+expectTypeOf(stub.loose).parameters.toEqualTypeOf<[input: string, other: any]>();
+
+// Live results arrive as stubs: awaited, or called at once.
+expectTypeOf(stub.lamp().light(1)).toEqualTypeOf<Promise<number>>();
+expectTypeOf(stub.lampLater().light(1)).toEqualTypeOf<Promise<number>>();
+expectTypeOf((await stub.lamp()).light).toEqualTypeOf<(by: number) => Promise<number>>();
+expectTypeOf(await stub.lamp()).toExtend<Disposable>();
+expectTypeOf((await stub.callback())(1)).toEqualTypeOf<Promise<string>>();
+// @ts-expect-error -- an instance property of a target is not reachable
+void (await stub.lamp()).colour;
+
+expectTypeOf((await stub.lampOrNot())?.light).toEqualTypeOf<((by: number) => Promise<number>) | undefined>();
+
+// What cannot cross says so.
+expectTypeOf(stub.generate).toExtend<NotTransferable<string>>();
+expectTypeOf(stub.entries).toExtend<NotTransferable<string>>();
+// @ts-expect-error -- This expression is not callable: a generator or iterator cannot cross an RPC call
+stub.generate();
+
+// No fields, getters, hooks, privates or members of the base classes.
+expectTypeOf<keyof Stub<Everything>>().toEqualTypeOf<
+  | "anything"
+  | "callback"
+  | "callsMe"
+  | "dates"
+  | "decrement"
+  | "entries"
+  | "explode"
+  | "fetch"
+  | "generate"
+  | "identity"
+  | "increment"
+  | "json"
+  | "lamp"
+  | "lampLater"
+  | "lampOrNot"
+  | "loose"
+  | "many"
+  | "maybe"
+  | "nothing"
+  | "overloaded"
+  | "response"
+  | "routed"
+  | "routedLater"
+  | "routedOptional"
+  | "stream"
+  | "todos"
+  | "union"
+  | "unknownValue"
+>();
+expectTypeOf<keyof Handle<Everything>>().toEqualTypeOf<keyof Stub<Everything> | "id" | "name">();
+expectTypeOf<keyof Stub<DurableBase>>().toEqualTypeOf<"fetch">();
+// A member added to the base classes has to be hidden by name.
+expectTypeOf<Exclude<keyof DurableBase, HiddenMember>>().toEqualTypeOf<never>();
+
+expectTypeOf(handle.id).toEqualTypeOf<DurableObjectId>();
+expectTypeOf(handle.name).toEqualTypeOf<string | undefined>();
+expectTypeOf(handle.fetch("http://o/")).toEqualTypeOf<Promise<Response>>();
+// Generic code over one class's stubs.
+expectTypeOf(handle).toExtend<Stub<Everything>>();
+
+/** The real context is known by its shape. */
+class Routed extends DurableBase {
+  @Route.get("/:id")
+  read(input: { id: string }, c: import("hono").Context): string {
+    return input.id + c.req.path;
+  }
+}
+expectTypeOf<Stub<Routed>["read"]>().toEqualTypeOf<(input: { id: string }) => Promise<string>>();
