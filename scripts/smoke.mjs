@@ -85,7 +85,7 @@ async function bundleAndCall(project, main) {
   await runtime.stop();
 
   runtime = await start({ script, objects, folder: state });
-  assert.deepEqual(await call(runtime, "GET", "/counters/a"), [200, { count: 2, changes: 1, keys: ["by"] }]);
+  assert.deepEqual(await call(runtime, "GET", "/counters/a"), [200, { count: 2, changes: 1, last: 2, keys: ["by"] }]);
   assert.deepEqual(await call(runtime, "GET", "/total?names=a,b"), [200, 5]);
   assert.deepEqual(await call(runtime, "GET", "/keys"), [200, ["a"]]);
   assert.equal((await call(runtime, "GET", "/counters/a/nowhere"))[0], 404);
