@@ -87,7 +87,7 @@ type Remote<F> = F extends (...args: infer Args) => infer Result
     ? NotTransferable<"a generator or iterator cannot cross an RPC call: return an array or a ReadableStream">
     : AcceptsContext<Args> extends true
       ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
-      : [Result, Has<Awaited<Result>, Live>] extends [Promise<unknown>, false]
+      : [Result, Has<Result, Promise<unknown>>, Has<Awaited<Result>, Live>] extends [Promise<unknown>, true, false]
         ? F
         : (...args: Args) => Answer<Awaited<Result>>
   : F;

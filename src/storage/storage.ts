@@ -95,8 +95,7 @@ export function get<Value = unknown>(handle: StorageHandle, key: string): Value 
 export function put(handle: StorageHandle, key: string, value: unknown): void {
   const kv = kvFrom(handle);
   const name = usable(key);
-  const data = snapshot(value);
-  checkSize(name, data);
+  const data = storable(name, value);
   try {
     kv.put(name, data);
   } catch (cause) {
@@ -180,7 +179,7 @@ function* walk<Value>(kv: SyncKvStorage, range: SyncKvListOptions, limit: number
     if (key === undefined) return;
     if (reverse) range.end = key;
     else range.start = after(key);
-    rows = Math.min(LARGEST_PAGE, Math.max(1, Math.floor(PAGE_BYTES / weigh(value))));
+    rows = rowsOfPage(value);
 
     for (const entry of page) {
       if (entry[0].startsWith(PREFIX)) {
@@ -233,28 +232,36 @@ function bytesOf(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-function checkSize(key: string, value: unknown): void {
-  const bytes = bytesOf(key) + weigh(value);
-  if (bytes === Infinity) {
+/** The plain data to store, if a row can hold it. */
+function storable(key: string, value: unknown): unknown {
+  let data: unknown;
+  let bytes: number;
+  try {
+    data = snapshot(value);
+    bytes = bytesOf(key) + sizeOf(data);
+  } catch (cause) {
+    // The stack ran out.
+    if (!(cause instanceof RangeError)) throw cause;
     throw new DurableError(
       "not-persistable",
-      `Storage.put(${quote(key)}): the value holds a cycle, or nests too deeply. Store parts under keys of their own and refer to them by key.`,
+      `Storage.put(${quote(key)}): the value holds a cycle, or nests too deeply. Store its parts under keys of their own, and the keys in it.`,
+      { cause },
     );
   }
-  if (bytes > MAX_ROW) {
-    throw new DurableError(
-      "too-large",
-      `Storage.put(${quote(key)}): key and value take about ${bytes} bytes, over the ${MAX_ROW} that a row may hold. Split the value over several keys.`,
-    );
-  }
+  if (bytes <= MAX_ROW) return data;
+  throw new DurableError(
+    "too-large",
+    `Storage.put(${quote(key)}): key and value take about ${bytes} bytes, over the ${MAX_ROW} that a row may hold. Split the value over several keys.`,
+  );
 }
 
-/** About how many bytes a value takes in storage; Infinity where that has no end. */
-function weigh(value: unknown): number {
+/** How many rows like this one make a page. */
+function rowsOfPage(value: unknown): number {
   try {
-    return sizeOf(value);
+    return Math.min(LARGEST_PAGE, Math.max(1, Math.floor(PAGE_BYTES / sizeOf(value))));
   } catch (error) {
-    if (error instanceof RangeError) return Infinity;
+    // A cycle, stored without this module, has no size.
+    if (error instanceof RangeError) return 1;
     throw error;
   }
 }

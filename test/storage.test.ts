@@ -1,0 +1,377 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { DurableError, Object, type ErrorCode } from "../src/index.ts";
+import * as Storage from "../src/storage/storage.ts";
+import { PREFIX } from "../src/storage/keys.ts";
+
+/** Runs `work` in an object of its own that has none of our base class. */
+const within = async <Result>(name: string, work: (ctx: DurableObjectState) => Result): Promise<Awaited<Result>> =>
+  await runInDurableObject(env.PROBE.getByName(`storage ${name}`), async (_, ctx) => await work(ctx));
+
+const codeOf = (act: () => unknown): ErrorCode => errorOf(act).code;
+
+const errorOf = (act: () => unknown): DurableError => {
+  try {
+    act();
+  } catch (error) {
+    if (DurableError.is(error)) return error;
+    throw error;
+  }
+  throw new Error("expected an error");
+};
+
+const keysOf = (ctx: DurableObjectState, options?: Storage.ListOptions): string[] =>
+  Array.from(Storage.list(ctx, options), ([key]) => key);
+
+describe("Storage.get, put, delete", () => {
+  it("read, write and remove, by ctx or by storage", async () => {
+    await within("all", (ctx) => {
+      expect(Storage.get(ctx, "a")).toBeUndefined();
+      Storage.put(ctx, "a", { n: 1 });
+      expect(Storage.get(ctx.storage, "a")).toEqual({ n: 1 });
+      expect(ctx.storage.kv.get("a")).toEqual({ n: 1 });
+      expect(Storage.delete(ctx.storage, "a")).toBe(true);
+      expect(Storage.delete(ctx, "a")).toBe(false);
+      expect(Storage.get(ctx, "a")).toBeUndefined();
+    });
+  });
+
+  it("keep what structured clone keeps, and share nothing with the caller", async () => {
+    await within("values", (ctx) => {
+      const value = {
+        none: undefined,
+        zero: -0,
+        nan: NaN,
+        big: 2n ** 70n,
+        date: new Date(123),
+        map: new Map<unknown, unknown>([["a", new Set([1])]]),
+        bytes: new Uint8Array([1, 2, 3]),
+        pattern: /x/gi,
+      };
+      Storage.put(ctx, "value", value);
+      value.map.clear();
+      const first = Storage.get<typeof value>(ctx, "value")!;
+      expect(first).toStrictEqual({ ...value, map: new Map([["a", new Set([1])]]) });
+      first.date.setTime(0);
+      expect(Storage.get<typeof value>(ctx, "value")!.date).toEqual(new Date(123));
+      for (const odd of [null, 0, "", false]) {
+        Storage.put(ctx, "odd", odd);
+        expect(Storage.get(ctx, "odd")).toBe(odd);
+      }
+    });
+  });
+
+  it("write the plain data behind a tracked value", async () => {
+    const handle = Object.from(env.PEER).byName("storage");
+    await handle.fill();
+    await runInDurableObject(env.PEER.getByName("storage"), (peer, ctx) => {
+      Storage.put(ctx, "copy", { items: peer.items, at: peer.items.get("milk")!.at });
+      peer.items.get("milk")!.tags.push("later");
+      expect(Storage.get(ctx, "copy")).toStrictEqual({
+        items: new Map([["milk", { at: new Date(5), tags: ["shop"] }]]),
+        at: new Date(5),
+      });
+    });
+  });
+
+  it("are rolled back with the transaction they are in", async () => {
+    await within("rollback", (ctx) => {
+      Storage.put(ctx, "a", 1);
+      expect(() =>
+        ctx.storage.transactionSync(() => {
+          Storage.put(ctx, "a", 2);
+          Storage.delete(ctx, "a");
+          throw new RangeError("back");
+        }),
+      ).toThrow(RangeError);
+      expect(Storage.get(ctx, "a")).toBe(1);
+    });
+  });
+});
+
+describe("keys", () => {
+  it("are refused where the platform would take another one, or break", async () => {
+    await within("keys", (ctx) => {
+      for (const key of [
+        "",
+        undefined,
+        null,
+        5,
+        Symbol("k"),
+        "a\ud800",
+        "x".repeat(2_049),
+        "€".repeat(683),
+      ] as string[]) {
+        expect(codeOf(() => Storage.get(ctx, key))).toBe("bad-key");
+        expect(codeOf(() => Storage.put(ctx, key, 1))).toBe("bad-key");
+        expect(codeOf(() => Storage.delete(ctx, key))).toBe("bad-key");
+      }
+      expect([...ctx.storage.kv.list()]).toEqual([]);
+    });
+  });
+
+  it("are taken as they are otherwise", async () => {
+    await within("odd keys", (ctx) => {
+      const keys = [
+        "x".repeat(2_048),
+        "€".repeat(682),
+        "__proto__",
+        " ",
+        "\0",
+        "a\0b",
+        "😀",
+        "durable-base",
+        "durable-base;",
+      ];
+      for (const key of keys) Storage.put(ctx, key, key);
+      for (const key of keys) expect(Storage.get(ctx, key)).toBe(key);
+      expect(new Set(keysOf(ctx))).toEqual(new Set(keys));
+    });
+  });
+
+  it("of the library are reserved", async () => {
+    await within("reserved", (ctx) => {
+      ctx.storage.kv.put(`${PREFIX}record`, "ours");
+      for (const key of [PREFIX, `${PREFIX}record`, `${PREFIX}new`]) {
+        expect(codeOf(() => Storage.get(ctx, key))).toBe("reserved-key");
+        expect(codeOf(() => Storage.put(ctx, key, 1))).toBe("reserved-key");
+        expect(codeOf(() => Storage.delete(ctx, key))).toBe("reserved-key");
+      }
+      expect([...ctx.storage.kv.list()]).toEqual([[`${PREFIX}record`, "ours"]]);
+    });
+  });
+});
+
+describe("values that cannot be stored", () => {
+  it("are refused, naming the key and what it is", async () => {
+    await within("refused", (ctx) => {
+      const cycle: { self?: object } = {};
+      cycle.self = cycle;
+      let deep: unknown[] = [];
+      for (let i = 0; i < 100_000; i++) deep = [deep];
+      for (const [value, what] of [
+        [() => 1, "() => 1"],
+        [{ at: Symbol("s") }, "Symbol(s)"],
+        [[new WeakMap()], "WeakMap"],
+        [Promise.resolve(), "Promise"],
+        [new Proxy({}, {}), "#<Object>"],
+        [cycle, "cycle"],
+        [deep, "nests too deeply"],
+      ] as const) {
+        const error = errorOf(() => Storage.put(ctx, "the key", value));
+        expect([error.code, error.message]).toEqual(["not-persistable", expect.stringContaining(what)]);
+        expect(error.message).toContain('"the key"');
+      }
+      expect(Storage.get(ctx, "the key")).toBeUndefined();
+    });
+  });
+
+  it("are too large over 2 MB of key and value, which local workerd would take", async () => {
+    await within("large", (ctx) => {
+      for (const value of [
+        "x".repeat(2_000_001),
+        "€".repeat(1_000_001),
+        new Uint8Array(2_000_001),
+        [["x".repeat(2_000_001)]],
+      ]) {
+        expect(codeOf(() => Storage.put(ctx, "large", value))).toBe("too-large");
+      }
+      expect(codeOf(() => Storage.put(ctx, "k".repeat(2_000), "x".repeat(1_999_000)))).toBe("too-large");
+      expect(Storage.get(ctx, "large")).toBeUndefined();
+      Storage.put(ctx, "large", "x".repeat(1_990_000));
+      expect(Storage.get<string>(ctx, "large")).toHaveLength(1_990_000);
+    });
+  });
+
+  it("leave an error of the value's own code as it is", async () => {
+    await within("own error", (ctx) => {
+      const value = {
+        get bad(): number {
+          throw new TypeError("mine");
+        },
+      };
+      expect(() => Storage.put(ctx, "a", value)).toThrow(new TypeError("mine"));
+    });
+  });
+});
+
+describe("an object without SQLite-backed storage", () => {
+  it("is told at the call what to write in wrangler.toml", async () => {
+    await runInDurableObject(env.UNBACKED.getByName("storage"), (_, ctx) => {
+      for (const act of [
+        () => Storage.get(ctx, "a"),
+        () => Storage.put(ctx, "a", 1),
+        () => Storage.delete(ctx, "a"),
+        () => Storage.list(ctx),
+      ]) {
+        const error = errorOf(act);
+        expect(error.code).toBe("no-sqlite-storage");
+        expect(error.message).toContain('storage = "sqlite"');
+      }
+    });
+  });
+});
+
+describe("Storage.list", () => {
+  const fill = (ctx: DurableObjectState, keys: string): void => {
+    for (const key of keys) Storage.put(ctx, key, key.toUpperCase());
+  };
+
+  it("gives entries in order, from and to where it is told", async () => {
+    await within("options", (ctx) => {
+      fill(ctx, "gbdface");
+      expect([...Storage.list(ctx)]).toEqual([..."abcdefg"].map((key) => [key, key.toUpperCase()]));
+      expect(keysOf(ctx, { start: "c" }).join("")).toBe("cdefg");
+      expect(keysOf(ctx, { startAfter: "c" }).join("")).toBe("defg");
+      expect(keysOf(ctx, { end: "c" }).join("")).toBe("ab");
+      expect(keysOf(ctx, { start: "b", end: "e", reverse: true }).join("")).toBe("dcb");
+      expect(keysOf(ctx, { startAfter: "b", end: "e", reverse: true, limit: 1 }).join("")).toBe("d");
+      expect(keysOf(ctx, { limit: 2 }).join("")).toBe("ab");
+      expect(keysOf(ctx, { limit: 0 })).toEqual([]);
+      expect(keysOf(ctx, { start: "x" })).toEqual([]);
+      expect(keysOf(ctx, { start: "e", end: "b" })).toEqual([]);
+    });
+  });
+
+  it("gives all there is, whatever the size of its pages", async () => {
+    await within("pages", (ctx) => {
+      const keys = Array.from({ length: 700 }, (_, n) => `k${String(n).padStart(4, "0")}`);
+      for (const key of keys) Storage.put(ctx, key, key < "k0300" ? 1 : "x".repeat(20_000));
+      expect(keysOf(ctx)).toEqual(keys);
+      expect(keysOf(ctx, { reverse: true })).toEqual(keys.toReversed());
+      expect(keysOf(ctx, { limit: 650 })).toEqual(keys.slice(0, 650));
+    });
+  });
+
+  it("agrees with a sorted list of the keys, for any keys and options", async () => {
+    const text = fc.stringMatching(/^[a-c\0€😀\ufb00]{1,3}$/u);
+    const options = fc.record(
+      { start: text, end: text, prefix: text, reverse: fc.boolean(), limit: fc.nat(6) },
+      { requiredKeys: [] },
+    );
+    const bytes = (key: string): string => String.fromCharCode(...new TextEncoder().encode(key));
+    const order = (a: string, b: string): number => (bytes(a) < bytes(b) ? -1 : bytes(a) > bytes(b) ? 1 : 0);
+    await within("model", (ctx) => {
+      fc.assert(
+        fc.property(
+          fc.uniqueArray(text, { maxLength: 12 }),
+          options,
+          fc.boolean(),
+          (keys, { start, ...rest }, isAfter) => {
+            for (const key of keysOf(ctx)) Storage.delete(ctx, key);
+            for (const key of keys) Storage.put(ctx, key, 1);
+            const asked = { ...rest, ...(start === undefined ? {} : { [isAfter ? "startAfter" : "start"]: start }) };
+            const expected = keys
+              .toSorted(order)
+              .filter((key) => start === undefined || order(key, start) > 0 || (!isAfter && key === start))
+              .filter((key) => rest.end === undefined || order(key, rest.end) < 0)
+              .filter((key) => key.startsWith(rest.prefix ?? ""));
+            if (rest.reverse === true) expected.reverse();
+            expect(keysOf(ctx, asked)).toEqual(expected.slice(0, rest.limit));
+          },
+        ),
+        { numRuns: 300 },
+      );
+    });
+  });
+
+  it("skips the library's rows, in both directions, without counting them", async () => {
+    await within("skipping", (ctx) => {
+      fill(ctx, "az");
+      Storage.put(ctx, "durable-basf", 1);
+      for (let i = 0; i < 300; i++) ctx.storage.kv.put(`${PREFIX}${i}`, i);
+      expect(keysOf(ctx)).toEqual(["a", "durable-basf", "z"]);
+      expect(keysOf(ctx, { reverse: true })).toEqual(["z", "durable-basf", "a"]);
+      expect(keysOf(ctx, { limit: 2 })).toEqual(["a", "durable-basf"]);
+      expect(keysOf(ctx, { reverse: true, limit: 3 })).toEqual(["z", "durable-basf", "a"]);
+      expect(keysOf(ctx, { prefix: "durable-bas" })).toEqual(["durable-basf"]);
+      expect(keysOf(ctx, { prefix: PREFIX })).toEqual([]);
+      expect(keysOf(ctx, { start: `${PREFIX}5`, end: `${PREFIX}7` })).toEqual([]);
+      Storage.delete(ctx, "durable-basf");
+      Storage.delete(ctx, "z");
+      expect(keysOf(ctx)).toEqual(["a"]);
+    });
+  });
+
+  it("ends, though the loop writes ahead of it", async () => {
+    await within("writing", (ctx) => {
+      fill(ctx, "abc");
+      const seen: string[] = [];
+      for (const [key] of Storage.list(ctx)) {
+        seen.push(key);
+        Storage.put(ctx, `${key}+`, 1);
+        Storage.put(ctx, `z${key}`, 1);
+        Storage.put(ctx, key, "again");
+      }
+      expect(seen).toEqual(["a", "b", "c"]);
+      for (const [key] of Storage.list(ctx, { reverse: true })) Storage.put(ctx, `A${key}`, 1);
+      expect(keysOf(ctx, { prefix: "AA" })).toEqual([]);
+    });
+  });
+
+  it("lets the loop delete what it is given, and lists inside lists", async () => {
+    await within("nested", (ctx) => {
+      for (let i = 0; i < 100; i++) Storage.put(ctx, String(i).padStart(3, "0"), i);
+      let sum = 0;
+      for (const [key, value] of Storage.list<number>(ctx)) {
+        sum += value;
+        for (const [inner] of Storage.list(ctx, { limit: 1 })) expect(inner).toBe(key);
+        Storage.delete(ctx, key);
+      }
+      expect(sum).toBe(4_950);
+      expect(keysOf(ctx)).toEqual([]);
+    });
+  });
+
+  it("sees changes ahead from the next page on, after awaits and rollbacks too", async () => {
+    await within("next page", async (ctx) => {
+      for (let i = 0; i < 400; i++) Storage.put(ctx, String(i).padStart(3, "0"), i);
+      const entries = Storage.list<number>(ctx);
+      expect(entries.next().value).toEqual(["000", 0]);
+      Storage.delete(ctx, "399");
+      Storage.put(ctx, "398", "changed");
+      await scheduler.wait(1);
+      expect(() =>
+        ctx.storage.transactionSync(() => {
+          Storage.put(ctx, "397", "rolled back");
+          throw new RangeError("back");
+        }),
+      ).toThrow(RangeError);
+      expect([...entries].slice(-2)).toEqual([
+        ["397", 397],
+        ["398", "changed"],
+      ]);
+    });
+  });
+
+  it("gives what was stored without this module too, cycles included", async () => {
+    await within("raw", (ctx) => {
+      const cycle: { self?: object } = {};
+      cycle.self = cycle;
+      for (const key of ["a", "b"]) ctx.storage.kv.put(key, cycle);
+      const [, last] = [...Storage.list<{ self: object }>(ctx)];
+      expect(last![1].self).toBe(last![1]);
+    });
+  });
+
+  it("leaves nothing open when the loop breaks: tables can be dropped at once", async () => {
+    await within("break", (ctx) => {
+      fill(ctx, "abc");
+      for (const [key] of Storage.list(ctx)) if (key === "a") break;
+      ctx.storage.sql.exec("create table t (n integer)");
+      ctx.storage.sql.exec("drop table t");
+      expect(ctx.storage.sql.exec("select name from sqlite_master where name = 't'").toArray()).toEqual([]);
+    });
+  });
+
+  it("refuses options that cannot work, at the call", async () => {
+    await within("bad options", (ctx) => {
+      for (const limit of [-1, 1.5, NaN, "2" as unknown as number]) {
+        expect(codeOf(() => Storage.list(ctx, { limit }))).toBe("bad-option");
+      }
+      expect(codeOf(() => Storage.list(ctx, { start: "a", startAfter: "b" }))).toBe("bad-option");
+    });
+  });
+});
