@@ -22,5 +22,6 @@ declare namespace Cloudflare {
     CHILD_LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").ChildLegacyRoutes>;
     PEER: DurableObjectNamespace<import("./fixtures/object.ts").Peer>;
     UNBACKED: DurableObjectNamespace<import("./fixtures/probe.ts").Unbacked>;
+    MIRROR: DurableObjectNamespace<import("./fixtures/serve.ts").Mirror>;
   }
 }

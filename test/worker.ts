@@ -7,5 +7,6 @@ export { LegacyThings } from "./fixtures/legacy/persisted.ts";
 export { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "./fixtures/route.ts";
 export { ChildLegacyRoutes, LegacyRoutes } from "./fixtures/legacy/route.ts";
 export { Peer } from "./fixtures/object.ts";
+export { Mirror } from "./fixtures/serve.ts";
 
 export default { fetch: (): Response => new Response("ok") };
