@@ -47,13 +47,23 @@ describe("Route, misplaced", () => {
     ["no slash", () => Route.get("todos"), "bad-option", '"todos"'],
     ["no path", () => Route.get(undefined as never), "bad-option", "undefined"],
     ["a path that Hono cannot match", () => Route.get("/:a/:a"), "bad-option", '"/:a/:a"'],
-    ["HEAD", () => Route("head", "/x"), "bad-option", '`@Route.get("/x")`'],
-    ["a limit that is no number", () => Route.get("/x", { maxBody: Number.NaN }), "bad-option", "`maxBody`"],
-    ["a negative limit", () => Route.get("/x", { maxBody: -1 }), "bad-option", "`maxBody`"],
-    ["a status of a failure", () => Route.get("/x", { status: 404 }), "bad-option", "`status`"],
-    ["a status that is none", () => Route.get("/x", { status: 200.5 }), "bad-option", "`status`"],
-    ["no schema", () => Route.get("/x", { input: {} as never }), "bad-option", "`input`"],
-    ["a dangerous parameter", () => Route.get("/:__proto__"), "reserved-name", "__proto__"],
+    ["HEAD", () => Route("head", "/x"), "bad-option", "HEAD is answered by GET"],
+    [
+      "a limit that is no number",
+      () => Route.get("/x", { maxBody: Number.NaN }),
+      "bad-option",
+      "`{ maxBody: 65_536 }`",
+    ],
+    ["a negative limit", () => Route.get("/x", { maxBody: -1 }), "bad-option", "`{ maxBody: 65_536 }`"],
+    ["a status of a failure", () => Route.get("/x", { status: 404 }), "bad-option", "`{ status: 201 }`"],
+    ["a status that is none", () => Route.get("/x", { status: 200.5 }), "bad-option", "`{ status: 201 }`"],
+    [
+      "no schema",
+      () => Route.get("/x", { input: {} as never }),
+      "bad-option",
+      "`{ input: z.object({ by: z.number() }) }`",
+    ],
+    ["a dangerous parameter", () => Route.get("/:__proto__"), "bad-option", "called __proto__"],
   ])("refuses %s", (_, make, code, part) => {
     const error = thrownBy(make);
     expect(error.code).toBe(code);

@@ -24,7 +24,7 @@ export function respond(c: Context, result: unknown, where: () => string): Respo
   if (loss !== undefined) {
     throw new DurableError(
       "not-json",
-      `${where()}: \`result${loss.path}\` is ${loss.what}, which JSON cannot hold. Return plain data: \`Object.fromEntries(map)\`, \`[...set]\`, \`[...bytes]\`, \`String(bigint)\`, null for a missing element; or give a class \`toJSON()\`.`,
+      `${where()}: \`result${loss.path}\` is ${loss.what}, which JSON cannot hold. Return plain data, as \`[...set]\` or \`String(bigint)\`.`,
     );
   }
   return c.json(result as object);

@@ -3,7 +3,7 @@
  * The `@Route` decorator: lets HTTP call a method.
  */
 import type { Context } from "hono";
-import { DurableError, quote } from "../errors.ts";
+import { DurableError, quote, type ErrorCode } from "../errors.ts";
 import { levelOf, type Level, type RoutePlan } from "../plan.ts";
 import { preparation, type InputSchema } from "./input.ts";
 import { canMatch, routeKey, router, type RouteOptions } from "./router.ts";
@@ -92,9 +92,10 @@ function verb(method: string): RouteVerb {
   return (path, options) => route(method, path, options);
 }
 
-function route<Output>(method: string, path: string, options: RouteOptions<Output> = {}): RouteDecorator<Output> {
-  check(method, path, options);
-  const written: Written = { method: method.toUpperCase(), path, options };
+function route<Output>(method: unknown, path: string, options: RouteOptions<Output> = {}): RouteDecorator<Output> {
+  // Without its parentheses the decorator is called with the method itself.
+  const written: Written = { method: String(method).toUpperCase(), path, options };
+  check(written);
   return (
     target: unknown,
     nameOrContext: string | symbol | ClassMethodDecoratorContext,
@@ -105,46 +106,40 @@ function route<Output>(method: string, path: string, options: RouteOptions<Outpu
       : legacyRoute(written, target, nameOrContext, descriptor);
 }
 
-function standardRoute(
-  written: Written,
-  { kind, name, private: isPrivate, static: isStatic, metadata }: ClassMethodDecoratorContext,
-): void {
-  if (kind !== "method" || isPrivate || isStatic || typeof name !== "string") throw misplaced(written, name);
+function standardRoute(written: Written, context: ClassMethodDecoratorContext): void {
+  const { kind, name, metadata } = context;
+  if (kind !== "method" || context.private || context.static || typeof name !== "string")
+    throw misplaced(written, name);
   record(levelOf(metadata), name, written);
 }
 
-function legacyRoute(written: Written, target: unknown, name: string | symbol, descriptor?: PropertyDescriptor): void {
+function legacyRoute(written: Written, target: unknown, name: string | symbol, property?: PropertyDescriptor): void {
   // A static member's target is the class itself; a field has no descriptor, a getter no value.
-  const isMethod = typeof target === "object" && typeof descriptor?.value === "function";
+  const isMethod = typeof target === "object" && typeof property?.value === "function";
   if (!isMethod || target === null || typeof name !== "string") throw misplaced(written, name);
   record(levelOf(target), name, written);
 }
 
 function record(level: Level, member: string, written: Written): void {
-  const { input } = written.options;
   if (RESERVED.has(member)) {
-    throw new DurableError(
-      "reserved-name",
-      `${show(written)} cannot stand on \`${member}\`, which the framework calls itself. Give the method another name: \`${show(written)} answer() { … }\`.`,
-    );
+    const fix = `\`${show(written)} answer() { … }\``;
+    throw error("reserved-name", written, `cannot stand on ${member}, which is not called by name. Write ${fix}.`);
   }
-  const same = level.routes.find((other) => routeKey(other) === routeKey(written));
-  if (same !== undefined) {
-    throw new DurableError(
-      "bad-decorator",
-      `${show(written)} stands on both \`${same.member}\` and \`${member}\`. Change the path of one of them.`,
-    );
+  const twin = level.routes.find((other) => routeKey(other) === routeKey(written));
+  if (twin !== undefined) {
+    throw error("bad-decorator", written, `stands on both ${twin.member} and ${member}. Give one another path.`);
   }
-  const schema = level.routes.find((other) => other.member === member && inputOf(other) !== undefined);
-  if (input !== undefined && schema !== undefined && inputOf(schema) !== input) {
-    throw new DurableError(
-      "bad-decorator",
-      `\`${member}\` has two \`input\` schemas, but a call through a stub can have only one. Give all its routes the same.`,
-    );
+  const { input } = written.options;
+  const schema = level.routes
+    .filter((other) => other.member === member)
+    .map(inputOf)
+    .find(Boolean);
+  if (input !== undefined && schema !== undefined && schema !== input) {
+    throw error("bad-decorator", written, `gives ${member} a second schema. Give all its routes the same \`input\`.`);
   }
   level.routes.push({ ...written, member });
-  // With several routes on one method, the schema of one is the schema of all.
-  if (input !== undefined || schema === undefined) level.prepare.set(member, preparation(member, input));
+  // A call through a stub does not know of routes, so the schema of one is the schema of all.
+  level.prepare.set(member, preparation(member, input ?? schema));
   level.engine = router;
 }
 
@@ -152,54 +147,41 @@ function inputOf(route: RoutePlan): InputSchema | undefined {
   return (route.options as RouteOptions).input;
 }
 
-function check(method: unknown, path: unknown, { input, maxBody = 0, status = 200 }: RouteOptions): void {
-  if (typeof method !== "string" || typeof path !== "string" || !path.startsWith("/") || !canMatch(path)) {
-    throw new DurableError(
+function check(written: Written): void {
+  const { method, path, options } = written;
+  if (!/^(?!HEAD$)[A-Z]+$/.test(method) || !/^\/(?!.*:__proto__)/.test(path) || !canMatch(path)) {
+    throw error(
       "bad-option",
-      `@Route needs a method and a path that begins with "/" and that Hono can match, not ${quote(method)} and ${quote(path)}: \`@Route.get("/todos/:id")\`.`,
+      written,
+      'cannot be matched: a path begins with "/" and has no parameter twice or called __proto__, and HEAD is answered by GET. Write `@Route.get("/todos/:id")`.',
     );
   }
-  const written = show({ method, path });
-  if (path.includes(":__proto__")) {
-    throw new DurableError(
-      "reserved-name",
-      `${written}: a path parameter cannot be called __proto__. Call it \`:id\`.`,
-    );
-  }
-  if (method.toUpperCase() === "HEAD") {
-    throw new DurableError(
-      "bad-option",
-      `${written} would never run: HEAD is answered by GET. Write \`@Route.get(${quote(path)})\`.`,
-    );
-  }
-  if (!(maxBody >= 0)) {
-    throw new DurableError(
-      "bad-option",
-      `${written}: \`maxBody\` is a number of bytes, not ${quote(maxBody)}: \`{ maxBody: 65_536 }\`.`,
-    );
-  }
-  if (!Number.isInteger(status) || status < 200 || status > 299) {
-    throw new DurableError(
-      "bad-option",
-      `${written}: \`status\` is that of a success, not ${quote(status)}: \`{ status: 201 }\`.`,
-    );
-  }
-  if (input !== undefined && typeof (input as Partial<InputSchema>)["~standard"]?.validate !== "function") {
-    throw new DurableError(
-      "bad-option",
-      `${written}: \`input\` is no Standard Schema. Give one of zod, valibot or arktype: \`{ input: z.object({ by: z.number() }) }\`.`,
-    );
-  }
+  const { input, maxBody = 0, status = 200 } = options;
+  const wrong =
+    input !== undefined && typeof (input as Partial<InputSchema>)["~standard"]?.validate !== "function"
+      ? "input: z.object({ by: z.number() })"
+      : !(maxBody >= 0)
+        ? "maxBody: 65_536"
+        : !(status >= 200 && status < 300 && Number.isInteger(status))
+          ? "status: 201"
+          : undefined;
+  if (wrong !== undefined)
+    throw error("bad-option", written, `has a wrong option. Write for example \`{ ${wrong} }\`.`);
 }
 
 function misplaced(written: Written, name: string | symbol): DurableError {
-  const member = typeof name === "string" ? name.replace("#", "") : "answer";
-  return new DurableError(
+  const fix = `\`${show(written)} ${typeof name === "string" ? name.replace("#", "") : "answer"}() { … }\``;
+  return error(
     "bad-decorator",
-    `${show(written)} stands on ${quote(name)}, but only a public method of the instance, with a string for its name, can answer requests. Write \`${show(written)} ${member}() { … }\`.`,
+    written,
+    `stands on ${quote(name)}, which is no public method of the object. Write ${fix}.`,
   );
 }
 
-function show({ method, path }: { method: string; path: string }): string {
+function error(code: ErrorCode, written: Written, text: string): DurableError {
+  return new DurableError(code, `${show(written)} ${text}`);
+}
+
+function show({ method, path }: Written): string {
   return `@Route(${quote(method)}, ${quote(path)})`;
 }
