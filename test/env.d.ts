@@ -25,3 +25,9 @@ declare namespace Cloudflare {
     MIRROR: DurableObjectNamespace<import("./fixtures/serve.ts").Mirror>;
   }
 }
+
+/** A file as text: vite's `?raw`. */
+declare module "*?raw" {
+  const text: string;
+  export { text as default };
+}
