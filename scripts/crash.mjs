@@ -27,8 +27,9 @@ const acknowledged = new Set();
 let failures = 0;
 
 console.log(`seed ${values.seed}, ${rounds} rounds`);
+let runtime;
 try {
-  let runtime = await start({ script, objects: { COUNTER: "Counter" }, folder });
+  runtime = await start({ script, objects: { COUNTER: "Counter" }, folder });
   for (let round = 1; round <= rounds; round++) {
     const before = acknowledged.size;
     const after = Math.round(random() * LONGEST_LOAD);
@@ -44,8 +45,8 @@ try {
       `round ${round}: killed after ${after} ms, ${acknowledged.size - before} acknowledged, ${problems.join("; ") || "ok"}`,
     );
   }
-  await runtime.stop();
 } finally {
+  await runtime?.stop();
   rmSync(folder, { recursive: true, force: true });
 }
 // A run that had nothing to lose shows nothing.

@@ -79,17 +79,25 @@ async function bundleAndCall(project, main) {
   const objects = { COUNTER: "Counter" };
   const state = join(out, "state");
 
-  let runtime = await start({ script, objects, folder: state });
-  assert.deepEqual(await call(runtime, "POST", "/counters/a/increment", { by: 2 }), [200, 2]);
-  assert.deepEqual(await call(runtime, "POST", "/counters/b/increment", { by: 3 }), [200, 3]);
-  await runtime.stop();
+  await whileRunning({ script, objects, folder: state }, async (runtime) => {
+    assert.deepEqual(await call(runtime, "POST", "/counters/a/increment", { by: 2 }), [200, 2]);
+    assert.deepEqual(await call(runtime, "POST", "/counters/b/increment", { by: 3 }), [200, 3]);
+  });
+  await whileRunning({ script, objects, folder: state }, async (runtime) => {
+    assert.deepEqual(await call(runtime, "GET", "/counters/a"), [200, { count: 2, changes: 1, last: 2, keys: ["by"] }]);
+    assert.deepEqual(await call(runtime, "GET", "/total?names=a,b"), [200, 5]);
+    assert.deepEqual(await call(runtime, "GET", "/keys"), [200, ["a"]]);
+    assert.equal((await call(runtime, "GET", "/counters/a/nowhere"))[0], 404);
+  });
+}
 
-  runtime = await start({ script, objects, folder: state });
-  assert.deepEqual(await call(runtime, "GET", "/counters/a"), [200, { count: 2, changes: 1, last: 2, keys: ["by"] }]);
-  assert.deepEqual(await call(runtime, "GET", "/total?names=a,b"), [200, 5]);
-  assert.deepEqual(await call(runtime, "GET", "/keys"), [200, ["a"]]);
-  assert.equal((await call(runtime, "GET", "/counters/a/nowhere"))[0], 404);
-  await runtime.stop();
+async function whileRunning(options, body) {
+  const runtime = await start(options);
+  try {
+    await body(runtime);
+  } finally {
+    await runtime.stop();
+  }
 }
 
 async function call({ url }, method, path, body) {

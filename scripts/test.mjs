@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { quiet } from "./quiet.mjs";
 
 const AT_ONCE = 2;
+const LONGEST_STEP = 240_000;
 const folder = mkdtempSync(join(tmpdir(), "durable-base-test-"));
 const report = join(folder, "vitest.json");
 
@@ -46,8 +47,12 @@ if (unknown.length > 0) {
 
 const waiting = steps.filter(({ name }) => only.length === 0 || only.includes(name));
 const running = new Map();
+const children = new Set();
 const total = { passed: 0, failed: 0 };
 const began = Date.now();
+
+process.on("exit", () => children.forEach(end));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
 while (waiting.length > 0 || running.size > 0) {
   const blocked = ({ after }) => running.has(after) || waiting.some(({ name }) => name === after);
@@ -80,12 +85,31 @@ async function run(step) {
 
 function execute(command) {
   return new Promise((done) => {
-    const child = spawn(command, { shell: true, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...quiet } });
+    const env = { ...process.env, ...quiet };
+    // A group of its own, so that a step that hangs ends with everything it started.
+    const child = spawn(command, { shell: true, detached: true, stdio: ["ignore", "pipe", "pipe"], env });
     let output = "";
+    const timer = setTimeout(() => {
+      output += `\nstopped after ${LONGEST_STEP / 1000} s\n`;
+      end(child);
+    }, LONGEST_STEP);
+    children.add(child);
     child.stdout.on("data", (data) => (output += data));
     child.stderr.on("data", (data) => (output += data));
-    child.on("close", (code) => done({ code, output }));
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      children.delete(child);
+      done({ code, output });
+    });
   });
+}
+
+function end({ pid }) {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It ended by itself in this moment.
+  }
 }
 
 function counted(step, code, output) {
