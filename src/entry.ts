@@ -3,8 +3,8 @@
  * Entries: the one gate through which everything reaches an object from outside.
  *
  * A gate waits until the object has started, opens a scope, runs the method, lets the object write
- * what changed, and hands the result out as plain data. A method called from inside an open scope of
- * the same object is a plain call. Scopes live in `AsyncLocalStorage` (on by default from
+ * what changed, and hands the result out as plain data. A method called by code that an entry of the
+ * same object set off is a plain call. Scopes live in `AsyncLocalStorage` (on by default from
  * compatibility date 2026-08-04), which tells an inside call from an outside one across awaits.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -14,6 +14,8 @@ import { unwrap } from "./snapshot.ts";
 
 /** One object as its entries see it. */
 export interface Owner {
+  /** The entry whose synchronous part is running: it will write by itself what it changes. */
+  running: Scope | undefined;
   /** True until the first microtask after construction: calls are then the constructor's own. */
   readonly isConstructing: boolean;
   /** The class of live objects that a method may hand out (`RpcTarget`). */
@@ -30,7 +32,7 @@ export interface Owner {
 /** The time from the beginning of an entry to its end. */
 export class Scope {
   readonly owner: Owner;
-  /** A closed scope (of a timer that outlived its entry) counts as outside. */
+  /** False for code that outlived its entry, such as a timer: its changes belong to nobody. */
   isOpen = true;
   /** Why a write of this entry failed; every further change in it fails alike. */
   failure: DurableError | undefined = undefined;
@@ -53,8 +55,13 @@ export function own(self: object, owner: Owner): void {
 
 /** The open scope of `owner` that the running code belongs to. */
 export function openScope(owner: Owner): Scope | undefined {
-  const scope = scopes.getStore();
+  const scope = owner.running ?? scopes.getStore();
   return scope !== undefined && scope.owner === owner && scope.isOpen ? scope : undefined;
+}
+
+/** Tells whether the running code was set off by an entry of `owner`, which may have ended. */
+export function isInside(owner: Owner): boolean {
+  return owner.running !== undefined || scopes.getStore()?.owner === owner;
 }
 
 /** Runs `method` as an entry; sync where the object has started and the method is sync. */
@@ -67,6 +74,8 @@ export function enter(owner: Owner, method: Method, self: unknown, args: unknown
 /** Runs `method` in a scope of its own, without the gate: for the object's start itself. */
 export function run(owner: Owner, method: Method, self: unknown, args: unknown[], prepare?: Prepare): unknown {
   const scope = new Scope(owner);
+  const outer = owner.running;
+  owner.running = scope;
   let result: unknown;
   try {
     result =
@@ -74,9 +83,11 @@ export function run(owner: Owner, method: Method, self: unknown, args: unknown[]
         ? scopes.run(scope, Reflect.apply<unknown, unknown[], unknown>, method, self, args)
         : scopes.run(scope, prepared, prepare, method, self, args);
   } catch (error) {
+    owner.running = outer;
     close(scope);
     throw error;
   }
+  owner.running = outer;
   if (!isThenable(result)) return leave(scope, result);
   // What was changed before the first await is written here, not in a microtask of its own.
   owner.flush(scope);
@@ -113,7 +124,7 @@ export function wrapPrototypes(
 function gated(method: Method, prepare: Prepare | undefined): Method {
   const gate = function (this: object, ...args: unknown[]): unknown {
     const owner = owners.get(this);
-    if (owner === undefined || owner.isConstructing || openScope(owner) !== undefined) return method.apply(this, args);
+    if (owner === undefined || owner.isConstructing || isInside(owner)) return method.apply(this, args);
     return enter(owner, method, this, args, prepare);
   };
   Object.defineProperty(gate, "name", { value: method.name });

@@ -108,7 +108,8 @@ export function snapshot<T>(value: T): T {
 
 type Primitive = string | number | bigint | boolean | symbol | null | undefined;
 
-function isPrimitive(value: unknown): value is Primitive {
+/** Tells whether a value is no object, so that nothing inside it can change. */
+export function isPrimitive(value: unknown): value is Primitive {
   return value === null || (typeof value !== "object" && typeof value !== "function");
 }
 

@@ -41,10 +41,10 @@ export function accessorFor(name: string): PropertyDescriptor {
   return accessor;
 }
 
-/** The properties of all fields of a plan. */
+/** The properties that an instance has from the beginning; a standard field puts its own in place when it is defined. */
 export function accessorsOf(plan: Plan): PropertyDescriptorMap {
   const accessors: PropertyDescriptorMap = {};
-  for (const name of plan.fields.keys()) accessors[name] = accessorFor(name);
+  for (const { name, dialect } of plan.fields.values()) if (dialect !== "field") accessors[name] = accessorFor(name);
   return accessors;
 }
 

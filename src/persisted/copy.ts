@@ -40,15 +40,18 @@ class Refusal {
  * @throws DurableError `not-persistable` or `too-large`, naming class, field, path, what it is and the fix.
  */
 export function copyIn(value: unknown, site: Site, key?: PropertyKey): unknown {
-  if (typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol") {
-    if (typeof value !== "string" || sizeOfString(value) <= MAX_ROW) return value;
-  }
+  if (isSmall(value)) return value;
   try {
     return new Copy(site.depth()).of(value);
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal;
     throw refused(refusal.what, site, [...(key === undefined ? [] : [key]), ...refusal.path.reverse()], refusal.code);
   }
+}
+
+/** Tells whether a value needs neither a copy nor a check. */
+export function isSmall(value: unknown): boolean {
+  return typeof value === "number" || typeof value === "boolean" || (typeof value === "string" && value.length < 1_000);
 }
 
 /** The error for something that cannot be stored at a place. */

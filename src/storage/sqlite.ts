@@ -1,24 +1,36 @@
 /**
  * @module
- * The synchronous key-value storage of an object, checked to be there.
+ * Whether an object has the storage that everything here needs.
  */
 import { DurableError } from "../errors.ts";
 
 const checked = new WeakSet<DurableObjectStorage>();
 
 /** @throws DurableError `no-sqlite-storage` when the class is not backed by SQLite, with the lines to write. */
-export function kvOf(storage: DurableObjectStorage, className = "Counter"): SyncKvStorage {
-  if (checked.has(storage)) return storage.kv;
+export function kvOf(storage: DurableObjectStorage, className?: string): SyncKvStorage {
+  if (!checked.has(storage)) {
+    const error = withoutSqlite(storage, className);
+    if (error !== undefined) throw error;
+    checked.add(storage);
+  }
+  return storage.kv;
+}
+
+/**
+ * The error for a class that is not backed by SQLite; undefined for one that is.
+ *
+ * `storage.kv` is there on every class and fails when it is used; this asks SQLite itself, which takes some
+ * microseconds.
+ */
+export function withoutSqlite(storage: DurableObjectStorage, className = "Counter"): DurableError | undefined {
   try {
-    // `storage.kv` is there on every class; only its use, or this, tells.
     void storage.sql.databaseSize;
+    return undefined;
   } catch (cause) {
-    throw new DurableError(
+    return new DurableError(
       "no-sqlite-storage",
       `The class of this object has no SQLite-backed storage. In wrangler.toml, for a class not yet deployed:\n\n[exports.${className}]\ntype = "durable-object"\nstorage = "sqlite"\n\nA class that was deployed without it keeps its old storage for ever: give the new one another name.`,
       { cause },
     );
   }
-  checked.add(storage);
-  return storage.kv;
 }
