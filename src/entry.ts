@@ -78,10 +78,10 @@ export function run(owner: Owner, method: Method, self: unknown, args: unknown[]
   owner.running = scope;
   let result: unknown;
   try {
-    result =
-      prepare === undefined
-        ? scopes.run(scope, Reflect.apply<unknown, unknown[], unknown>, method, self, args)
-        : scopes.run(scope, prepared, prepare, method, self, args);
+    // A closure, since each argument that is passed on by `run` itself takes workerd half a microsecond.
+    result = scopes.run(scope, () =>
+      prepare === undefined ? method.apply(self, args) : prepared(prepare, method, self, args),
+    );
   } catch (error) {
     owner.running = outer;
     close(scope);
