@@ -21,16 +21,17 @@ export async function bundle(entry) {
 }
 
 /**
- * Starts one workerd with `script` as its Worker.
+ * Starts one workerd with `script` as its Worker, or several `modules` of which the first is the main one.
  *
  * `objects` gives the class of each binding; `folder` keeps their state, otherwise it is lost at the end.
  */
-export async function start({ script, objects, folder }) {
+export async function start({ script, modules, objects, folder }) {
   const before = new Set(workerdChildren());
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      modules: true,
-      script,
+      ...(modules === undefined
+        ? { modules: true, script }
+        : { modules: Object.entries(modules).map(([path, contents]) => ({ type: "ESModule", path, contents })) }),
       compatibilityDate: "2026-11-01",
       durableObjects: Object.fromEntries(
         Object.entries(objects).map(([binding, className]) => [binding, { className, useSQLite: true }]),
@@ -41,7 +42,11 @@ export async function start({ script, objects, folder }) {
       ...(folder === undefined ? {} : { resourcePersistencePath: folder }),
     }),
   );
-  const url = await miniflare.ready;
+  const url = await miniflare.ready.catch(async (error) => {
+    // Without this the script would never end.
+    await miniflare.dispose();
+    throw error;
+  });
   return {
     url: url.origin,
     /** The process to kill: of this miniflare, not of another test that runs beside it. */
