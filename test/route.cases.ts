@@ -103,6 +103,7 @@ export function routeCases(
 
       it("sends 404 where a method asks for it with `c.notFound()`", async () => {
         expect(await refusal("/missing/here")).toMatchObject({ status: 404, code: "not-found" });
+        expect(await refusal("/every/missing", { method: "PUT" })).toMatchObject({ status: 404, code: "not-found" });
       });
 
       it("inherits routes, also to a method that a subclass overrides without the decorator", async () => {
@@ -213,6 +214,12 @@ export function routeCases(
         expect(await refusal("/small", json('{"a":"üüüüü"}'))).toMatchObject({ status: 413 });
       });
 
+      it("does not wait for a body that is declared too long", async () => {
+        const body = new ReadableStream({ pull: () => new Promise(() => undefined) });
+        const headers = { "content-type": "application/json", "content-length": "17" };
+        expect(await refusal("/small", { method: "POST", body, headers })).toMatchObject({ status: 413 });
+      });
+
       it("takes 1 MiB by default and no byte more", async () => {
         const text = (length: number): string => JSON.stringify("x".repeat(length - 2));
         expect((await send("/same", json(text(1_048_576)))).status).toBe(200);
@@ -295,6 +302,21 @@ export function routeCases(
           detail: "by: Invalid input: expected number, received string",
           issues: [{ path: ["by"], message: "Invalid input: expected number, received string" }],
         });
+      });
+
+      it("validates every route of a method by the schema of one", async () => {
+        expect(await refusal("/add", { ...json('{"by":"x"}'), method: "PUT" })).toMatchObject({ status: 422 });
+        expect((await send("/add", { ...json('{"by":0}'), method: "PUT" })).status).toBe(200);
+      });
+
+      it.each(["true", "false"])("says nothing of a schema that throws (async: %s)", async (flag) => {
+        expect(await refusal("/broken", json(`{"async":${flag}}`))).toEqual({
+          type: "about:blank",
+          title: "Internal Server Error",
+          status: 500,
+          code: "internal-server-error",
+        });
+        expect(logged()).toContain(SECRET);
       });
 
       it("names nested places, of another library's schema", async () => {
