@@ -6,7 +6,8 @@ import { decorators } from "./src/vite.ts";
 extractReadme();
 
 export default defineConfig({
-  test: { projects: [
+  test: {
+    projects: [
       project("test", "./test/wrangler.toml"),
       project("example", "./wrangler.toml"),
       project("readme", "./readme/wrangler.toml"),
