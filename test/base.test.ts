@@ -1,6 +1,6 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DurableError } from "../src/errors.ts";
 import { planOf, type Plan } from "../src/plan.ts";
 import { Handing, Narrow, Starting, Surface } from "./fixtures/base.ts";
@@ -58,12 +58,9 @@ describe("DurableBase", () => {
     it("still lets the class itself use everything", async () => {
       const stub = env.NARROW.getByName("inside");
       expect(await stub.method()).toBe(2);
-      expect(await runInDurableObject(stub, (self) => [self.name, self.doubled, self.callsPrivate(), self.arrow()])).toEqual([
-        "overridden 2",
-        0,
-        2,
-        1,
-      ]);
+      expect(
+        await runInDurableObject(stub, (self) => [self.name, self.doubled, self.callsPrivate(), self.arrow()]),
+      ).toEqual(["overridden 2", 0, 2, 1]);
     });
   });
 
@@ -84,8 +81,26 @@ describe("DurableBase", () => {
       Starting.fail.add("failing");
       const stub = env.STARTING.getByName("failing");
       const errors = await Promise.all([errorOf(() => stub.read()), errorOf(() => stub.fetch("http://o"))]);
-      expect(errors.map(({ name, message }) => [name, message])).toEqual(Array(2).fill(["RangeError", "cannot start yet"]));
+      expect(errors.map(({ name, message }) => [name, message])).toEqual(
+        Array(2).fill(["RangeError", "cannot start yet"]),
+      );
       expect(await stub.read()).toBe(1);
+    });
+  });
+
+  it("lets a start that does not end fail its callers after 30 s, and tries again", async () => {
+    await runInDurableObject(env.SLEEPING.getByName("a"), async (self) => {
+      vi.useFakeTimers();
+      try {
+        const error = errorOf(() => self.tries());
+        await vi.advanceTimersByTimeAsync(29_999);
+        expect(await Promise.race([error, "still waiting"])).toBe("still waiting");
+        await vi.advanceTimersByTimeAsync(1);
+        expect(DurableError.is(await error, "start-timeout")).toBe(true);
+      } finally {
+        vi.useRealTimers();
+      }
+      expect(await self.tries()).toBe(2);
     });
   });
 
@@ -95,16 +110,19 @@ describe("DurableBase", () => {
     });
 
     it("is known after a wake-up by id alone once something was written, and refused before", async () => {
-      const byId = (name: string): DurableObjectStub<Handing> => env.HANDING.get(env.HANDING.idFromString(env.HANDING.idFromName(name).toString()));
-      const { name, message } = await runInDurableObject(byId("unwritten"), (self) => errorOf(() => self.name));
-      expect([name, message]).toEqual(["DurableError", expect.stringContaining("byName(name)")]);
+      const byId = (name: string): DurableObjectStub<Handing> =>
+        env.HANDING.get(env.HANDING.idFromString(env.HANDING.idFromName(name).toString()));
+      const error = await runInDurableObject(byId("unwritten"), (self) => errorOf(() => self.name));
+      expect(error).toMatchObject({ code: "name-unknown", message: expect.stringContaining("byName(name)") as string });
       const stub = env.HANDING.getByName("written");
       await stub.outer();
       await abortAllDurableObjects();
-      expect(await runInDurableObject(byId("written"), ({ ctx, name: known }: Handing & { ctx?: DurableObjectState }) => [ctx?.id.name, known])).toEqual([
-        undefined,
-        "written",
-      ]);
+      expect(
+        await runInDurableObject(byId("written"), ({ ctx, name: known }: Handing & { ctx?: DurableObjectState }) => [
+          ctx?.id.name,
+          known,
+        ]),
+      ).toEqual([undefined, "written"]);
     });
   });
 
@@ -143,12 +161,18 @@ describe("DurableBase", () => {
     });
 
     it("may be streams", async () => {
-      expect(await new Response((await stub().stream()) as unknown as ReadableStream).bytes()).toEqual(new Uint8Array([1, 2, 3]));
+      expect(await new Response((await stub().stream()) as unknown as ReadableStream).bytes()).toEqual(
+        new Uint8Array([1, 2, 3]),
+      );
     });
 
     it("may be functions and RpcTargets, whose later calls are entries too", async () => {
       const object = stub();
-      const made = (await object.functions()) as unknown as Disposable & { add: (by: number) => Promise<number>; list: () => Promise<unknown>; target: { add(by: number): Promise<unknown>; count: Promise<number> } };
+      const made = (await object.functions()) as unknown as Disposable & {
+        add: (by: number) => Promise<number>;
+        list: () => Promise<unknown>;
+        target: { add(by: number): Promise<unknown>; count: Promise<number> };
+      };
       expect(await made.add(2)).toBe(2);
       expect(await made.list()).toEqual([{ n: 1 }]);
       expect(await made.target.add(3)).toEqual([{ n: 1 }]);
@@ -200,7 +224,12 @@ describe("DurableBase", () => {
 
   describe("a field that could not be persisted", () => {
     it.each([
-      ["a legacy field with [[Define]] semantics", () => env.DEFINED.getByName("a").read(), "legacy-define", "useDefineForClassFields"],
+      [
+        "a legacy field with [[Define]] semantics",
+        () => env.DEFINED.getByName("a").read(),
+        "legacy-define",
+        "useDefineForClassFields",
+      ],
       ["a field declared again", () => env.REDECLARED.getByName("a").read(), "redeclared-field", "Redeclared.count"],
       ["an accessor declared again", () => env.REACCESSED.getByName("a").read(), "redeclared-field", "accessor count"],
     ])("is refused at the first call: %s", async (_, call, code, text) => {
@@ -214,9 +243,18 @@ describe("DurableBase", () => {
 
   describe("the plan", () => {
     it("is inherited by copy, published for tools, and the same for an instance", async () => {
-      const names = (cls: typeof LeftLegacy | typeof RightLegacy | typeof Surface): string[] => [...planOf(cls).fields.keys()];
-      expect([names(LeftLegacy), names(RightLegacy), names(Surface)]).toEqual([["shared", "left"], ["shared", "right"], ["count", "plain"]]);
-      expect([...(Reflect.getMetadata("durable-base:plan", LeftLegacy) as Plan).fields.keys()]).toEqual(["shared", "left"]);
+      const names = (cls: typeof LeftLegacy | typeof RightLegacy | typeof Surface): string[] => [
+        ...planOf(cls).fields.keys(),
+      ];
+      expect([names(LeftLegacy), names(RightLegacy), names(Surface)]).toEqual([
+        ["shared", "left"],
+        ["shared", "right"],
+        ["count", "plain"],
+      ]);
+      expect([...(Reflect.getMetadata("durable-base:plan", LeftLegacy) as Plan).fields.keys()]).toEqual([
+        "shared",
+        "left",
+      ]);
       expect(await env.LEFT_LEGACY.getByName("a").all()).toEqual({ shared: "parent", left: 1 });
       expect(await env.RIGHT_LEGACY.getByName("a").all()).toEqual({ shared: "right", right: 2 });
     });

@@ -16,7 +16,15 @@ const codeAndFix = (decorate: () => unknown): [string, string] => {
 };
 
 /** A context as a compiler passes it, for members TypeScript would not let us decorate. */
-const context = (changes: object): object => ({ kind: "accessor", name: "count", static: false, private: false, metadata: {}, addInitializer() {}, ...changes });
+const context = (changes: object): object => ({
+  kind: "accessor",
+  name: "count",
+  static: false,
+  private: false,
+  metadata: {},
+  addInitializer() {},
+  ...changes,
+});
 
 describe("@Persisted in a wrong place (standard)", () => {
   it.each<[string, object, string, string]>([
@@ -42,7 +50,10 @@ describe("@Persisted in a wrong place (standard)", () => {
     class Loose {
       @Persisted() accessor count = 0;
     }
-    expect(codeAndFix(() => new Loose())).toEqual(["bad-decorator", expect.stringContaining("class Loose extends DurableBase")]);
+    expect(codeAndFix(() => new Loose())).toEqual([
+      "bad-decorator",
+      expect.stringContaining("class Loose extends DurableBase"),
+    ]);
   });
 });
 

@@ -21,6 +21,7 @@ declare namespace Cloudflare {
     LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").LegacyRoutes>;
     CHILD_LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").ChildLegacyRoutes>;
     PEER: DurableObjectNamespace<import("./fixtures/object.ts").Peer>;
+    SLEEPING: DurableObjectNamespace<import("./fixtures/base.ts").Sleeping>;
     UNBACKED: DurableObjectNamespace<import("./fixtures/probe.ts").Unbacked>;
     MIRROR: DurableObjectNamespace<import("./fixtures/serve.ts").Mirror>;
   }
@@ -30,4 +31,9 @@ declare namespace Cloudflare {
 declare module "*?raw" {
   const text: string;
   export { text as default };
+}
+
+/** Vite's, whose own types would bring Node's. */
+interface ImportMeta {
+  glob(patterns: string[], options: object): Record<string, string>;
 }

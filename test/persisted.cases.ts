@@ -30,7 +30,10 @@ export interface Things {
 type AnyThings = Things & DurableBase;
 
 /** What was put and deleted while `work` ran, by key. */
-export async function rowsOf(stub: DurableObjectStub<AnyThings>, work: (self: AnyThings) => unknown): Promise<string[]> {
+export async function rowsOf(
+  stub: DurableObjectStub<AnyThings>,
+  work: (self: AnyThings) => unknown,
+): Promise<string[]> {
   return await runInDurableObject(stub, async (self, { storage: { kv } }) => {
     const rows: string[] = [];
     const { put, delete: remove } = kv;
@@ -62,7 +65,10 @@ export function persistedCases(dialect: string, namespace: () => DurableObjectNa
     expect(await inside(stub, read)).toEqual(memory);
     return memory;
   };
-  const codeOf = async (stub: DurableObjectStub<AnyThings>, work: (self: AnyThings) => unknown): Promise<DurableError> => {
+  const codeOf = async (
+    stub: DurableObjectStub<AnyThings>,
+    work: (self: AnyThings) => unknown,
+  ): Promise<DurableError> => {
     const error: unknown = await inside(stub, work).then(
       () => undefined,
       (reason: unknown) => reason,
@@ -75,7 +81,12 @@ export function persistedCases(dialect: string, namespace: () => DurableObjectNa
     describe("defaults", () => {
       it("gives the initializer's value and stores nothing for reading it", async () => {
         const stub = fresh();
-        expect(await inside(stub, (self) => [self.count, self.log.length, self.tree.a.b.n, self.any])).toEqual([0, 0, 1, undefined]);
+        expect(await inside(stub, (self) => [self.count, self.log.length, self.tree.a.b.n, self.any])).toEqual([
+          0,
+          0,
+          1,
+          undefined,
+        ]);
         expect(await runInDurableObject(stub, (_, { storage }) => [...storage.kv.list()])).toEqual([]);
       });
 
@@ -117,7 +128,13 @@ export function persistedCases(dialect: string, namespace: () => DurableObjectNa
         ["a Date", new Date(1_700_000_000_123)],
         ["an invalid Date", new Date(NaN)],
         ["a RegExp", /a+/giu],
-        ["a Map", new Map<unknown, unknown>([["a", { n: 1 }], [1, [2]]])],
+        [
+          "a Map",
+          new Map<unknown, unknown>([
+            ["a", { n: 1 }],
+            [1, [2]],
+          ]),
+        ],
         ["a Set", new Set([1, "a", null])],
         ["nested arrays", [[1, [2, [3]]], []]],
         ["a sparse array", [1, , 3]],
@@ -180,7 +197,12 @@ export function persistedCases(dialect: string, namespace: () => DurableObjectNa
       it.each<[string, () => unknown, string, string]>([
         ["a function", () => ({ a: [() => 1] }), "not-persistable", "any.a[0]: a function"],
         ["a symbol", () => [Symbol("s")], "not-persistable", "any[0]: a symbol"],
-        ["a class instance", () => new Map([["k", new URL("http://x")]]), "not-persistable", "any.k: an instance of URL"],
+        [
+          "a class instance",
+          () => new Map([["k", new URL("http://x")]]),
+          "not-persistable",
+          "any.k: an instance of URL",
+        ],
         ["a WeakMap", () => [new WeakMap()], "not-persistable", "an instance of WeakMap"],
         ["a Promise", () => Promise.resolve(1), "not-persistable", "an instance of Promise"],
         ["a boxed number", () => [new Number(1)], "not-persistable", "an instance of Number"],
@@ -379,13 +401,21 @@ export function persistedCases(dialect: string, namespace: () => DurableObjectNa
         ["a function pushed", ({ list }) => list.push((() => 1) as never), "list[2]"],
         ["a class instance set", (tree) => ((tree.a as { b: unknown }).b = new URL("http://x")), "tree.a.b"],
         ["a function by Object.assign", (tree) => Object.assign(tree.a, { f: () => 1 }), "tree.a.f"],
-        ["a getter", (tree) => Object.defineProperty(tree.a, "g", { get: () => 1, enumerable: true, configurable: true }), "tree.a.g"],
+        [
+          "a getter",
+          (tree) => Object.defineProperty(tree.a, "g", { get: () => 1, enumerable: true, configurable: true }),
+          "tree.a.g",
+        ],
         ["a hidden property", (tree) => Object.defineProperty(tree.a, "h", { value: 1 }), "tree.a.h"],
         ["a prototype", (tree) => Object.setPrototypeOf(tree.a, { x: 1 }), "tree.a"],
         ["__proto__ assigned", (tree) => ((tree.a as Record<string, unknown>)["__proto__"] = { x: 1 }), "__proto__"],
         ["freezing", (tree) => Object.freeze(tree.list), "tree.list"],
         ["a symbol property", (tree) => ((tree.a as Record<symbol, unknown>)[Symbol("s")] = 1), "tree.a"],
-        ["a named property of an array", ({ list }) => ((list as unknown as Record<string, unknown>)["extra"] = 1), "tree.list"],
+        [
+          "a named property of an array",
+          ({ list }) => ((list as unknown as Record<string, unknown>)["extra"] = 1),
+          "tree.list",
+        ],
         ["an index a million away", ({ list }) => (list[5_000_000] = { x: 1 }), "tree.list"],
       ])("refuses %s, and changes nothing", async (_, change, text) => {
         const stub = fresh();
@@ -442,7 +472,10 @@ export function persistedCases(dialect: string, namespace: () => DurableObjectNa
         const stub = fresh();
         const own = "durable-base:field:log";
         const entry = (by: number): Log => ({ at: new Date(by), by });
-        expect(await rowsOf(stub, (self) => (self.log = Array.from({ length: 100 }, (_, i) => entry(i))))).toEqual([own, RECORD]);
+        expect(await rowsOf(stub, (self) => (self.log = Array.from({ length: 100 }, (_, i) => entry(i))))).toEqual([
+          own,
+          RECORD,
+        ]);
         expect(await rowsOf(stub, (self) => self.log.push(entry(100)))).toEqual([own]);
         expect(await rowsOf(stub, (self) => self.count++)).toEqual([RECORD]);
         await evictDurableObject(stub);
@@ -488,7 +521,10 @@ export function persistedCases(dialect: string, namespace: () => DurableObjectNa
     });
 
     describe("failure", () => {
-      const failing = async (stub: DurableObjectStub<AnyThings>, work: (self: AnyThings) => unknown): Promise<DurableError> =>
+      const failing = async (
+        stub: DurableObjectStub<AnyThings>,
+        work: (self: AnyThings) => unknown,
+      ): Promise<DurableError> =>
         await runInDurableObject(stub, async (self, { storage: { kv } }) => {
           const { put } = kv;
           kv.put = () => {

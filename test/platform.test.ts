@@ -17,7 +17,13 @@ describe("the platform", () => {
     const error = Object.assign(new RangeError("far", { cause: { km: 1 } }), { extra: [1] });
     const [cloned, stored] = await inProbe(({ kv }) => {
       kv.put("error", error);
-      const parts = (value: Error): unknown => [value.name, value.message, value.stack, value.cause, (value as { extra?: unknown }).extra];
+      const parts = (value: Error): unknown => [
+        value.name,
+        value.message,
+        value.stack,
+        value.cause,
+        (value as { extra?: unknown }).extra,
+      ];
       return [parts(structuredClone(error)), parts(kv.get<Error>("error")!)];
     });
     expect(stored).toEqual(cloned);
@@ -52,7 +58,9 @@ describe("the platform", () => {
 
 describe("a class without SQLite storage", () => {
   it("is told at the first use of a field what to write in wrangler.toml", async () => {
-    const error: unknown = await (async () => await env.UNBACKED.getByName("a").increment())().catch((reason: unknown) => reason);
+    const error: unknown = await (async () => await env.UNBACKED.getByName("a").increment())().catch(
+      (reason: unknown) => reason,
+    );
     expect(DurableError.is(error, "no-sqlite-storage")).toBe(true);
     expect((error as Error).message).toContain('[exports.Unbacked]\ntype = "durable-object"\nstorage = "sqlite"');
   });
