@@ -103,7 +103,7 @@ export function routeCases(
 
       it("sends 404 where a method asks for it with `c.notFound()`", async () => {
         expect(await refusal("/missing/here")).toMatchObject({ status: 404, code: "not-found" });
-        expect(await refusal("/every/missing", { method: "PUT" })).toMatchObject({ status: 404, code: "not-found" });
+        expect(await refusal("/every/missing", { method: "PROPFIND" })).toMatchObject({ status: 404, code: "not-found" });
       });
 
       it("inherits routes, also to a method that a subclass overrides without the decorator", async () => {
