@@ -1,0 +1,62 @@
+// The names below meet those that tsc's decorator helpers use: this file is never bundled, so nothing renames them.
+import { RpcTarget } from "cloudflare:workers";
+import { DurableBase, Object, Persisted } from "durable-base";
+
+interface Env {
+  COUNTER: DurableObjectNamespace<Counter>;
+}
+
+class Lamp extends RpcTarget {
+  light(by: number): number {
+    return by;
+  }
+}
+
+export class Counter extends DurableBase<Env> {
+  @Persisted() accessor count = 0;
+  @Persisted accessor seen = new Map<string, { at: Date }>();
+  @Persisted() plain = "default";
+
+  get lamp(): Lamp {
+    return new Lamp();
+  }
+
+  increment({ by }: { by: number }): number {
+    this.seen.set(`by ${by}`, Object.assign({ at: new Date(by) }, Object.create(null)));
+    this.plain = "changed";
+    return (this.count += by);
+  }
+
+  read(): unknown[] {
+    return [this.count, this.plain, Object.entries({ n: this.count }), this.seen];
+  }
+
+  reset(): void {
+    this.ctx.abort("reset");
+  }
+}
+
+export default {
+  async fetch(_request: Request, env: Env): Promise<Response> {
+    const counter = Object.from(env.COUNTER).byName("alice");
+    const untyped = counter as unknown as { lamp: { light(by: number): Promise<number> } };
+    const first = await counter.increment({ by: 2 });
+    const caught = await counter.reset().then(
+      () => "nothing",
+      (error: unknown) => String(error),
+    );
+    const second = await Counter.from(env.COUNTER).byName("alice").increment({ by: 3 });
+    const [count, plain, entries, seen] = await counter.read();
+    return Response.json({
+      calls: [first, caught, second],
+      state: [count, plain, entries, Object.fromEntries(seen as Map<string, unknown>)],
+      // A call on the value of a getter goes out before the value has arrived.
+      lamp: await untyped.lamp.light(4),
+      global: [
+        Object.keys({ a: 1 }),
+        Object(1) instanceof Object,
+        Object.getPrototypeOf(new Object()) === {}.constructor.prototype,
+      ],
+    });
+  },
+};
