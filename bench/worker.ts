@@ -91,7 +91,10 @@ const ours = (env: Env, name: string): Calls & Fetcher => Object.from(env.OURS).
 const native = (env: Env, name: string): Calls => env.OURS.getByName(name);
 
 const get = route("GET", "/");
-const post = route("POST", "/double", { body: '{"by":2}', headers: { "content-type": "application/json" } });
+const body = '{"by":2}';
+// A request made in a Worker has no length of its own; one that came over HTTP brings the client's.
+const headers = { "content-type": "application/json", "content-length": `${body.length}` };
+const post = route("POST", "/double", { body, headers });
 
 const batches: Record<string, Record<string, Batch>> = {
   noop: { hand: noop(hand), ours: noop(ours), native: noop(native) },
