@@ -48,16 +48,13 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
   const member = (key: string): NativeMember => {
     const call = (...args: unknown[]): NativePromise => {
       const stub = native;
-      return watch(stub[key]!(...args.map(plain)), stub);
+      return watch(stub[key]!(...args.map((arg) => snapshot(arg))), stub);
     };
     return new Proxy(call, {
       get(_, inner): unknown {
         const property = native[key]!;
         // Awaiting a member that was not called reads a getter.
-        return Reflect.get(
-          (AWAITING as readonly PropertyKey[]).includes(inner) ? watch(property, native) : property,
-          inner,
-        );
+        return Reflect.get(AWAITING.has(inner) ? watch(property, native) : property, inner);
       },
     }) as NativeMember;
   };
@@ -88,7 +85,7 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
 }
 
 /** What awaiting a promise may call. */
-const AWAITING = ["then", "catch", "finally"] as const;
+const AWAITING: ReadonlySet<PropertyKey> = new Set(["then", "catch", "finally"]);
 
 /** Tells whether a native stub is of no more use after this error. */
 function isFatal(error: unknown): boolean {
@@ -96,10 +93,6 @@ function isFatal(error: unknown): boolean {
   // A stub that met a reset gives the same error for ever; after a lost connection it may. `remote` marks
   // what the object's own code threw, which breaks no stub.
   return flags?.durableObjectReset === true || (flags?.retryable === true && flags.remote !== true);
-}
-
-function plain(value: unknown): unknown {
-  return snapshot(value);
 }
 
 function same<Value>(value: Value): Value {

@@ -96,7 +96,7 @@ function parseId(namespace: DurableObjectNamespace, id: DurableObjectId | string
 
 /** The error for a namespace that is not there, with the lines that make it. */
 export function missingBinding(problem: string, className = "Counter"): DurableError {
-  const binding = className.replace(/(?<=[a-z\d])(?=[A-Z])/g, "_").toUpperCase();
+  const binding = className.replace(/\B(?=[A-Z])/g, "_").toUpperCase();
   return new DurableError(
     "missing-binding",
     `${problem} Export the class from the Worker's main module and add to wrangler.toml:

@@ -3,19 +3,30 @@
  * What a caller can do with an object from outside, as types.
  */
 
-/** Members of the base classes that the platform or the library calls: never a caller's. */
-export type HiddenMember =
+/** Members of every stub itself, on this side: what bears such a name on the other side cannot be reached. */
+type LocalMember =
   | "__DURABLE_OBJECT_BRAND"
   | "__RPC_TARGET_BRAND"
-  | "alarm"
-  | "connect"
   | "constructor"
   | "dup"
+  | "hasOwnProperty"
+  | "isPrototypeOf"
+  | "propertyIsEnumerable"
+  | "then"
+  | "toJSON"
+  | "toLocaleString"
+  | "toString"
+  | "valueOf";
+
+/** Also members of the base classes, which the platform or the library calls, and of the handle. */
+export type HiddenMember =
+  | LocalMember
+  | "alarm"
+  | "connect"
   | "fetch"
   | "id"
   | "name"
   | "onStart"
-  | "then"
   | "webSocketClose"
   | "webSocketError"
   | "webSocketMessage";
@@ -72,8 +83,8 @@ export interface NotTransferable<Why extends string> {
 }
 
 /** The members of `T` that a caller can reach and TypeScript can tell: its methods. */
-type Methods<T> = {
-  [K in keyof T as K extends HiddenMember | symbol ? never : IsMethod<T[K]> extends true ? K : never]: Remote<T[K]>;
+type Methods<T, Hidden = HiddenMember> = {
+  [K in keyof T as K extends Hidden | symbol ? never : IsMethod<T[K]> extends true ? K : never]: Remote<T[K]>;
 };
 
 type AnyFunction = (...args: never) => unknown;
@@ -104,7 +115,7 @@ type Live = Rpc.RpcTargetBranded | AnyFunction;
 type Received<Value> = Value extends AnyFunction
   ? Remote<Value> & Disposable
   : Value extends Rpc.RpcTargetBranded
-    ? Methods<Value> & Disposable
+    ? Methods<Value, LocalMember> & Disposable
     : Value;
 
 type Uncrossable = Iterator<unknown, unknown, never> | AsyncIterator<unknown, unknown, never>;

@@ -23,6 +23,9 @@ class Lamp extends RpcTarget {
   light(by: number): number {
     return by;
   }
+  name(): string {
+    return "lamp";
+  }
 }
 
 class Everything extends DurableBase<{ SECRET: string }> {
@@ -94,6 +97,9 @@ class Everything extends DurableBase<{ SECRET: string }> {
   }
   entries(): MapIterator<[string, number]> {
     return this.plain.entries();
+  }
+  override toString(): string {
+    return "only on its own side";
   }
   explode(): never {
     throw new Error("always");
@@ -168,6 +174,8 @@ expectTypeOf(stub.lampLater().light(1)).toEqualTypeOf<Promise<number>>();
 expectTypeOf((await stub.lamp()).light).toEqualTypeOf<(by: number) => Promise<number>>();
 expectTypeOf(await stub.lamp()).toExtend<Disposable>();
 expectTypeOf((await stub.callback())(1)).toEqualTypeOf<Promise<string>>();
+// A target has no base members that could take the name.
+expectTypeOf(stub.lamp().name).toEqualTypeOf<() => Promise<string>>();
 // @ts-expect-error -- an instance property of a target is not reachable
 void (await stub.lamp()).colour;
 
@@ -218,6 +226,7 @@ expectTypeOf<Exclude<keyof DurableBase, HiddenMember>>().toEqualTypeOf<never>();
 expectTypeOf(handle.id).toEqualTypeOf<DurableObjectId>();
 expectTypeOf(handle.name).toEqualTypeOf<string | undefined>();
 expectTypeOf(handle.fetch("http://o/")).toEqualTypeOf<Promise<Response>>();
+expectTypeOf(handle.toString()).toEqualTypeOf<string>();
 // Generic code over one class's stubs.
 expectTypeOf(handle).toExtend<Stub<Everything>>();
 
