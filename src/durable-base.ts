@@ -54,7 +54,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   constructor(ctx: DurableObjectState<Props>, env: Env) {
     super(ctx, env);
     const shape = shapeOf(new.target);
-    const life = new Life(this as DurableBase<unknown>, ctx, shape);
+    const life = new Life(this, ctx, shape);
     own(this, life);
     Object.defineProperty(this, FIELDS, { value: life.fields });
     Object.defineProperties(this, shape.hidden);
@@ -71,11 +71,11 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
    * @throws DurableError `name-unknown` when the object was woken by its id and has never been written to.
    */
   get name(): string {
-    const name = this.ctx.id.name ?? fieldsOf(this).storedName();
+    const name = this.ctx.id.name ?? lives.get(this)!.fields.storedName();
     if (name !== undefined) return name;
     throw new DurableError(
       "name-unknown",
-      `${this.constructor.name}.name: the object was woken by its id alone and has not stored its name yet. Address it by name: \`Object.from(env.${this.constructor.name.toUpperCase()}).byName(name)\`.`,
+      `${this.constructor.name}.name: the object was woken by its id alone and has not stored its name yet. Address it by name: \`Object.from(namespace).byName(name)\`.`,
     );
   }
 
@@ -114,7 +114,7 @@ function shapeOf(cls: AnyClass): Shape {
 function makeShape(cls: AnyClass): Shape {
   const plan = planOf(cls);
   const names = new Set(plan.fields.keys());
-  wrapPrototypes(cls.prototype as object, DurableBase.prototype, plan.prepare, names);
+  wrapPrototypes(cls.prototype as object, DurableBase.prototype, (proto) => planOf(proto.constructor as AnyClass));
   let engine: HttpEngine | undefined;
   let isVerified = false;
   return {
@@ -180,7 +180,7 @@ class Life implements Owner {
   #begin(): Promise<void> | undefined {
     this.shape.verify(this.#self);
     const onStart = this.#self.onStart;
-    const result = onStart === undefined ? undefined : run(this, onStart as () => unknown, this.#self, []);
+    const result = onStart === undefined ? undefined : run(this, onStart, this.#self, []);
     if (!(result instanceof Promise)) {
       this.#isReady = true;
       return undefined;
@@ -212,8 +212,4 @@ async function bounded(start: Promise<unknown>, name: string): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function fieldsOf(self: object): Fields {
-  return (self as { [FIELDS]: Fields })[FIELDS];
 }

@@ -9,7 +9,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { DurableError } from "./errors.ts";
-import type { Prepare } from "./plan.ts";
+import type { Plan, Prepare } from "./plan.ts";
 import { unwrap } from "./snapshot.ts";
 
 /** One object as its entries see it. */
@@ -100,21 +100,21 @@ export function run(owner: Owner, method: Method, self: unknown, args: unknown[]
   );
 }
 
-/** Wraps the methods and getters of a prototype and its ancestors below `stop`, once per class. */
-export function wrapPrototypes(
-  from: object,
-  stop: object,
-  prepare: ReadonlyMap<string, Prepare>,
-  skip: ReadonlySet<string>,
-): void {
+/**
+ * Wraps the methods and getters of a prototype and its ancestors below `stop`, once per class; `planFor` gives
+ * the plan of a prototype's own class, whose persisted fields are left alone.
+ */
+export function wrapPrototypes(from: object, stop: object, planFor: (proto: object) => Plan | undefined): void {
   for (let proto = from; proto !== stop; proto = Object.getPrototypeOf(proto) as object) {
     if (wrapped.has(proto)) continue;
     wrapped.add(proto);
+    const plan = planFor(proto);
     for (const name of Object.getOwnPropertyNames(proto)) {
-      if (name === "constructor" || skip.has(name)) continue;
+      if (name === "constructor" || plan?.fields.has(name) === true) continue;
       const property = Object.getOwnPropertyDescriptor(proto, name)!;
-      if (typeof property.value === "function") property.value = gated(property.value as Method, prepare.get(name));
-      else if (property.get !== undefined) property.get = gated(property.get as Method, undefined) as () => unknown;
+      if (typeof property.value === "function")
+        property.value = gated(property.value as Method, plan?.prepare.get(name));
+      else if (property.get !== undefined) property.get = gated(property.get, undefined);
       else continue;
       Object.defineProperty(proto, name, property);
     }
@@ -161,12 +161,7 @@ function handOut(owner: Owner, result: unknown): unknown {
     if (value instanceof Function) return (...args: never[]) => enter(owner, value as Method, undefined, args);
     if (value instanceof owner.targetClass) {
       own(value, owner);
-      wrapPrototypes(
-        Object.getPrototypeOf(value) as object,
-        owner.targetClass.prototype as object,
-        NO_PREPARE,
-        NO_NAMES,
-      );
+      wrapPrototypes(Object.getPrototypeOf(value) as object, owner.targetClass.prototype as object, () => undefined);
     } else if (isIterator(value)) {
       throw new DurableError(
         "not-transferable",
@@ -176,9 +171,6 @@ function handOut(owner: Owner, result: unknown): unknown {
     return value;
   });
 }
-
-const NO_PREPARE: ReadonlyMap<string, Prepare> = new Map();
-const NO_NAMES: ReadonlySet<string> = new Set();
 
 function isIterator(value: object): boolean {
   return (

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { DurableError } from "../src/errors.ts";
 import { planOf, type Plan } from "../src/plan.ts";
-import { Handing, Narrow, Starting, Surface } from "./fixtures/base.ts";
+import { type Handing, Narrow, Starting, Surface } from "./fixtures/base.ts";
 import { LeftLegacy, RightLegacy } from "./fixtures/legacy/base.ts";
 
 type Stub = Record<string, () => Promise<unknown>>;

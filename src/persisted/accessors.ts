@@ -30,7 +30,7 @@ export function accessorFor(name: string): PropertyDescriptor {
         return fieldsOf(this, name).read(name);
       },
       set(this: object, value: unknown) {
-        fieldsOf(this, name).write(name, value);
+        fieldsOf(this, name).assign(name, value);
       },
       enumerable: true,
       configurable: true,

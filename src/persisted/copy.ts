@@ -150,7 +150,7 @@ class Copy {
     const bytes = value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength);
     if (value instanceof DataView) return new DataView(bytes);
     // By the built-in's name, so that a subclass (Node's Buffer) becomes what storage will give back.
-    const kind = (value as Uint8Array)[Symbol.toStringTag] as "Uint8Array";
+    const kind = Object.prototype.toString.call(value).slice(8, -1) as "Uint8Array";
     return new globalThis[kind](bytes);
   }
 

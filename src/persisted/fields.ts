@@ -11,6 +11,7 @@ import { withoutSqlite } from "../storage/sqlite.ts";
 import { copyIn, isSmall, type Site } from "./copy.ts";
 import { emptyRecord, fieldKey, readRecord, RECORD_KEY, sharesRecord, type StoredRecord } from "./layout.ts";
 import { detach, isSame, type Leaf, type Node, type Root } from "./node.ts";
+import { joinTransactions } from "./transactions.ts";
 import { track } from "./tree.ts";
 
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
@@ -27,6 +28,8 @@ export class Fields {
   readonly #plan: Plan;
   readonly #defaults = new Map<string, unknown>();
   #loaded = new Map<string, Field>();
+  /** The platform's own, without the fields' part in it. */
+  readonly #transact: (work: () => void) => void;
   #storage: SyncKvStorage | undefined;
   /** Undefined until it is needed; null when nothing is stored. */
   #record: StoredRecord | null | undefined;
@@ -45,6 +48,8 @@ export class Fields {
     this.#plan = plan;
     this.#ctx = ctx;
     this.#owner = owner;
+    this.#transact = ctx.storage.transactionSync.bind(ctx.storage);
+    if (plan.fields.size > 0) joinTransactions(ctx.storage, this);
   }
 
   /** What reading the field gives: the stored value, else the default. */
@@ -63,7 +68,7 @@ export class Fields {
   }
 
   /** Assigns the field; in the constructor this sets the default only. */
-  write(name: string, value: unknown): void {
+  assign(name: string, value: unknown): void {
     const known = this.#loaded.get(name);
     if (this.#owner.isConstructing) {
       this.#defaults.set(name, isSmall(value) ? value : copyIn(value, new Place(this.#className, name)));
@@ -114,16 +119,27 @@ export class Fields {
 
   /** Writes what changed since the last time. Never throws: see {@link Owner.flush}. */
   flush(scope?: Scope): void {
+    this.#tryToWrite(scope);
+  }
+
+  /** Writes what changed since the last time; throws where {@link flush} leaves the error to the entries. */
+  write(): void {
+    const error = this.#tryToWrite(undefined);
+    if (error !== undefined) throw error;
+  }
+
+  #tryToWrite(scope: Scope | undefined): DurableError | undefined {
     try {
       this.#flusher = scope;
       this.#noticeChanges();
-      if (this.#changed.size === 0) return;
-      this.#write();
+      if (this.#changed.size === 0) return undefined;
+      this.#writeRows();
       for (const field of this.#changed) field.isStored = true;
       this.#changed.clear();
       this.#writers.clear();
+      return undefined;
     } catch (cause) {
-      this.#fail(cause);
+      return this.#fail(cause);
     } finally {
       this.#flusher = undefined;
     }
@@ -147,7 +163,7 @@ export class Fields {
     }
   }
 
-  #fail(cause: unknown): void {
+  #fail(cause: unknown): DurableError {
     const names = [...this.#changed].map(({ field }) => field).join(", ");
     const error = DurableError.is(cause)
       ? cause
@@ -157,16 +173,17 @@ export class Fields {
           { cause },
         );
     const writers = [...this.#writers];
-    this.#forget();
+    this.forget();
     for (const scope of writers) {
       if (scope?.isOpen) scope.failure = error;
       // Nobody is left to tell: the object starts again from what is stored.
       else this.#ctx.abort(`durable-base: a change made outside any entry failed. ${error.message}`);
     }
+    return error;
   }
 
   /** Memory goes back to what is stored: everything is read again when it is used again. */
-  #forget(): void {
+  forget(): void {
     for (const field of this.#loaded.values()) field.isStale = true;
     this.#loaded = new Map();
     this.#record = undefined;
@@ -205,7 +222,7 @@ export class Fields {
   }
 
   /** One row where one is enough, else all or nothing. */
-  #write(): void {
+  #writeRows(): void {
     const kv = this.#kv;
     const stored = this.#readRecord();
     const record = stored ?? emptyRecord(this.#ctx.id.name);
@@ -240,7 +257,7 @@ export class Fields {
       for (const key of deletes) kv.delete(key);
     };
     if (puts.length + deletes.length === 1) writeAll();
-    else this.#ctx.storage.transactionSync(writeAll);
+    else this.#transact(writeAll);
     this.#record = record;
     this.#isComplete = true;
   }

@@ -114,7 +114,10 @@ const mapMethods = {
     const node = mapOf(this);
     if (node.raw.size === 0) return;
     node.touch();
-    for (const [key, value] of node.raw) (node.release(key), node.release(value));
+    node.raw.forEach((value, key) => {
+      node.release(key);
+      node.release(value);
+    });
     node.raw.clear();
   },
   forEach(this: AnyMap, visit: (value: unknown, key: unknown, map: AnyMap) => void, self?: unknown): void {

@@ -68,7 +68,7 @@ function standard(context: Context): unknown {
   if (kind !== "accessor" && kind !== "field") throw misplaced(name, `a ${String(kind)} holds no value`);
   const field = declare(context.metadata, name, kind);
   const initialize = function (this: object, value: unknown): unknown {
-    fieldsOf(this, field).write(field, value);
+    fieldsOf(this, field).assign(field, value);
     return undefined;
   };
   if (kind === "accessor") return { ...accessorFor(field), init: initialize };

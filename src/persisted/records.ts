@@ -145,7 +145,7 @@ const arrayMethods = {
   splice(this: unknown[], ...args: [start: number, count?: number, ...items: unknown[]]): unknown[] {
     const node = arrayOf(this);
     const [start, count, ...items] = args;
-    const copies = items.map((item, i) => node.copyIn(item, Number(start) + i));
+    const copies = items.map((item, i) => node.copyIn(item, start + i));
     if (args.length === 0) return [];
     node.touch();
     // With one argument everything behind `start` goes; an explicit undefined counts as 0.
