@@ -58,19 +58,19 @@ export function rebuild(
 }
 
 /** A Map key or Set member as a step of a path. */
-export function nameOf(key: unknown): PropertyKey {
+function nameOf(key: unknown): PropertyKey {
   return isPrimitive(key) ? String(key) : "value";
 }
 
 /** Sets an own property, also one called `__proto__`, which a plain assignment would take for the prototype. */
-export function setOwn(object: object, key: PropertyKey, value: unknown): void {
+function setOwn(object: object, key: PropertyKey, value: unknown): void {
   if (key === "__proto__") {
     Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
   } else (object as Record<PropertyKey, unknown>)[key] = value;
 }
 
 /** Tells whether `value` is an array, Map, Set or plain object: something whose members are worth a look. */
-export function isContainer(value: object): boolean {
+function isContainer(value: object): boolean {
   if (Array.isArray(value) || value instanceof Map || value instanceof Set) return true;
   const proto: unknown = Object.getPrototypeOf(value);
   return proto === Object.prototype || proto === null;
