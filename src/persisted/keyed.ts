@@ -1,21 +1,26 @@
 /**
  * @module
- * Tracked Maps and Sets.
+ * Tracked Maps and Sets: their contents lie in internal slots, so the Proxy offers methods of its own.
  */
 import { rawBehind } from "../snapshot.ts";
-import { ContainerNode, isSame, nodeOf } from "./node.ts";
+import { ContainerNode, isSame, nodeOf, type Parent } from "./node.ts";
 
-/** Map and Set: their contents lie in internal slots, so the Proxy offers its own methods. */
-abstract class KeyedNode<T extends object> extends ContainerNode<T> {
+type AnyMap = Map<unknown, unknown>;
+type AnySet = Set<unknown>;
+type Keyed = AnyMap | AnySet;
+
+export class KeyedNode<T extends Keyed = Keyed> extends ContainerNode<T> {
+  readonly #methods: object;
   /** For an object that was passed to `add` or `set` as key: the copy that is held in its place. */
   #originals: WeakMap<object, object> | undefined;
 
-  abstract readonly methods: object;
-  abstract holds(key: unknown): boolean;
+  constructor(raw: T, parent: Parent) {
+    super(raw, parent);
+    this.#methods = raw instanceof Map ? mapMethods : setMethods;
+  }
 
   get(target: T, key: PropertyKey): unknown {
-    if (key === "size") return Reflect.get(target, key, target);
-    return Reflect.get(Object.hasOwn(this.methods, key) ? this.methods : target, key, target) as unknown;
+    return Reflect.get(Object.hasOwn(this.#methods, key) ? this.#methods : target, key, target) as unknown;
   }
 
   set(): boolean {
@@ -30,7 +35,7 @@ abstract class KeyedNode<T extends object> extends ContainerNode<T> {
   find(key: unknown): unknown {
     if (typeof key !== "object" || key === null) return key;
     const raw = rawBehind(key);
-    return raw !== undefined && this.holds(raw) ? raw : (this.#originals?.get(key) ?? key);
+    return raw !== undefined && this.raw.has(raw) ? raw : (this.#originals?.get(key) ?? key);
   }
 
   /** A copy of a new key, remembered for its original. */
@@ -41,165 +46,102 @@ abstract class KeyedNode<T extends object> extends ContainerNode<T> {
   }
 
   override keyOf(child: object): PropertyKey {
-    const entries = (this.raw as unknown as Map<unknown, unknown>).entries();
-    for (const [key, value] of entries) {
-      if (value === child && key !== child) return typeof key === "string" || typeof key === "number" ? key : "value";
-    }
+    for (const [key, value] of this.raw.entries()) if (value === child && key !== child) return nameOf(key);
     return "key";
   }
 }
 
-export class MapNode extends KeyedNode<Map<unknown, unknown>> {
-  get methods(): object {
-    return mapMethods;
-  }
-
-  holds(key: unknown): boolean {
-    return this.raw.has(key);
-  }
+function nameOf(key: unknown): PropertyKey {
+  return typeof key === "string" || typeof key === "number" ? key : "value";
 }
 
-export class SetNode extends KeyedNode<Set<unknown>> {
-  get methods(): object {
-    return setMethods;
-  }
-
-  holds(key: unknown): boolean {
-    return this.raw.has(key);
-  }
+function keyedOf<T extends Keyed>(outward: T): KeyedNode<T> {
+  return nodeOf(outward, KeyedNode<T>, "a Map or Set");
 }
 
-function mapOf(outward: object): MapNode {
-  return nodeOf(outward, MapNode, "a Map");
-}
-
-function setOf(outward: object): SetNode {
-  return nodeOf(outward, SetNode, "a Set");
-}
-
-type AnyMap = Map<unknown, unknown>;
-
-const mapMethods = {
-  get(this: AnyMap, key: unknown): unknown {
-    const node = mapOf(this);
-    return node.give(node.raw.get(node.find(key)));
-  },
-  has(this: AnyMap, key: unknown): boolean {
-    const node = mapOf(this);
+/** Those that Map and Set share: of a Set, a member is its own key and value. */
+const keyedMethods = {
+  has(this: Keyed, key: unknown): boolean {
+    const node = keyedOf(this);
     return node.raw.has(node.find(key));
   },
+  delete(this: Keyed, key: unknown): boolean {
+    const node = keyedOf(this);
+    const { raw } = node;
+    const found = node.find(key);
+    if (!raw.has(found)) return false;
+    node.touch();
+    node.release(found);
+    if (raw instanceof Map) node.release(raw.get(found));
+    return raw.delete(found);
+  },
+  clear(this: Keyed): void {
+    const node = keyedOf(this);
+    if (node.raw.size === 0) return;
+    node.touch();
+    for (const [key, value] of node.raw.entries()) {
+      node.release(key);
+      node.release(value);
+    }
+    node.raw.clear();
+  },
+  forEach(this: Keyed, visit: (value: unknown, key: unknown, all: Keyed) => void, self?: unknown): void {
+    const node = keyedOf(this);
+    node.raw.forEach((value: unknown, key: unknown) => visit.call(self, node.give(value), node.give(key), this));
+  },
+  *entries(this: Keyed): Generator<[unknown, unknown], undefined> {
+    const node = keyedOf(this);
+    for (const [key, value] of node.raw.entries()) yield [node.give(key), node.give(value)];
+  },
+  *keys(this: Keyed): Generator<unknown, undefined> {
+    const node = keyedOf(this);
+    for (const key of node.raw.keys()) yield node.give(key);
+  },
+  *values(this: Keyed): Generator<unknown, undefined> {
+    const node = keyedOf(this);
+    for (const value of node.raw.values()) yield node.give(value);
+  },
+};
+
+const mapMethods = {
+  ...keyedMethods,
+  [Symbol.iterator]: keyedMethods.entries,
+  get(this: AnyMap, key: unknown): unknown {
+    const node = keyedOf(this);
+    return node.give(node.raw.get(node.find(key)));
+  },
   set(this: AnyMap, key: unknown, value: unknown): AnyMap {
-    const node = mapOf(this);
+    const node = keyedOf(this);
     const found = node.find(key);
     const isHeld = node.raw.has(found);
     const old = node.raw.get(found);
     if (isHeld && isSame(old, value)) return this;
-    const copy = node.copyIn(value, typeof key === "string" || typeof key === "number" ? key : "value");
+    const copy = node.copyIn(value, nameOf(key));
     const held = isHeld ? found : node.adopt(key);
     node.touch();
     node.release(old);
     node.raw.set(held, copy);
     return this;
   },
-  delete(this: AnyMap, key: unknown): boolean {
-    const node = mapOf(this);
-    const found = node.find(key);
-    if (!node.raw.has(found)) return false;
-    node.touch();
-    node.release(node.raw.get(found));
-    node.release(found);
-    return node.raw.delete(found);
-  },
-  clear(this: AnyMap): void {
-    const node = mapOf(this);
-    if (node.raw.size === 0) return;
-    node.touch();
-    node.raw.forEach((value, key) => {
-      node.release(key);
-      node.release(value);
-    });
-    node.raw.clear();
-  },
-  forEach(this: AnyMap, visit: (value: unknown, key: unknown, map: AnyMap) => void, self?: unknown): void {
-    const node = mapOf(this);
-    node.raw.forEach((value, key) => visit.call(self, node.give(value), node.give(key), this));
-  },
-  *entries(this: AnyMap): Generator<[unknown, unknown], undefined> {
-    const node = mapOf(this);
-    for (const [key, value] of node.raw) yield [node.give(key), node.give(value)];
-  },
-  *keys(this: AnyMap): Generator<unknown, undefined> {
-    const node = mapOf(this);
-    for (const key of node.raw.keys()) yield node.give(key);
-  },
-  *values(this: AnyMap): Generator<unknown, undefined> {
-    const node = mapOf(this);
-    for (const value of node.raw.values()) yield node.give(value);
-  },
-  [Symbol.iterator](this: AnyMap): Iterator<[unknown, unknown]> {
-    return mapMethods.entries.call(this);
-  },
 };
 
-type AnySet = Set<unknown>;
-
 const setMethods = {
-  has(this: AnySet, member: unknown): boolean {
-    const node = setOf(this);
-    return node.raw.has(node.find(member));
-  },
+  ...keyedMethods,
+  [Symbol.iterator]: keyedMethods.values,
+  keys: keyedMethods.values,
   add(this: AnySet, member: unknown): AnySet {
-    const node = setOf(this);
+    const node = keyedOf(this);
     if (node.raw.has(node.find(member))) return this;
     const copy = node.adopt(member);
     node.touch();
     node.raw.add(copy);
     return this;
   },
-  delete(this: AnySet, member: unknown): boolean {
-    const node = setOf(this);
-    const found = node.find(member);
-    if (!node.raw.has(found)) return false;
-    node.touch();
-    node.release(found);
-    return node.raw.delete(found);
-  },
-  clear(this: AnySet): void {
-    const node = setOf(this);
-    if (node.raw.size === 0) return;
-    node.touch();
-    for (const member of node.raw) node.release(member);
-    node.raw.clear();
-  },
-  forEach(this: AnySet, visit: (value: unknown, key: unknown, set: AnySet) => void, self?: unknown): void {
-    const node = setOf(this);
-    node.raw.forEach((member) => visit.call(self, node.give(member), node.give(member), this));
-  },
-  *entries(this: AnySet): Generator<[unknown, unknown], undefined> {
-    for (const member of this.values()) yield [member, member];
-  },
-  *values(this: AnySet): Generator<unknown, undefined> {
-    const node = setOf(this);
-    for (const member of node.raw) yield node.give(member);
-  },
-  keys(this: AnySet): Iterator<unknown> {
-    return this.values();
-  },
-  [Symbol.iterator](this: AnySet): Iterator<unknown> {
-    return this.values();
-  },
 };
 
 // The set algebra gives new Sets, so it runs on a copy that holds the tracked members.
-for (const name of [
-  "union",
-  "intersection",
-  "difference",
-  "symmetricDifference",
-  "isSubsetOf",
-  "isSupersetOf",
-  "isDisjointFrom",
-]) {
+const ALGEBRA = "union intersection difference symmetricDifference isSubsetOf isSupersetOf isDisjointFrom";
+for (const name of ALGEBRA.split(" ")) {
   Object.defineProperty(setMethods, name, {
     value(this: AnySet, other: unknown): unknown {
       return Reflect.apply(Reflect.get(Set.prototype, name) as (other: unknown) => unknown, new Set(this), [other]);

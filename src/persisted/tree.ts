@@ -9,15 +9,14 @@
  * are the raw bytes themselves, compared with a copy when the field is written: code that doesn't know
  * us gets the right data from both.
  */
-import { MapNode, SetNode } from "./keyed.ts";
+import { KeyedNode } from "./keyed.ts";
 import { BytesNode, DateNode, FrozenNode } from "./leaves.ts";
 import { makeNodesBy, nodeFor, type Node, type Root } from "./node.ts";
 import { ArrayNode, ObjectNode } from "./records.ts";
 
 makeNodesBy((raw, parent) => {
   if (Array.isArray(raw)) return new ArrayNode(raw, parent);
-  if (raw instanceof Map) return new MapNode(raw, parent);
-  if (raw instanceof Set) return new SetNode(raw, parent);
+  if (raw instanceof Map || raw instanceof Set) return new KeyedNode(raw, parent);
   if (raw instanceof Date) return new DateNode(raw, parent);
   if (ArrayBuffer.isView(raw) || raw instanceof ArrayBuffer) return new BytesNode(raw, parent);
   if (raw instanceof RegExp || raw instanceof Error) return new FrozenNode(raw, parent);
