@@ -22,6 +22,7 @@ declare namespace Cloudflare {
     CHILD_LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").ChildLegacyRoutes>;
     PEER: DurableObjectNamespace<import("./fixtures/object.ts").Peer>;
     SLEEPING: DurableObjectNamespace<import("./fixtures/base.ts").Sleeping>;
+    FAULTS: DurableObjectNamespace<import("./fixtures/peers.ts").Faults>;
     UNBACKED: DurableObjectNamespace<import("./fixtures/probe.ts").Unbacked>;
     MIRROR: DurableObjectNamespace<import("./fixtures/serve.ts").Mirror>;
   }
