@@ -12,8 +12,8 @@ type Stub = DurableObjectStub<Faults>;
 
 let nth = 0;
 const fresh = (): Stub => env.FAULTS.getByName(`fault ${nth++}`);
-const inside = async <R>(stub: Stub, work: (self: Faults) => R): Promise<Awaited<R>> =>
-  await runInDurableObject<Faults, Awaited<R>>(stub, async (self) => await self.run(work));
+const inside = <R>(stub: Stub, work: (self: Faults) => R | Promise<R>): Promise<R> =>
+  runInDurableObject<Faults, R>(stub, (self) => self.run(work));
 const rows = (stub: Stub, work: (self: Faults) => unknown): Promise<string[]> => rowsOf(stub as never, work as never);
 
 const errorOf = async (call: () => unknown): Promise<Error> => {
