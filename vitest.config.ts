@@ -21,6 +21,10 @@ function project(name: string, configPath: string): TestProjectInlineConfigurati
     plugins: [decorators(), cloudflareTest({ wrangler: { configPath } })],
     // "durable-base" is this repository's `src/`, by `paths` of tsconfig.json.
     resolve: { tsconfigPaths: true },
+    define: {
+      MODEL_RUNS: process.env["MODEL_RUNS"] ?? "2000",
+      MODEL_SEED: process.env["MODEL_SEED"] ?? `${Date.now() % 2 ** 31}`,
+    },
     test: { name, include: [`${name}/**/*.test.ts`] },
   };
 }
