@@ -77,6 +77,13 @@ describe("the Worker", () => {
     expect(await (await call("GET", "/total")).json()).toBe(0);
   });
 
+  it("answers a name that cannot be one with 400", async () => {
+    for (const path of [`/total?names=${"x".repeat(1_025)}`, `/counters/${"x".repeat(1_025)}`, "/counters/%FF"]) {
+      const response = await call("GET", path);
+      expect([response.status, await response.json()]).toMatchObject([400, { code: "bad-name" }]);
+    }
+  });
+
   it("answers an unknown path with a problem", async () => {
     for (const path of ["/nowhere", "/counters/alice/nowhere"]) {
       const response = await call("GET", path);

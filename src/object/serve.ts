@@ -61,7 +61,7 @@ export interface ServeOptions<Env> {
  * The object gets the request with the rest of the path (`/counters/alice/increment?by=2` arrives as
  * `/increment?by=2`), and the method, headers and body as they are, in one subrequest. A bad name is answered
  * with 400, an unknown path with 404, an object that throws with a bare 500, all as `application/problem+json`.
- * What it gives is a Hono app: export it, and add routes of your own. Without `authorize` anyone can create
+ * What it gives is a Hono app: export it, and add routes of your own, in which a `bad-name` of `byName` is a 400 too. Without `authorize` anyone can create
  * objects; that is warned of once.
  *
  * @throws DurableError `bad-option` when a path does not begin with `/` or has no segment `:name`. When a
@@ -78,7 +78,8 @@ export function serve<Env extends object = Cloudflare.Env>(
   options: ServeOptions<Env> = {},
 ): HonoApp<{ Bindings: Env }> {
   const app = new Hono<{ Bindings: Env }>();
-  app.onError(refuse);
+  // A name comes from the request, in a route of the user's own as well.
+  app.onError((error) => (DurableError.is(error, "bad-name") ? problem(400, { code: "bad-name" }) : refuse(error)));
   app.notFound(() => problem(404));
   let isWarned = options.authorize !== undefined;
 
