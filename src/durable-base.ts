@@ -156,6 +156,7 @@ class Life implements Owner {
   readonly targetClass = RpcTarget;
   isConstructing = true;
   running: Scope | undefined;
+  refusal: (() => DurableError | undefined) | undefined;
   readonly #self: DurableBase<unknown>;
   #isReady = false;
   #starting: Promise<void> | undefined;

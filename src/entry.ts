@@ -20,6 +20,8 @@ export interface Owner {
   readonly isConstructing: boolean;
   /** The class of live objects that a method may hand out (`RpcTarget`). */
   readonly targetClass: abstract new () => object;
+  /** Asked before each change of a field: why the running code may change nothing any more. Set when it is needed. */
+  refusal: (() => DurableError | undefined) | undefined;
   /** Undefined once the object has started; before, a promise of that. */
   start(): Promise<void> | undefined;
   /**
@@ -51,6 +53,11 @@ const wrapped = new WeakSet<object>();
 /** Names the owner of an object, so that calls of its wrapped methods become entries. */
 export function own(self: object, owner: Owner): void {
   owners.set(self, owner);
+}
+
+/** The owner of an object, if it is one whose methods are entries. */
+export function ownerOf(self: object): Owner | undefined {
+  return owners.get(self);
 }
 
 /** The open scope of `owner` that the running code belongs to. */
@@ -179,7 +186,8 @@ function isIterator(value: object): boolean {
   );
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown[]> {
+/** Tells whether a result is still to come. */
+export function isThenable(value: unknown): value is PromiseLike<unknown[]> {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
   return typeof (value as { then?: unknown }).then === "function";
 }

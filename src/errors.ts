@@ -5,12 +5,15 @@
 
 /** Every code a {@link DurableError} can carry; `docs/errors.md` says what each means and how to mend it. */
 export type ErrorCode =
+  | "atomic-returned-promise"
+  | "atomic-timeout"
   | "bad-decorator"
   | "bad-id"
   | "bad-key"
   | "bad-name"
   | "bad-option"
   | "changed-in-constructor"
+  | "exclusive-timeout"
   | "invalid-input"
   | "legacy-define"
   | "missing-binding"

@@ -2,6 +2,9 @@
  * @module
  * A light, decorator-driven base class for Cloudflare Durable Objects.
  */
+export { Atomic } from "./call/atomic.ts";
+export { Exclusive, type ExclusiveOptions } from "./call/exclusive.ts";
+export type { CallDecorator } from "./call/method.ts";
 export { DurableBase } from "./durable-base.ts";
 export { DurableError, type ErrorCode, type Issue } from "./errors.ts";
 export { objects as Object } from "./object/object.ts";

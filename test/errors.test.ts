@@ -44,8 +44,10 @@ describe("DurableError", () => {
 describe("the package", () => {
   it("exports these values and no others", () => {
     expect(Object.keys(library).sort()).toEqual([
+      "Atomic",
       "DurableBase",
       "DurableError",
+      "Exclusive",
       "Object",
       "Persisted",
       "Route",

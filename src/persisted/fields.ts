@@ -104,6 +104,8 @@ export class Fields {
         `A value of ${field.field} from before a failed write was changed. Read it again: \`this.${field.name}\`.`,
       );
     }
+    const refusal = this.#owner.refusal?.();
+    if (refusal !== undefined) throw refusal;
     const scope = openScope(this.#owner) ?? this.#flusher;
     if (scope?.failure !== undefined) throw scope.failure;
     this.#writers.add(scope);

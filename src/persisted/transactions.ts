@@ -2,6 +2,7 @@
  * @module
  * The user's own transactions and `deleteAll`, made to take the fields along.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 
 /** The fields of one object, as far as transactions see them. */
 export interface Written {
@@ -10,6 +11,9 @@ export interface Written {
   /** Goes back to what is stored. */
   forget(): void;
 }
+
+/** The transactions begun within the one that the running code belongs to, as long as they are open. */
+const within = new AsyncLocalStorage<Set<Promise<unknown>>>();
 
 /**
  * Replaces `transaction`, `transactionSync` and `deleteAll` of one object's storage by own properties.
@@ -34,8 +38,18 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     }
   };
 
-  storage.transaction = async <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> => {
+  storage.transaction = <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> => {
+    const outer = within.getStore();
+    const done = transact(work);
+    const leave = (): void => void outer?.delete(done);
+    outer?.add(done);
+    done.then(leave, leave);
+    return done;
+  };
+
+  const transact = async <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> => {
     fields.write();
+    const inner = new Set<Promise<unknown>>();
     try {
       return (await transaction.call(storage, async (txn) => {
         const rollback = txn.rollback.bind(txn);
@@ -43,7 +57,13 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
           rollback();
           fields.forget();
         };
-        const result = await work(txn);
+        let result: T;
+        try {
+          result = await within.run(inner, () => work(txn));
+        } finally {
+          // The platform ends this one when its inner ones have ended, and tells its result before.
+          while (inner.size > 0) await Promise.allSettled(inner);
+        }
         fields.write();
         return result;
       })) as T;
