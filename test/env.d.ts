@@ -25,6 +25,8 @@ declare namespace Cloudflare {
     FAULTS: DurableObjectNamespace<import("./fixtures/peers.ts").Faults>;
     UNBACKED: DurableObjectNamespace<import("./fixtures/probe.ts").Unbacked>;
     MIRROR: DurableObjectNamespace<import("./fixtures/serve.ts").Mirror>;
+    STANDARD_CALLS: DurableObjectNamespace<import("./fixtures/call.ts").StandardCalls>;
+    LEGACY_CALLS: DurableObjectNamespace<import("./fixtures/legacy/call.ts").LegacyCalls>;
   }
 }
 

@@ -33,6 +33,7 @@ export function replaceMethod(written: string, wrap: Wrap, args: readonly unknow
 
 function standard(written: string, wrap: Wrap, method: unknown, context: ClassMethodDecoratorContext): Method {
   const { kind, name } = context;
+  if ((kind as string) === "class") throw misplaced(written, undefined, "a class is no method");
   if (kind !== "method") throw misplaced(written, name, `a ${String(kind)} is no method`);
   if (context.static) throw misplaced(written, name, "a static method belongs to no object");
   return replacement(written, wrap, method as Method, name);

@@ -1,0 +1,61 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { Atomic } from "../src/call/atomic.ts";
+import { Exclusive } from "../src/call/exclusive.ts";
+import { DurableError } from "../src/errors.ts";
+import { callCases } from "./call.cases.ts";
+import { misplaced } from "./fixtures/call.ts";
+import { misplacedLegacy } from "./fixtures/legacy/call.ts";
+
+callCases("standard", "StandardCalls", () => env.STANDARD_CALLS as never);
+callCases("legacy", "LegacyCalls", () => env.LEGACY_CALLS as never);
+
+function thrownBy(make: () => unknown): DurableError {
+  try {
+    make();
+  } catch (error) {
+    if (error instanceof DurableError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+describe("@Atomic and @Exclusive, misplaced", () => {
+  const all = [
+    ...misplaced.map((row) => ["standard", ...row] as const),
+    ...misplacedLegacy.map((row) => ["legacy", ...row] as const),
+  ];
+
+  it.each(all)("refuse, %s: %s", (_, __, make, code, part) => {
+    const error = thrownBy(make);
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(part);
+  });
+
+  it.each([-1, NaN, Infinity, 2_147_483_648, "1000", null])("refuse to wait for %s", (wait) => {
+    const error = thrownBy(() => Exclusive({ wait: wait as number }));
+    expect(error.code).toBe("bad-option");
+    expect(error.message).toContain("`@Exclusive({ wait: 10000 })`");
+  });
+
+  it("refuse to be atomic without storage of their own", () => {
+    class Plain {
+      @Atomic() sync(): void {}
+      @Atomic() async later(): Promise<void> {}
+    }
+    const error = thrownBy(() => new Plain().sync());
+    expect(error.code).toBe("bad-decorator");
+    expect(error.message).toContain("`class Plain extends DurableBase`");
+    return expect(new Plain().later()).rejects.toMatchObject({ code: "bad-decorator" });
+  });
+});
+
+describe("@Atomic on a #private method", () => {
+  it("is all or nothing", async () => {
+    await runInDurableObject(env.STANDARD_CALLS.getByName("hidden"), (self) => {
+      expect(() => self.failHidden()).toThrow("cannot add 1");
+      expect(self.count).toBe(0);
+    });
+  });
+});
