@@ -369,8 +369,10 @@ export function callCases(dialect: string, className: string, namespace: () => D
               change(self, storage);
               await scheduler.wait(1);
               later.push(await refusalOf(() => self.count++, "atomic-returned-promise"));
-              later.push(await refusalOf(() => self.all(() => self.count++), "atomic-returned-promise"));
-              later.push(await refusalOf(() => self.allLater(() => self.count++), "atomic-returned-promise"));
+              later.push(await refusalOf(() => self.all(() => storage.kv.put("own", 99)), "atomic-returned-promise"));
+              later.push(
+                await refusalOf(() => self.allLater(() => storage.kv.put("own", 99)), "atomic-returned-promise"),
+              );
               throw new Error("heard by nobody");
             }),
           "atomic-returned-promise",
@@ -407,6 +409,7 @@ export function callCases(dialect: string, className: string, namespace: () => D
           expect(await error).toContain(`${className}.allLater did not end within 25000 ms`);
           expect([self.count, storage.kv.get("own")]).toEqual([1, 1]);
           change(self, storage);
+          expect(vi.getTimerCount()).toBe(1);
           await vi.advanceTimersByTimeAsync(1_000);
           expect(later).toEqual([await error]);
         } finally {

@@ -1,5 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
 import { DurableError } from "../src/errors.ts";
 
@@ -53,6 +54,50 @@ describe("the platform", () => {
       return [storage.kv.get("a"), storage.kv.get("b")];
     });
     expect(found).toEqual([undefined, undefined]);
+  });
+
+  it("begins an async transaction after the microtasks of the turn that asked for it, in the same context", async () => {
+    const events: unknown[] = [];
+    const context = new AsyncLocalStorage<string>();
+    await inProbe((storage) =>
+      context.run("context", async () => {
+        const done = storage.transaction(async () => {
+          events.push(context.getStore());
+          await scheduler.wait(1);
+          events.push(context.getStore());
+        });
+        for (let n = 0; n < 50; n++) await Promise.resolve();
+        events.push("microtasks");
+        await done;
+      }),
+    );
+    expect(events).toEqual(["microtasks", "context", "context"]);
+  });
+
+  it("holds back the timers of a transaction while an inner one is open, and tells its end before it rolls back", async () => {
+    const events: unknown[] = [];
+    await inProbe(async (storage) => {
+      const { promise: outside, resolve: fail } = Promise.withResolvers<void>();
+      let inner: Promise<void> | undefined;
+      const outer = storage.transaction(async () => {
+        setTimeout(() => events.push("timer of the outer"), 1);
+        storage.kv.put("outer", 1);
+        inner = storage.transaction(async () => {
+          await scheduler.wait(10);
+          fail();
+          await scheduler.wait(10);
+          events.push("end of the inner");
+        });
+        await outside;
+        throw new Error("stop");
+      });
+      await outer.catch(() => events.push("rejection", storage.kv.get("outer")));
+      await inner;
+      await scheduler.wait(5);
+      events.push("later", storage.kv.get("outer"));
+    });
+    // What a rejection tells too early is why the library waits for inner transactions itself.
+    expect(events).toEqual(["rejection", 1, "end of the inner", "timer of the outer", "later", undefined]);
   });
 });
 

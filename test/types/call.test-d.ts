@@ -1,0 +1,53 @@
+/** What `@Atomic` and `@Exclusive` accept and refuse at compile time: any method, which keeps its type. */
+import { Atomic } from "../../src/call/atomic.ts";
+import { Exclusive, type ExclusiveOptions } from "../../src/call/exclusive.ts";
+
+const options: ExclusiveOptions = { wait: 1 };
+
+export class Accepted {
+  @Atomic bare(): void {}
+  @Atomic() called(a: number, b?: string): string {
+    return `${a}${b}`;
+  }
+  @Atomic() async later<T extends object>(value: T): Promise<T> {
+    return value;
+  }
+  @Exclusive many(...all: number[]): number {
+    return all.length;
+  }
+  @Exclusive() withThis(this: Accepted, { by = 1 } = {}): number {
+    return by;
+  }
+  overloaded(a: string): string;
+  overloaded(a: number): number;
+  @Exclusive({}) overloaded(a: string | number): string | number {
+    return a;
+  }
+  @Exclusive(options) @Atomic() protected both(): void {}
+  @Atomic() @Exclusive() #hidden(): void {}
+  [Symbol.dispose](): void {
+    this.#hidden();
+  }
+}
+
+export const called: string = new Accepted().called(1, "b");
+export const later: Promise<{ n: number }> = new Accepted().later({ n: 1 });
+
+export class Refused {
+  // @ts-expect-error a field is no method
+  @Atomic() field = 1;
+  // @ts-expect-error nor with an arrow function in it
+  @Exclusive arrow = (): number => 1;
+  // @ts-expect-error an accessor is no method
+  @Atomic accessor count = 0;
+  // @ts-expect-error a getter is no method
+  @Exclusive() get doubled(): number {
+    return 2;
+  }
+  // @ts-expect-error `wait` is in milliseconds
+  @Exclusive({ wait: "1 s" }) text(): void {}
+  // @ts-expect-error there is no such option
+  @Exclusive({ timeout: 1 }) unknown(): void {}
+  // @ts-expect-error it has no options
+  @Atomic({ wait: 1 }) options(): void {}
+}
