@@ -589,6 +589,22 @@ export function callCases(dialect: string, className: string, namespace: () => D
       expect(events).toEqual(["holder", "timer"]);
     });
 
+    it("takes code that outlives an inner call for one of the outer call, while that has the turn", async () => {
+      const events: string[] = [];
+      await inside(fresh(), async (self) => {
+        let next: Promise<unknown> | undefined;
+        await self.alone(async () => {
+          const { promise, resolve } = Promise.withResolvers<unknown>();
+          self.aloneAtOnce(() => void setTimeout(() => resolve(self.aloneAtOnce(() => events.push("timer"))), 5));
+          next = self.alone(() => events.push("beside"));
+          await promise;
+          events.push("holder");
+        });
+        await next;
+      });
+      expect(events).toEqual(["beside", "timer", "holder"]);
+    });
+
     it("ends a call that waited too long, names who has the turn, and leaves the line as it was", async () => {
       await inside(fresh(), async (self) => {
         vi.useFakeTimers();

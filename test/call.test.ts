@@ -51,6 +51,21 @@ describe("@Atomic and @Exclusive, misplaced", () => {
   });
 });
 
+describe("@Exclusive on any class", () => {
+  class Plain {
+    readonly others: Plain[] = [];
+    @Exclusive() through(...path: number[]): string {
+      return path.length === 0 ? "end" : this.others[path[0]!]!.through(...path.slice(1));
+    }
+  }
+
+  it("is entered again by way of another object", () => {
+    const [a, b] = [new Plain(), new Plain()];
+    for (const one of [a, b]) one.others.push(a, b);
+    expect(a.through(1, 0, 1, 1, 0)).toBe("end");
+  });
+});
+
 describe("@Atomic on a #private method", () => {
   it("is all or nothing", async () => {
     await runInDurableObject(env.STANDARD_CALLS.getByName("hidden"), (self) => {
