@@ -12,7 +12,7 @@ const LIMIT = 25_000;
 
 /** The call of an atomic method, across its awaits. */
 class Part {
-  /** The call that this one was made in, as far as it still matters. */
+  /** The open call that this one was made in. */
   readonly outer: Part | undefined = parts.getStore()?.live;
   isOpen = true;
   /** When it will be ended; undefined for a sync one. */
@@ -20,9 +20,9 @@ class Part {
   /** Why it was ended while its code goes on; that code may change nothing any more. */
   refusal: DurableError | undefined = undefined;
 
-  /** This one while it matters, else the nearest outer one that does; keeps chains of timers from growing. */
+  /** This one while it is open, else the nearest outer one that is; keeps chains of timers from growing. */
   get live(): Part | undefined {
-    return this.isOpen || this.refusal !== undefined ? this : this.outer?.live;
+    return this.isOpen ? this : this.outer?.live;
   }
 }
 
