@@ -83,7 +83,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   override async fetch(request: Request): Promise<Response> {
     const life = lives.get(this)!;
     const engine = life.shape.engine();
-    if (engine === undefined) return new Response("Not Found", { status: 404 });
+    if (engine === undefined) return noRoutes();
     if (isInside(life)) return await engine.answer(this, request);
     try {
       return (await enter(life, engine.answer as () => unknown, undefined, [this, request])) as Response;
@@ -91,6 +91,12 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
       return engine.refuse(error);
     }
   }
+}
+
+/** A problem as the router's, which a class without routes does not bring. */
+function noRoutes(): Response {
+  const body = '{"type":"about:blank","title":"Not Found","status":404,"code":"not-found"}';
+  return new Response(body, { status: 404, headers: { "content-type": "application/problem+json" } });
 }
 
 interface Shape {
@@ -159,6 +165,7 @@ class Life implements Owner {
   refusal: (() => DurableError | undefined) | undefined;
   readonly #self: DurableBase<unknown>;
   #isReady = false;
+  #defect: DurableError | undefined;
   #starting: Promise<void> | undefined;
 
   constructor(self: DurableBase<unknown>, ctx: DurableObjectState, shape: Shape) {
@@ -167,7 +174,10 @@ class Life implements Owner {
     this.fields = new Fields(self.constructor.name, shape.plan, ctx, this);
     lives.set(self, this);
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
-    void Promise.resolve().then(() => (this.isConstructing = false));
+    void Promise.resolve().then(() => {
+      this.#defect = this.fields.endConstruction();
+      this.isConstructing = false;
+    });
   }
 
   start(): Promise<void> | undefined {
@@ -179,6 +189,7 @@ class Life implements Owner {
   }
 
   #begin(): Promise<void> | undefined {
+    if (this.#defect !== undefined) throw this.#defect;
     this.shape.verify(this.#self);
     const onStart = this.#self.onStart;
     const result = onStart === undefined ? undefined : run(this, onStart, this.#self, []);

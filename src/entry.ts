@@ -10,7 +10,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { DurableError } from "./errors.ts";
 import type { Plan, Prepare } from "./plan.ts";
-import { unwrap } from "./snapshot.ts";
+import { giveOutBy, snapshot, unwrap } from "./snapshot.ts";
 
 /** One object as its entries see it. */
 export interface Owner {
@@ -84,25 +84,25 @@ export function run(owner: Owner, method: Method, self: unknown, args: unknown[]
   const outer = owner.running;
   owner.running = scope;
   let result: unknown;
+  let isPending: boolean;
   try {
     // A closure, since each argument that is passed on by `run` itself takes workerd half a microsecond.
     result = scopes.run(scope, () =>
       prepare === undefined ? method.apply(self, args) : prepared(prepare, method, self, args),
     );
+    isPending = isThenable(result);
   } catch (error) {
     owner.running = outer;
-    close(scope);
-    throw error;
+    throw fail(scope, error);
   }
   owner.running = outer;
-  if (!isThenable(result)) return leave(scope, result);
+  if (!isPending) return leave(scope, result);
   // What was changed before the first await is written here, not in a microtask of its own.
   owner.flush(scope);
   return Promise.resolve(result).then(
     (value) => leave(scope, value),
     (error: unknown) => {
-      close(scope);
-      throw error;
+      throw fail(scope, error);
     },
   );
 }
@@ -153,6 +153,22 @@ function close(scope: Scope): void {
   if (scope.failure !== undefined) throw scope.failure;
 }
 
+/**
+ * Ends the scope of a method that threw, and gives the error for the caller: one tracked value in it, which
+ * cannot be cloned, would cost it its code and all its other properties.
+ */
+function fail(scope: Scope, error: unknown): unknown {
+  close(scope);
+  if (error instanceof Error && !Object.isFrozen(error)) {
+    for (const key of Object.hasOwn(error, "cause") ? [...Object.keys(error), "cause"] : Object.keys(error)) {
+      const value: unknown = Reflect.get(error, key);
+      const plain = snapshot(value);
+      if (plain !== value) Reflect.set(error, key, plain);
+    }
+  }
+  return error;
+}
+
 function leave(scope: Scope, result: unknown): unknown {
   try {
     return handOut(scope.owner, result);
@@ -160,6 +176,12 @@ function leave(scope: Scope, result: unknown): unknown {
     close(scope);
   }
 }
+
+// What an entry passes to another object leaves it as a result does.
+giveOutBy((value) => {
+  const owner = scopes.getStore()?.owner;
+  return owner === undefined ? snapshot(value) : handOut(owner, value);
+});
 
 /** Gives plain data for tracked values, and makes later calls of what is handed out entries too. */
 function handOut(owner: Owner, result: unknown): unknown {

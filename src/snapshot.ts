@@ -106,6 +106,21 @@ export function snapshot<T>(value: T): T {
   return unwrap(value, (other) => other) as T;
 }
 
+let giveOut: (value: unknown) => unknown = snapshot;
+
+/** Says what {@link outgoing} does; `entry.ts` does, so that handles alone don't need entries. */
+export function giveOutBy(give: (value: unknown) => unknown): void {
+  giveOut = give;
+}
+
+/**
+ * What to pass to another object in place of `value`: plain data for tracked values and, inside an entry,
+ * functions and RpcTargets whose later calls are entries.
+ */
+export function outgoing(value: unknown): unknown {
+  return giveOut(value);
+}
+
 type Primitive = string | number | bigint | boolean | symbol | null | undefined;
 
 /** Tells whether a value is no object, so that nothing inside it can change. */

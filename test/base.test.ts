@@ -46,7 +46,8 @@ describe("DurableBase", () => {
     it("is what the subclass defines as methods and getters, and nothing of the base, hooks or fields", async () => {
       expect(await reachable(env.SURFACE.getByName("all"))).toEqual(["_private", "callsPrivate", "doubled", "method"]);
       const stub = env.SURFACE.getByName("all");
-      expect((await stub.fetch("http://o/")).status).toBe(404);
+      const response = await stub.fetch("http://o/");
+      expect([response.status, await response.json()]).toMatchObject([404, { code: "not-found" }]);
       expect(await (stub.name as unknown)).toBe("all");
     });
 

@@ -218,6 +218,11 @@ export function show(value: unknown): string {
   if (value instanceof Set) return `Set(${[...value].map(show).join()})`;
   if (value instanceof Date) return `Date(${value.getTime()})`;
   if (value instanceof Uint8Array) return `Bytes(${[...value].join()})`;
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
+    const [buffer, at] = value instanceof ArrayBuffer ? [value, 0] : [value.buffer, value.byteOffset];
+    return `${value.constructor.name}(${[...new Uint8Array(buffer, at, value.byteLength)].join()})`;
+  }
+  if (value instanceof RegExp) return String(value);
   return `{${Object.entries(value)
     .map(([key, item]) => `${key}:${show(item)}`)
     .join()}}`;

@@ -2,7 +2,7 @@
  * @module
  * A handle: a stub that survives resets of its object and takes tracked values as arguments.
  */
-import { snapshot } from "../snapshot.ts";
+import { outgoing } from "../snapshot.ts";
 
 /** The promise of a native call: more calls can be made on it at once, which the platform pipelines. */
 type NativePromise = Promise<unknown>;
@@ -48,7 +48,7 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
   const member = (key: string): NativeMember => {
     const call = (...args: unknown[]): NativePromise => {
       const stub = native;
-      return watch(stub[key]!(...args.map((arg) => snapshot(arg))), stub);
+      return watch(stub[key]!(...args.map(outgoing)), stub);
     };
     return new Proxy(call, {
       get(_, inner): unknown {

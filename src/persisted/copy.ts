@@ -22,6 +22,9 @@ export interface Site {
   depth(): number;
 }
 
+/** What all typed arrays inherit from. */
+const TypedArray: object = Object.getPrototypeOf(Uint8Array.prototype) as object;
+
 /** Why a value cannot be stored; gathers its path while the copying unwinds. */
 class Refusal {
   readonly code: ErrorCode;
@@ -73,6 +76,8 @@ class Copy {
   readonly #startDepth: number;
   readonly #ancestors: object[] = [];
   #bytes = 0;
+  /** How many errors the value at hand lies in. */
+  #errors = 0;
 
   constructor(depth: number) {
     this.#startDepth = depth;
@@ -100,6 +105,10 @@ class Copy {
   }
 
   #object(value: object): unknown {
+    // An Error is frozen when it is read, and these cannot be.
+    if (this.#errors > 0 && !Array.isArray(value) && !(value instanceof Error) && !isPlain(value)) {
+      throw new Refusal(`${describe(value)} cannot be stored inside an Error. Store it beside the error.`);
+    }
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#bytesOf(value);
     if (value instanceof Date || value instanceof RegExp) {
       this.#count(sizeOf(value));
@@ -143,6 +152,8 @@ class Copy {
 
   #bytesOf(value: ArrayBufferView | ArrayBuffer): unknown {
     this.#count(sizeOf(value));
+    const { detached = false } = (value instanceof ArrayBuffer ? value : value.buffer) as Partial<ArrayBuffer>;
+    if (detached) throw new Refusal("the bytes were transferred away. Store them before, or a copy.");
     if (value instanceof ArrayBuffer) return value.slice(0);
     if (!(value.buffer instanceof ArrayBuffer)) {
       throw new Refusal("bytes in shared memory cannot be stored. Copy them first: `value.slice()`.");
@@ -150,15 +161,24 @@ class Copy {
     const bytes = value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength);
     if (value instanceof DataView) return new DataView(bytes);
     // By the built-in's name, so that a subclass (Node's Buffer) becomes what storage will give back.
-    const kind = Object.prototype.toString.call(value).slice(8, -1) as "Uint8Array";
+    const kind = Reflect.get(TypedArray, Symbol.toStringTag, value) as "Uint8Array";
     return new globalThis[kind](bytes);
   }
 
   #error(value: Error): unknown {
     this.#count(sizeOfString(value.message) + sizeOfString(value.stack ?? ""));
-    const keys = Object.keys(value);
-    for (const key of Object.hasOwn(value, "cause") ? [...keys, "cause"] : keys) this.#at(key, Reflect.get(value, key));
-    return structuredClone(value);
+    // Built-in names that are stored though they are not enumerable.
+    const keys = Object.keys(value).concat(["cause", "errors"].filter((key) => Object.hasOwn(value, key)));
+    // A built-in error of the same kind, since only such a one is cloned as an error.
+    const copy = Object.setPrototypeOf(new Error(value.message), Object.getPrototypeOf(value) as object) as Error;
+    if (value.stack !== undefined) copy.stack = value.stack;
+    this.#errors++;
+    for (const key of keys) {
+      this.#count(sizeOfString(key));
+      Object.defineProperty(copy, key, { value: this.#at(key, Reflect.get(value, key)), enumerable: true });
+    }
+    this.#errors--;
+    return structuredClone(keys.length === 0 ? value : copy);
   }
 }
 
@@ -166,8 +186,12 @@ class Copy {
 function ownBytes(value: object): number | undefined {
   if (Array.isArray(value)) return checkArray(value);
   if (value instanceof Map || value instanceof Set || value instanceof Error) return 0;
+  return isPlain(value) ? checkPlain(value) : undefined;
+}
+
+function isPlain(value: object): boolean {
   const proto: unknown = Object.getPrototypeOf(value);
-  return proto === Object.prototype || proto === null ? checkPlain(value) : undefined;
+  return proto === Object.prototype || proto === null;
 }
 
 function checkArray(value: readonly unknown[]): number {

@@ -34,12 +34,11 @@ export class Fields {
   /** Undefined until it is needed; null when nothing is stored. */
   #record: StoredRecord | null | undefined;
   readonly #changed = new Set<Field>();
-  readonly #watched = new Set<Leaf>();
+  /** What was handed out and can change without a call of ours, with the entries that got it. */
+  readonly #watched = new Map<Leaf, Set<Scope>>();
   /** The entries that changed something since the last write; undefined stands for code outside any entry. */
   readonly #writers = new Set<Scope | undefined>();
   #isScheduled = false;
-  /** The entry on whose behalf a write looks for changes that nobody reported. */
-  #flusher: Scope | undefined;
   /** True once the record holds every field of the plan. */
   #isComplete = false;
 
@@ -93,20 +92,14 @@ export class Fields {
   /** Called before each change of a field's value. */
   change(field: Field): void {
     if (this.#owner.isConstructing) {
-      throw new DurableError(
-        "changed-in-constructor",
-        `${field.field} was changed inside in the constructor, where only assigning (a default) is possible. Move it to onStart: \`onStart() { … }\`.`,
-      );
+      throw changedInConstructor(field.field);
     }
     if (field.isStale) {
-      throw new DurableError(
-        "stale-value",
-        `A value of ${field.field} from before a failed write was changed. Read it again: \`this.${field.name}\`.`,
-      );
+      throw staleValue(field);
     }
     const refusal = this.#owner.refusal?.();
     if (refusal !== undefined) throw refusal;
-    const scope = openScope(this.#owner) ?? this.#flusher;
+    const scope = openScope(this.#owner);
     if (scope?.failure !== undefined) throw scope.failure;
     this.#writers.add(scope);
     this.#changed.add(field);
@@ -115,7 +108,10 @@ export class Fields {
 
   /** Called when a value that can change without our notice was handed out. */
   watch(leaf: Leaf): void {
-    this.#watched.add(leaf);
+    const scope = openScope(this.#owner);
+    const holders = this.#watched.get(leaf);
+    if (holders === undefined) this.#watched.set(leaf, new Set(scope === undefined ? [] : [scope]));
+    else if (scope !== undefined) holders.add(scope);
     this.#schedule();
   }
 
@@ -132,8 +128,7 @@ export class Fields {
 
   #tryToWrite(scope: Scope | undefined): DurableError | undefined {
     try {
-      this.#flusher = scope;
-      this.#noticeChanges();
+      if (this.#watched.size > 0) this.#noticeChanges(scope);
       if (this.#changed.size === 0) return undefined;
       this.#writeRows();
       for (const field of this.#changed) field.isStored = true;
@@ -142,9 +137,18 @@ export class Fields {
       return undefined;
     } catch (cause) {
       return this.#fail(cause);
-    } finally {
-      this.#flusher = undefined;
     }
+  }
+
+  /** Ends the constructor phase: a change that could not be refused at its line is undone, and its error given. */
+  endConstruction(): DurableError | undefined {
+    let error: DurableError | undefined;
+    for (const leaf of this.#watched.keys()) {
+      if (leaf.root === undefined || !leaf.hasChanged()) continue;
+      leaf.undo();
+      error ??= changedInConstructor(leaf.root.field);
+    }
+    return error;
   }
 
   /** The synchronous part of an entry ends with a write anyway. */
@@ -158,10 +162,35 @@ export class Fields {
     });
   }
 
-  #noticeChanges(): void {
-    for (const leaf of this.#watched) {
-      if (!leaf.isAttached) this.#watched.delete(leaf);
-      else if (leaf.hasChanged()) leaf.touch();
+  /** Finds what was changed without a call of ours; whoever holds it changed it, else the entry that is about to end. */
+  #noticeChanges(ending: Scope | undefined): void {
+    for (const [leaf, holders] of this.#watched) {
+      for (const scope of holders) if (!scope.isOpen) holders.delete(scope);
+      const field = leaf.root as Field | undefined;
+      if (field === undefined || (field.isStale && holders.size === 0)) this.#watched.delete(leaf);
+      else if (leaf.hasChanged()) this.#blame(leaf, field, holders.size === 0 ? [ending] : [...holders]);
+    }
+  }
+
+  #blame(leaf: Leaf, field: Field, scopes: readonly (Scope | undefined)[]): void {
+    if (field.isStale) {
+      leaf.accept();
+      this.#tell(staleValue(field), scopes);
+    } else if (scopes.every((scope) => scope?.failure !== undefined)) {
+      // An entry that failed changes nothing any more.
+      leaf.undo();
+    } else {
+      leaf.accept();
+      this.#changed.add(field);
+      for (const scope of scopes) this.#writers.add(scope);
+    }
+  }
+
+  /** Fails the entries that wrote; where there is none to tell, the object starts again from what is stored. */
+  #tell(error: DurableError, scopes: readonly (Scope | undefined)[]): void {
+    for (const scope of scopes) {
+      if (scope?.isOpen) scope.failure ??= error;
+      else this.#ctx.abort(`durable-base: a change made outside any entry failed. ${error.message}`);
     }
   }
 
@@ -176,11 +205,7 @@ export class Fields {
         );
     const writers = [...this.#writers];
     this.forget();
-    for (const scope of writers) {
-      if (scope?.isOpen) scope.failure = error;
-      // Nobody is left to tell: the object starts again from what is stored.
-      else this.#ctx.abort(`durable-base: a change made outside any entry failed. ${error.message}`);
-    }
+    this.#tell(error, writers);
     return error;
   }
 
@@ -190,9 +215,13 @@ export class Fields {
     this.#loaded = new Map();
     this.#record = undefined;
     this.#isComplete = false;
-    this.#watched.clear();
     this.#changed.clear();
     this.#writers.clear();
+  }
+
+  /** The record holds a field's raw value itself. */
+  swapped({ name, raw }: Field): void {
+    if (this.#record && Object.hasOwn(this.#record.fields, name)) this.#record.fields[name] = raw;
   }
 
   /** Native properties are no cheap ones, so it is looked up once. */
@@ -227,16 +256,20 @@ export class Fields {
   #writeRows(): void {
     const kv = this.#kv;
     const stored = this.#readRecord();
-    const record = stored ?? emptyRecord(this.#ctx.id.name);
+    const record = stored ?? emptyRecord();
+    const isFirst = !this.#isComplete;
+    // An object that was woken by its id alone may learn its name later.
+    const name = isFirst && record.name === undefined ? this.#ctx.id.name : undefined;
+    if (name !== undefined) record.name = name;
     // The first write stores all defaults with it, so a random one is stable from then on.
-    for (const name of this.#isComplete ? [] : this.#plan.fields.keys()) {
+    for (const name of isFirst ? this.#plan.fields.keys() : []) {
       if (!Object.hasOwn(record.fields, name) && !record.rows.has(name)) {
         this.#changed.add(this.#loaded.get(name) ?? this.#load(name));
       }
     }
     const puts: [key: string, value: unknown][] = [];
     const deletes: string[] = [];
-    let isRecordChanged = stored === null;
+    let isRecordChanged = stored === null || name !== undefined;
     for (const { name, field, raw } of this.#changed) {
       const bytes = sizeOf(raw);
       const hasOwnRow = record.rows.has(name);
@@ -319,9 +352,29 @@ class Field extends Place implements Root {
     this.#fields.change(this);
   }
 
+  swap(_: object, fresh: object): void {
+    this.raw = fresh;
+    this.#node = track(fresh, this);
+    this.#fields.swapped(this);
+  }
+
   watch(leaf: Leaf): void {
     if (!this.isStale) this.#fields.watch(leaf);
   }
+}
+
+function changedInConstructor(field: string): DurableError {
+  return new DurableError(
+    "changed-in-constructor",
+    `${field} was changed inside in the constructor, where only assigning (a default) is possible. Move it to onStart: \`onStart() { … }\`.`,
+  );
+}
+
+function staleValue({ field, name }: Field): DurableError {
+  return new DurableError(
+    "stale-value",
+    `A value of ${field} from before a failed write was changed. Read it again: \`this.${name}\`.`,
+  );
 }
 
 function tooLarge(what: string, bytes: number): DurableError {

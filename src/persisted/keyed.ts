@@ -45,6 +45,16 @@ export class KeyedNode<T extends Keyed = Keyed> extends ContainerNode<T> {
     return copy;
   }
 
+  swap(old: object, fresh: object): void {
+    const { raw } = this;
+    const entries = [...raw.entries()].map((entry) => entry.map((part) => (part === old ? fresh : part)));
+    raw.clear();
+    for (const [key, value] of entries) {
+      if (raw instanceof Map) raw.set(key, value);
+      else raw.add(key);
+    }
+  }
+
   override keyOf(child: object): PropertyKey {
     for (const [key, value] of this.raw.entries()) if (value === child && key !== child) return nameOf(key);
     return "key";
@@ -57,6 +67,17 @@ function nameOf(key: unknown): PropertyKey {
 
 function keyedOf<T extends Keyed>(outward: T): KeyedNode<T> {
   return nodeOf(outward, KeyedNode<T>, "a Map or Set");
+}
+
+const IteratorPrototype: object = Object.getPrototypeOf(Object.getPrototypeOf([].values())) as object;
+
+/** An iterator with each item changed; no generator, which a `break` would end for ever, as it does not end a Map's. */
+function through<T, U>(items: Iterator<T, undefined>, change: (item: T) => U): Iterator<U> {
+  const next = (): IteratorResult<U> => {
+    const { done, value } = items.next();
+    return done === true ? { done, value } : { done: false, value: change(value) };
+  };
+  return Object.assign(Object.create(IteratorPrototype) as Iterator<U>, { next });
 }
 
 /** Those that Map and Set share: of a Set, a member is its own key and value. */
@@ -89,17 +110,17 @@ const keyedMethods = {
     const node = keyedOf(this);
     node.raw.forEach((value: unknown, key: unknown) => visit.call(self, node.give(value), node.give(key), this));
   },
-  *entries(this: Keyed): Generator<[unknown, unknown], undefined> {
+  entries(this: Keyed): Iterator<[unknown, unknown]> {
     const node = keyedOf(this);
-    for (const [key, value] of node.raw.entries()) yield [node.give(key), node.give(value)];
+    return through(node.raw.entries(), ([key, value]) => [node.give(key), node.give(value)]);
   },
-  *keys(this: Keyed): Generator<unknown, undefined> {
+  keys(this: Keyed): Iterator<unknown> {
     const node = keyedOf(this);
-    for (const key of node.raw.keys()) yield node.give(key);
+    return through(node.raw.keys(), (key) => node.give(key));
   },
-  *values(this: Keyed): Generator<unknown, undefined> {
+  values(this: Keyed): Iterator<unknown> {
     const node = keyedOf(this);
-    for (const value of node.raw.values()) yield node.give(value);
+    return through(node.raw.values(), (value) => node.give(value));
   },
 };
 
@@ -124,6 +145,20 @@ const mapMethods = {
     return this;
   },
 };
+
+// Newer than ES2024, so offered only where the platform has them.
+if ("getOrInsert" in Map.prototype) {
+  Object.assign(mapMethods, {
+    getOrInsert(this: AnyMap, key: unknown, value: unknown): unknown {
+      if (!this.has(key)) this.set(key, value);
+      return this.get(key);
+    },
+    getOrInsertComputed(this: AnyMap, key: unknown, compute: (key: unknown) => unknown): unknown {
+      if (!this.has(key)) this.set(key, compute(key));
+      return this.get(key);
+    },
+  });
+}
 
 const setMethods = {
   ...keyedMethods,

@@ -34,8 +34,8 @@ export interface StoredRecord {
 }
 
 /** A record for an object that has stored nothing yet. */
-export function emptyRecord(name: string | undefined): StoredRecord {
-  return { format: FORMAT, ...(name === undefined ? {} : { name }), fields: {}, rows: new Set() };
+export function emptyRecord(): StoredRecord {
+  return { format: FORMAT, fields: {}, rows: new Set() };
 }
 
 /**

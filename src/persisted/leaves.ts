@@ -2,18 +2,19 @@
  * @module
  * Tracked Dates, bytes, RegExps and Errors: values without members.
  */
-import { rawBehind } from "../snapshot.ts";
-import { Node, nodeOf, type Leaf, type Parent } from "./node.ts";
+import { copyPlain, rawBehind } from "../snapshot.ts";
+import { Node, nodeBehind, type Leaf, type Parent } from "./node.ts";
 
-/** A Date that reports its setters. */
+/** A Date that reports its setters; a date that is made from it is an ordinary one. */
 class TrackedDate extends Date {
   static {
+    Object.defineProperty(TrackedDate.prototype, "constructor", { value: Date });
     for (const name of Object.getOwnPropertyNames(Date.prototype)) {
       if (!name.startsWith("set")) continue;
       const original = Reflect.get(Date.prototype, name) as (...args: number[]) => number;
       Object.defineProperty(TrackedDate.prototype, name, {
         value(this: TrackedDate, ...args: number[]): number {
-          nodeOf(this, DateNode, "a Date").touch();
+          nodeBehind(this)?.touch();
           const time = Reflect.apply(original, this, args);
           (rawBehind(this) as Date).setTime(time);
           return time;
@@ -25,6 +26,8 @@ class TrackedDate extends Date {
 
 abstract class LeafNode extends Node implements Leaf {
   abstract hasChanged(): boolean;
+  abstract accept(): void;
+  abstract undo(): void;
 
   override handOut(): object {
     this.root?.watch(this);
@@ -45,10 +48,15 @@ export class DateNode extends LeafNode {
 
   /** `Date.prototype.setTime.call(date, …)` goes past our setters. */
   hasChanged(): boolean {
-    const time = this.outward.getTime();
-    if (Object.is(time, this.raw.getTime())) return false;
-    this.raw.setTime(time);
-    return true;
+    return !Object.is(this.outward.getTime(), this.raw.getTime());
+  }
+
+  accept(): void {
+    this.raw.setTime(this.outward.getTime());
+  }
+
+  undo(): void {
+    Date.prototype.setTime.call(this.outward, this.raw.getTime());
   }
 }
 
@@ -62,27 +70,83 @@ export class BytesNode extends LeafNode {
     super(raw, parent);
     this.outward = Object.preventExtensions(raw);
     this.#was = this.#now().slice();
+    this.remember();
   }
 
   hasChanged(): boolean {
+    if (this.#isDetached()) {
+      this.#leaveInPlace();
+      return false;
+    }
     const now = this.#now();
     const was = this.#was;
-    if (now.length === was.length && now.every((byte, i) => byte === was[i])) return false;
-    this.#was = now.slice();
-    return true;
+    // A plain loop: a megabyte takes a closure ten times as long.
+    for (let i = 0; i < now.length; i++) if (now[i] !== was[i]) return true;
+    return false;
+  }
+
+  accept(): void {
+    this.#was = this.#now().slice();
+  }
+
+  undo(): void {
+    this.#now().set(this.#was);
   }
 
   #now(): Uint8Array {
-    return ArrayBuffer.isView(this.raw)
-      ? new Uint8Array(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength)
-      : new Uint8Array(this.raw);
+    const { raw } = this;
+    return ArrayBuffer.isView(raw) ? new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength) : new Uint8Array(raw);
+  }
+
+  #isDetached(): boolean {
+    return ((ArrayBuffer.isView(this.raw) ? this.raw.buffer : this.raw) as ArrayBuffer).detached;
+  }
+
+  /** What was handed out was transferred away (`structuredClone`, a byte stream): the field keeps the bytes it had. */
+  #leaveInPlace(): void {
+    const { buffer } = this.#was;
+    const kind = this.raw.constructor as new (bytes: ArrayBufferLike) => object;
+    const parent = this.parent as { swap(old: object, fresh: object): void } | undefined;
+    parent?.swap(this.raw, this.raw instanceof ArrayBuffer ? buffer : new kind(buffer));
+    this.parent = undefined;
   }
 }
 
-/** A RegExp or Error: nothing in it that is stored can be changed. */
-export class FrozenNode extends Node {
-  // A RegExp's `lastIndex` must stay writable, and is not part of what is stored.
-  readonly outward: object = this.raw instanceof RegExp ? Object.preventExtensions(this.raw) : freeze(this.raw);
+/** A RegExp: its `lastIndex` is not stored, and `compile` is the one thing that changes the rest. */
+export class RegExpNode extends LeafNode {
+  declare readonly raw: RegExp;
+  readonly outward: object;
+  #was: RegExp;
+
+  constructor(raw: RegExp, parent: Parent) {
+    super(raw, parent);
+    this.outward = Object.preventExtensions(raw);
+    this.#was = copyPlain(raw);
+    this.remember();
+  }
+
+  hasChanged(): boolean {
+    return String(this.raw) !== String(this.#was);
+  }
+
+  accept(): void {
+    this.#was = copyPlain(this.raw);
+  }
+
+  undo(): void {
+    this.raw.compile(this.#was.source, this.#was.flags);
+  }
+}
+
+/** An Error, which holds nothing but primitives, plain objects, arrays and Errors: all of it is frozen. */
+export class ErrorNode extends Node {
+  readonly outward: object;
+
+  constructor(raw: Error, parent: Parent) {
+    super(raw, parent);
+    this.outward = freeze(raw);
+    this.remember();
+  }
 }
 
 function freeze(value: object): object {

@@ -12,17 +12,22 @@ export interface Root {
   readonly field: string;
   /** Called before each change inside the tree; throws when there may be none. */
   change(): void;
+  /** Puts another raw part in the place of one. */
+  swap(old: object, fresh: object): void;
   /** Called when something was handed out that can change without a call of ours. */
   watch(leaf: Leaf): void;
 }
 
 /** A value that can be changed behind our back: bytes, or a Date by another Date's setter. */
 export interface Leaf {
-  /** True when it is no longer what it was at the last call; forgets what it was. */
+  /** The field it belongs to; undefined once it was removed. */
+  readonly root: Root | undefined;
+  /** Tells whether it is another than it was. */
   hasChanged(): boolean;
-  readonly isAttached: boolean;
-  /** Reports the change to the root. */
-  touch(): void;
+  /** Takes what it is for what it was. */
+  accept(): void;
+  /** Puts back what it was. */
+  undo(): void;
 }
 
 /** What a node hangs on. */
@@ -44,7 +49,11 @@ export function makeNodesBy(make: typeof makeNode): void {
 
 /** The node of a raw part, made when first asked for. */
 export function nodeFor(raw: object, parent: Parent): Node {
-  return nodes.get(raw) ?? makeNode(raw, parent);
+  const node = nodes.get(raw);
+  if (node === undefined) return makeNode(raw, parent);
+  // A part that was removed and put back (by a comparator that changes the list it sorts).
+  node.parent ??= parent;
+  return node;
 }
 
 /** Cuts a part off its parent: from then on it is an ordinary value. */
@@ -83,10 +92,6 @@ export abstract class Node implements Site {
     let at: Parent | undefined = this.parent;
     while (at instanceof Node) at = at.parent;
     return at;
-  }
-
-  get isAttached(): boolean {
-    return this.root !== undefined;
   }
 
   /** Reports a change that is about to happen; throws when it may not. */
@@ -139,6 +144,9 @@ export abstract class ContainerNode<T extends object> extends Node implements Pr
     this.remember();
   }
 
+  /** Puts another raw part in the place of a member. */
+  abstract swap(old: object, fresh: object): void;
+
   copyIn(value: unknown, key?: PropertyKey): unknown {
     return copyIn(value, this, key);
   }
@@ -155,6 +163,11 @@ export abstract class ContainerNode<T extends object> extends Node implements Pr
   preventExtensions(): boolean {
     throw this.refuse("stored data cannot be frozen or sealed. Freeze a copy: `Object.freeze(snapshot(value))`.");
   }
+}
+
+/** The node behind what was handed out, if it is one. */
+export function nodeBehind(outward: object): Node | undefined {
+  return byOutward.get(outward);
 }
 
 /** The node behind what was handed out; throws where `outward` is no such value. */

@@ -50,7 +50,11 @@ export interface PersistedDecorator {
  */
 export const Persisted: PersistedDecorator & (() => PersistedDecorator) = ((
   ...args: [] | Parameters<typeof decorate>
-) => (args.length === 0 ? decorate : decorate(...args))) as PersistedDecorator & (() => PersistedDecorator);
+) => {
+  if (args.length === 0) return decorate;
+  if (args.length > 1) return decorate(...args);
+  throw new DurableError("bad-option", "@Persisted() takes no options yet. Write `@Persisted() accessor count = 0`.");
+}) as PersistedDecorator & (() => PersistedDecorator);
 
 type Context = ClassAccessorDecoratorContext<object> | ClassFieldDecoratorContext<object>;
 
@@ -69,7 +73,8 @@ function standard(context: Context): unknown {
   const field = declare(context.metadata, name, kind);
   const initialize = function (this: object, value: unknown): unknown {
     fieldsOf(this, field).assign(field, value);
-    return undefined;
+    // Without [[Define]] semantics the compiler assigns what comes back, as the default once more.
+    return value;
   };
   if (kind === "accessor") return { ...accessorFor(field), init: initialize };
   // The field is defined on the instance after its initializer ran, and the property put over it after that.

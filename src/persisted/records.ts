@@ -69,6 +69,10 @@ export class ObjectNode<T extends object = object> extends ContainerNode<T> {
       throw this.refuse("a property cannot be named `__proto__`. Use a Map for keys that come from outside.");
   }
 
+  swap(old: object, fresh: object): void {
+    Reflect.set(this.raw, this.keyOf(old), fresh);
+  }
+
   override keyOf(child: object): PropertyKey {
     return Object.keys(this.raw).find((key) => Reflect.get(this.raw, key) === child) ?? "?";
   }
@@ -154,10 +158,16 @@ const arrayMethods = {
   },
   sort(this: unknown[], compare?: (a: unknown, b: unknown) => number): unknown[] {
     const node = arrayOf(this);
+    // A copy, since a comparator can change the list.
+    const sorted =
+      typeof compare === "function"
+        ? node.raw.slice().sort((a, b) => compare(node.give(a), node.give(b)))
+        : node.raw.slice().sort(compare);
     node.touch();
-    if (compare === undefined) node.raw.sort();
-    else if (typeof compare !== "function") node.raw.sort(compare);
-    else node.raw.sort((a, b) => compare(node.give(a), node.give(b)));
+    for (let i = 0; i < sorted.length; i++) {
+      if (i in sorted) node.raw[i] = sorted[i];
+      else delete node.raw[i];
+    }
     return this;
   },
   reverse(this: unknown[]): unknown[] {
@@ -168,15 +178,14 @@ const arrayMethods = {
   },
   fill(this: unknown[], value: unknown, start?: number, end?: number): unknown[] {
     const node = arrayOf(this);
-    node.copyIn(value);
+    const filled = node.raw.slice().fill(FILL, start, end);
+    // Each element is a copy of its own: a tree shares nothing.
+    const copies = filled.map((item, i) => (item === FILL ? node.copyIn(value, i) : item));
     node.touch();
-    const before = node.raw.slice();
-    node.raw.fill(FILL, start, end);
-    for (let i = 0; i < node.raw.length; i++) {
-      if (node.raw[i] !== FILL) continue;
-      node.release(before[i]);
-      // Each element is a copy of its own: a tree shares nothing.
-      node.raw[i] = node.copyIn(value, i);
+    for (let i = 0; i < filled.length; i++) {
+      if (filled[i] !== FILL) continue;
+      node.release(node.raw[i]);
+      node.raw[i] = copies[i];
     }
     return this;
   },

@@ -73,11 +73,11 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     }
   };
 
-  storage.deleteAll = (options) => {
+  storage.deleteAll = async (options) => {
     // What is pending goes with the rest: written now, so that nothing is left to write later.
     fields.write();
     const deleted = deleteAll.call(storage, options);
     fields.forget();
-    return deleted;
+    await deleted;
   };
 }

@@ -48,7 +48,7 @@ function sizeOfObject(value: object): number {
   } else if (value instanceof RegExp) {
     bytes += sizeOfString(value.source);
   } else if (value instanceof Error) {
-    bytes += sizeOfString(value.message) + sizeOfString(value.stack ?? "") + sizeOf(value.cause);
+    bytes += sizeOfString(value.message) + sizeOfString(value.stack ?? "") + sizeOf({ ...value, cause: value.cause });
   } else {
     for (const key of Object.keys(value)) bytes += sizeOfString(key) + sizeOf((value as Record<string, unknown>)[key]);
   }

@@ -1,0 +1,305 @@
+/** What reviews found: each a fault that was there once. */
+import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { DurableBase } from "../src/durable-base.ts";
+import { DurableError } from "../src/errors.ts";
+import { Persisted } from "../src/persisted/persisted.ts";
+import { snapshot } from "../src/snapshot.ts";
+import type { AccessorThings } from "./fixtures/persisted.ts";
+import { show } from "./model.ts";
+import { rowsOf } from "./persisted.cases.ts";
+
+type Stub = DurableObjectStub<AccessorThings>;
+
+let nth = 0;
+const fresh = (): Stub => env.ACCESSOR_THINGS.getByName(`review ${nth++}`);
+const inObject = <R>(
+  stub: Stub,
+  work: (self: AccessorThings, storage: DurableObjectStorage) => R | Promise<R>,
+): Promise<R> => runInDurableObject<AccessorThings, R>(stub, (self, { storage }) => work(self, storage));
+const inside = <R>(stub: Stub, work: (self: AccessorThings) => R | Promise<R>): Promise<R> =>
+  inObject(stub, (self) => self.run(work));
+const codeOf = async (call: () => unknown): Promise<string> => {
+  try {
+    await call();
+  } catch (error) {
+    return DurableError.is(error) ? error.code : String(error);
+  }
+  return "no error";
+};
+
+/** Lets every `put` fail until the result is called. */
+function failPuts({ kv }: DurableObjectStorage): () => void {
+  const { put } = kv;
+  kv.put = () => {
+    throw new Error("disk full");
+  };
+  return () => (kv.put = put);
+}
+
+/** What `read` shows in memory, which must be what it shows after an eviction. */
+async function agreed(stub: Stub, read: (self: AccessorThings) => unknown): Promise<string> {
+  const memory = await inside(stub, (self) => show(snapshot(read(self))));
+  await evictDurableObject(stub);
+  expect(await inside(stub, (self) => show(snapshot(read(self))))).toBe(memory);
+  return memory;
+}
+
+describe("bytes changed in place", () => {
+  it("are charged to the entry that holds them, not to one that only reads", async () => {
+    const stub = fresh();
+    await inObject(stub, async (self, storage) => {
+      const writer = codeOf(() =>
+        self.run(async ({ bytes }) => {
+          await scheduler.wait(2);
+          bytes[0] = 50;
+          await scheduler.wait(20);
+        }),
+      );
+      await scheduler.wait(8);
+      const restore = failPuts(storage);
+      expect(self.run((things) => things.count)).toBe(0);
+      restore();
+      expect(await writer).toBe("write-failed");
+    });
+    expect(await agreed(stub, (self) => self.bytes)).toBe("Bytes(1,2,3)");
+  });
+
+  it("are not lost when an entry ends that failed before", async () => {
+    const stub = fresh();
+    const seen = await inObject(stub, async (self, storage) => {
+      const restore = failPuts(storage);
+      const failed = codeOf(() =>
+        self.run(async (things) => {
+          things.count = 2;
+          await scheduler.wait(10);
+        }),
+      );
+      restore();
+      await scheduler.wait(2);
+      const second = self.run(async ({ bytes }) => {
+        await scheduler.wait(3);
+        bytes[0] = 42;
+        await scheduler.wait(15);
+        return bytes[0];
+      });
+      return [await failed, await second];
+    });
+    expect(seen).toEqual(["write-failed", 42]);
+    expect(await agreed(stub, (self) => self.bytes)).toBe("Bytes(42,2,3)");
+  });
+
+  it("fail the entry that writes them after a rollback", async () => {
+    const stub = fresh();
+    const code = await codeOf(() =>
+      inObject(stub, (self, storage) =>
+        self.run((things) => {
+          const { bytes } = things;
+          expect(() =>
+            storage.transactionSync(() => {
+              things.count++;
+              throw new Error("stop");
+            }),
+          ).toThrow("stop");
+          bytes[0] = 9;
+        }),
+      ),
+    );
+    expect(code).toBe("stale-value");
+    expect(await agreed(stub, (self) => self.bytes)).toBe("Bytes(1,2,3)");
+  });
+
+  it("in a constructor are undone and told at the first call", async () => {
+    class Hasty extends DurableBase {
+      @Persisted() accessor bytes = new Uint8Array([1, 2, 3]);
+
+      constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+        super(ctx, env);
+        this.bytes[0] = 9;
+      }
+
+      read(): number {
+        return this.bytes[0]!;
+      }
+    }
+    await runInDurableObject(fresh(), async (_, state) => {
+      const hasty = new Hasty(state, env);
+      await scheduler.wait(1);
+      expect([...state.storage.kv.list()]).toEqual([]);
+      expect(await codeOf(() => hasty.read())).toBe("changed-in-constructor");
+    });
+  });
+
+  it("stay in the field when they are transferred away, and hurt no other write", async () => {
+    const stub = fresh();
+    await inside(stub, async (self) => {
+      self.any = new Map([["k", new Uint8Array([7])]]);
+      const { buffer } = (self.any as Map<string, Uint8Array>).get("k")!;
+      structuredClone(buffer, { transfer: [buffer] });
+      self.count++;
+      const stream = new ReadableStream({
+        type: "bytes",
+        start(controller) {
+          controller.enqueue(self.bytes);
+          controller.close();
+        },
+      });
+      expect(await new Response(stream).bytes()).toEqual(new Uint8Array([1, 2, 3]));
+    });
+    expect(await agreed(stub, (self) => [self.count, self.bytes, self.any])).toBe(
+      '[1,Bytes(1,2,3),Map("k"=>Bytes(7))]',
+    );
+  });
+
+  it("are copied by snapshot and by results", async () => {
+    const stub = fresh();
+    await inObject(stub, (self) => {
+      const before = self.run((things) => {
+        const copy = snapshot({ all: things.bytes, one: snapshot(things.bytes) });
+        things.bytes[0] = 99;
+        return [copy.all[0], copy.one[0]];
+      });
+      expect(before).toEqual([1, 1]);
+      const result = self.run((things) => things.bytes);
+      result[1] = 99;
+    });
+    expect(await agreed(stub, (self) => self.bytes)).toBe("Bytes(99,2,3)");
+  });
+});
+
+describe("values without members", () => {
+  it("an Error holds what freezing holds fast, and refuses the rest", async () => {
+    const stub = fresh();
+    for (const cause of [new Uint8Array([1]), new Map(), new Set(), new Date(0), /a/]) {
+      expect(await codeOf(() => inside(stub, (self) => (self.any = new Error("x", { cause }))))).toBe(
+        "not-persistable",
+      );
+    }
+    await inside(stub, (self) => (self.any = new AggregateError([new RangeError("a")], "x", { cause: self.tree })));
+    const read = (self: AccessorThings): unknown => {
+      const { message, cause, errors } = self.any as AggregateError;
+      return [message, cause, errors.map((error: Error) => [error.name, error.message])];
+    };
+    expect(await agreed(stub, read)).toBe('["x",{a:{b:{n:1}},list:[{x:1},{x:2}]},[["RangeError","a"]]]');
+    await inside(stub, (self) => (self.any = 1));
+  });
+
+  it("an Error's own properties count for its size", async () => {
+    const big = (): Error => Object.assign(new Error("x"), { body: "y".repeat(5_000) });
+    expect(await rowsOf(fresh() as never, (self) => (self.any = big()))).toContain("durable-base:field:any");
+  });
+
+  it("a RegExp that is compiled anew is noticed", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = [/a/]));
+    await inside(stub, (self) => void (self.any as RegExp[])[0]!.compile("b", "g"));
+    expect(await agreed(stub, (self) => String((self.any as RegExp[])[0]))).toBe('"/b/g"');
+  });
+
+  it("a Date that is made from a tracked one is an ordinary one", async () => {
+    await inside(fresh(), (self) => {
+      const made = new (self.date.constructor as DateConstructor)(Number(self.date));
+      made.setFullYear(2_000);
+      expect([made.getFullYear(), self.date.getTime()]).toEqual([2_000, 123]);
+    });
+  });
+});
+
+describe("containers", () => {
+  it("a Map's and a Set's iterator goes on after a break", async () => {
+    await inside(fresh(), (self) => {
+      self.any = [
+        new Map([
+          ["a", 1],
+          ["b", 2],
+        ]),
+        new Set([1, 2, 3]),
+      ];
+      const [map, set] = self.any as [Map<string, number>, Set<number>];
+      const values = set.values();
+      const [first] = values;
+      expect([first, ...values]).toEqual([1, 2, 3]);
+      const helped = map.keys() as unknown as { map(change: (key: string) => string): { toArray(): string[] } };
+      expect(helped.map((key) => key + key).toArray()).toEqual(["aa", "bb"]);
+      expect(
+        (map as Map<string, number> & { getOrInsert(key: string, value: number): number }).getOrInsert("c", 3),
+      ).toBe(3);
+    });
+  });
+
+  it("a comparator that empties the list it sorts leaves the elements attached", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => {
+      self.any = [{ n: 2 }, { n: 1 }];
+      const list = self.any as { n: number }[];
+      list.sort((a, b) => {
+        list.length = 0;
+        return a.n - b.n;
+      });
+    });
+    await inside(stub, (self) => ((self.any as { n: number }[])[0]!.n = 50));
+    expect(await agreed(stub, (self) => self.any)).toBe("[{n:50},{n:2}]");
+  });
+
+  it("a value that throws while it is copied in leaves the list as it was", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = [1, 2, 3]));
+    let reads = 0;
+    const value = {
+      get x(): number {
+        if (reads++ > 1) throw new Error("read");
+        return 1;
+      },
+    };
+    await inside(stub, (self) => expect(() => (self.any as unknown[]).fill(value)).toThrow("read"));
+    expect(await agreed(stub, (self) => self.any)).toBe("[1,2,3]");
+  });
+});
+
+describe("entries", () => {
+  it("write what changed when the result's `then` throws", async () => {
+    const stub = fresh();
+    const result = {
+      get then(): never {
+        throw new Error("then");
+      },
+    };
+    expect(
+      await codeOf(() =>
+        inside(stub, (self) => {
+          self.count = 2;
+          return result;
+        }),
+      ),
+    ).toContain("then");
+    expect(await agreed(stub, (self) => self.count)).toBe("2");
+  });
+
+  it("free a thrown error of tracked values, so that it keeps its properties over RPC", async () => {
+    const stub = fresh();
+    const error: unknown = await inside(stub, (self) => {
+      throw Object.assign(new Error("bad", { cause: self.tree.a }), { code: "E_LIMIT", item: self.tree });
+    }).catch((reason: unknown) => reason);
+    expect(structuredClone(error)).toMatchObject({
+      code: "E_LIMIT",
+      item: { a: { b: { n: 1 } } },
+      cause: { b: { n: 1 } },
+    });
+  });
+
+  it("learn the name later than the first write", async () => {
+    const name = "review named later";
+    const byId = (): Stub =>
+      env.ACCESSOR_THINGS.get(env.ACCESSOR_THINGS.idFromString(env.ACCESSOR_THINGS.idFromName(name).toString()));
+    await inside(byId(), (self) => (self.count = 1));
+    await abortAllDurableObjects();
+    await inside(env.ACCESSOR_THINGS.getByName(name), (self) => (self.count = 2));
+    await abortAllDurableObjects();
+    expect(await inside(byId(), (self) => self.name)).toBe(name);
+  });
+
+  it("refuse options that are not there yet", () => {
+    expect(() => (Persisted as unknown as (options: object) => void)({ eager: true })).toThrow("no options yet");
+  });
+});
