@@ -10,9 +10,11 @@ import { build } from "esbuild";
  * `aim` is what we want, `most` fails `npm test`; say here why one is raised.
  */
 const BUDGETS = {
-  // 0.1.0 is over its aim: most of it is what tracks changes inside values (src/persisted).
-  counter: { own: { aim: 6, most: 11 }, whole: { aim: 10, most: 14.5 } },
-  routes: { own: { aim: 8, most: 15 }, whole: { aim: 18, most: 23.5 } },
+  // 0.1.0 is over its aim: two thirds of it is what tracks changes inside values (src/persisted), a fifth is the
+  // text of errors. Raised from 11 and 15 for what a review found: who is charged for bytes changed in place,
+  // Errors and iterators as JavaScript has them, transactions inside transactions.
+  counter: { own: { aim: 6, most: 12 }, whole: { aim: 10, most: 15.5 } },
+  routes: { own: { aim: 8, most: 16 }, whole: { aim: 18, most: 24.5 } },
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
