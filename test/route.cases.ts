@@ -185,6 +185,31 @@ export function routeCases(
         },
       );
 
+      it("refuses a body of another type before it reads it", async () => {
+        const headers = { "content-type": "application/octet-stream" };
+        for (const body of [new Uint8Array([0xff]), new Blob([new Uint8Array([0xff])]).stream()]) {
+          expect(await refusal("/same", { method: "POST", body, headers })).toMatchObject({ status: 415 });
+        }
+        const endless = new ReadableStream({ pull: () => new Promise(() => undefined) });
+        const declared = { ...headers, "content-length": "9" };
+        const init = { method: "POST", body: endless, headers: declared };
+        expect(await refusal("/same", init)).toMatchObject({ status: 415 });
+        expect(await (await send("/same", { method: "POST", body: "", headers })).json()).toMatchObject({ input: {} });
+      });
+
+      it.each(["[", '{"a":'])("refuses a body of `%s` nested beyond 500 levels with 400", async (open) => {
+        const nested = (levels: number): RequestInit =>
+          json(open.repeat(levels) + "1" + (open === "[" ? "]" : "}").repeat(levels));
+        expect((await send("/same", nested(500))).status).toBe(200);
+        for (const levels of [501, 1_000, 100_000]) {
+          expect(await refusal("/same", nested(levels))).toMatchObject({
+            status: 400,
+            code: "invalid-json",
+            detail: "The body nests deeper than 500 levels.",
+          });
+        }
+      });
+
       it.each([
         ["{"],
         ["{'a':1}"],
@@ -205,11 +230,22 @@ export function routeCases(
       });
 
       it("refuses text that is not UTF-8 with 400", async () => {
-        const bytes = new Uint8Array([0x22, 0xff, 0x22]);
-        for (const body of [bytes, new Blob([bytes]).stream()]) {
-          expect(await refusal("/same", { ...json(""), body })).toMatchObject({ status: 400, code: "invalid-json" });
+        for (const wrong of [[0xff], [0xe2, 0x82], [0xff, 0xff], ["\uFEFF", 0xff], ["\uFEFF", 0xe2, 0x82]]) {
+          const [mark, rest] = typeof wrong[0] === "string" ? [wrong[0], wrong.slice(1)] : ["", wrong];
+          const bytes = new Blob([mark, '"', new Uint8Array(rest as number[]), '"']);
+          for (const body of [await bytes.bytes(), bytes.stream()]) {
+            expect(await refusal("/same", { ...json(""), body })).toMatchObject({ status: 400, code: "invalid-json" });
+          }
         }
-        expect(await (await send("/same", json('{"a":"\uFFFD"}'))).json()).toMatchObject({ input: { a: "\uFFFD" } });
+      });
+
+      it("takes U+FFFD and a byte order mark for what they are", async () => {
+        for (const text of ['{"a":"\uFFFD"}', '\uFEFF{"a":"\uFFFD"}']) {
+          for (const body of [text, new Blob([text]).stream()]) {
+            const response = await send("/same", { ...json(""), body });
+            expect(await response.json()).toMatchObject({ input: { a: "\uFFFD" } });
+          }
+        }
       });
 
       it("refuses a body over the limit with 413, and takes one of its length", async () => {
@@ -410,6 +446,17 @@ export function routeCases(
         expect(await result("empty")).toEqual([200, expect.stringMatching(/^text\/plain/), ""]);
       });
 
+      it("keeps the content type that the method sets", async () => {
+        for (const [kind, text] of [
+          ["text", "<p>hi</p>"],
+          ["stream", "<p>hi</p>"],
+          ["json", '{"hi":1}'],
+        ]) {
+          const response = await send(`/typed/${kind}`);
+          expect([kind, response.headers.get("content-type"), await response.text()]).toEqual([kind, "x/y", text]);
+        }
+      });
+
       it("sends a stream as a stream", async () => {
         expect(await result("stream")).toEqual([200, null, "part one, part two"]);
       });
@@ -516,6 +563,15 @@ export function routeCases(
         });
         expect(logged()).toContain(SECRET);
       });
+
+      it.each(["no function", "no status", "a success", "a status text", "beyond"])(
+        "takes an error with a `getResponse` for an HTTPException only if it is one (%s)",
+        async (kind) => {
+          const response = await send(`/throws/${kind}`);
+          expect([response.status, await response.text()]).toEqual([500, expect.not.stringContaining(SECRET)]);
+          expect(logged()).toContain(SECRET);
+        },
+      );
 
       it("sends the response of an HTTPException", async () => {
         const response = await send("/throws/response");

@@ -128,6 +128,15 @@ describe("serve", () => {
     expect(await (await response).json()).toMatchObject({ body: "one two" });
   });
 
+  it("answers a bad name or id in a route of the user's own with 400, and an object's own bug with 500", async () => {
+    const { error } = quiet();
+    await expectProblem(await call("/open?name="), 400, { code: "bad-name" });
+    await expectProblem(await call("/open?id=zz"), 400, { code: "bad-id" });
+    expect(error).not.toHaveBeenCalled();
+    await expectProblem(await call("/open?name=buggy"), 500, { code: "bad-name" });
+    expect(error.mock.calls).toEqual([[expect.objectContaining({ code: "bad-name", remote: true })]]);
+  });
+
   it("is a Hono app: it takes routes, middleware and error handling, and can be mounted", async () => {
     expect(await seenBy("/total")).toBe(2);
     const own = serve({ "/mirrors/:name": Mirror }, { authorize: () => true });

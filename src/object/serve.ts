@@ -61,8 +61,8 @@ export interface ServeOptions<Env> {
  * The object gets the request with the rest of the path (`/counters/alice/increment?by=2` arrives as
  * `/increment?by=2`), and the method, headers and body as they are, in one subrequest. A bad name is answered
  * with 400, an unknown path with 404, an object that throws with a bare 500, all as `application/problem+json`.
- * What it gives is a Hono app: export it, and add routes of your own, in which a `bad-name` of `byName` is a 400 too. Without `authorize` anyone can create
- * objects; that is warned of once.
+ * What it gives is a Hono app: export it, and add routes of your own, in which a `bad-name` of `byName` and a
+ * `bad-id` of `byId` are a 400 too. Without `authorize` anyone can create objects; that is warned of once.
  *
  * @throws DurableError `bad-option` when a path does not begin with `/` or has no segment `:name`. When a
  * request comes, `missing-binding` is logged if there is no namespace of the class.
@@ -78,8 +78,12 @@ export function serve<Env extends object = Cloudflare.Env>(
   options: ServeOptions<Env> = {},
 ): HonoApp<{ Bindings: Env }> {
   const app = new Hono<{ Bindings: Env }>();
-  // A name comes from the request, in a route of the user's own as well.
-  app.onError((error) => (DurableError.is(error, "bad-name") ? problem(400, { code: "bad-name" }) : refuse(error)));
+  // A name or id comes from the request, in a route of the user's own as well. What an object threw has lost its class.
+  app.onError((error) =>
+    error instanceof DurableError && (error.code === "bad-name" || error.code === "bad-id")
+      ? problem(400, { code: error.code })
+      : refuse(error),
+  );
   app.notFound(() => problem(404));
   let isWarned = options.authorize !== undefined;
 

@@ -5,6 +5,9 @@
 import type { Context } from "hono";
 import { DurableError } from "../errors.ts";
 
+/** What a Response takes a string for. */
+const TEXT_TYPE = "text/plain;charset=UTF-8";
+
 /**
  * Makes the response: a `Response` as it is, 204 for `undefined`, text for a string, a stream as a
  * stream, and JSON for anything else. What the method set on `c` (`c.status`, `c.header`) is kept.
@@ -17,9 +20,9 @@ export function respond(c: Context, result: unknown, where: () => string): Respo
     const empty = c.body(null);
     return empty.status === 200 ? c.body(null, 204) : empty;
   }
-  if (typeof result === "string") return c.text(result);
   if (result instanceof Response) return result;
-  if (result instanceof ReadableStream) return c.body(result);
+  // Not `c.text()` and `c.json()`, which replace a content type that the method set.
+  if (typeof result === "string" || result instanceof ReadableStream) return c.body(result);
   const loss = findLoss(result, 0);
   if (loss !== undefined) {
     throw new DurableError(
@@ -27,7 +30,10 @@ export function respond(c: Context, result: unknown, where: () => string): Respo
       `${where()}: \`result${loss.path}\` is ${loss.what}, which JSON cannot hold. Return plain data, as \`[...set]\` or \`String(bigint)\`.`,
     );
   }
-  return c.json(result as object);
+  const response = c.body(JSON.stringify(result));
+  const { headers } = response;
+  if (headers.get("content-type") === TEXT_TYPE) headers.set("content-type", "application/json");
+  return response;
 }
 
 /** The first part of a value that JSON would drop or turn into something else. */

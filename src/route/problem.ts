@@ -64,7 +64,7 @@ export class Refusal extends Error {
 export function refuse(error: unknown): Response {
   if (error instanceof Refusal) return problem(error.status, error.members);
   if (isHttpException(error)) {
-    if (error.res !== undefined) return error.getResponse();
+    if (error.res instanceof Response) return error.getResponse();
     if (error.status < 500) return problem(error.status, error.message === "" ? {} : { detail: error.message });
   }
   console.error(error);
@@ -74,5 +74,7 @@ export function refuse(error: unknown): Response {
 
 /** Known by its shape, as Hono itself does it: an application may carry a second copy of Hono. */
 function isHttpException(error: unknown): error is HTTPException {
-  return error instanceof Error && "getResponse" in error;
+  if (!(error instanceof Error)) return false;
+  const { getResponse, status } = error as Partial<HTTPException>;
+  return typeof getResponse === "function" && Number.isInteger(status) && status! >= 400 && status! < 600;
 }
