@@ -74,6 +74,12 @@ export interface Issue {
 
 /** Quotes a value for a message, cut to a readable length. */
 export function quote(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  let text: string;
+  try {
+    text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  } catch {
+    // An object without prototype, as a route's input is one, makes no string.
+    text = typeof value;
+  }
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

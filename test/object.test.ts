@@ -99,7 +99,7 @@ describe("Object.from(namespace)", () => {
 
 describe("what Object.from refuses, at once", () => {
   it("a missing binding, with the lines for wrangler.toml", () => {
-    for (const missing of [undefined, null, 5, "COUNTER", {}, () => undefined]) {
+    for (const missing of [undefined, null, 5, "COUNTER", {}, Object.create(null), () => undefined]) {
       const error = thrownBy(() => Object.from(missing as never));
       expect(error.code).toBe("missing-binding");
       expect(error.message).toContain('[exports.Counter]\ntype = "durable-object"\nstorage = "sqlite"');
@@ -118,6 +118,7 @@ describe("what Object.from refuses, at once", () => {
       [null, "is no string"],
       [5, "is no string"],
       [Symbol("x"), "is no string"],
+      [Object.create(null), "The name object is no string"],
       ["a\ud800b", "lone surrogate"],
       ["x".repeat(1_025), "over 1024 bytes"],
       ["€".repeat(342), "over 1024 bytes"],
@@ -141,6 +142,7 @@ describe("what Object.from refuses, at once", () => {
       "zz",
       "0".repeat(64),
       undefined,
+      Object.create(null) as string,
       env.PROBE.idFromName("x"),
       env.PROBE.idFromName("x").toString(),
     ]) {
