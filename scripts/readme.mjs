@@ -23,14 +23,22 @@ const tsconfig = {
   exclude: ["vitest.config.ts"],
 };
 
-/** Writes the files, with the types that `wrangler types` would write. */
-export function extractReadme() {
+/**
+ * Writes the files, of which `own` take the place of the README's, and gives the packages that the README
+ * says to install, as `name@version`.
+ */
+export function extractProject(folder, own = {}) {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const shown = Object.fromEntries([...readme.matchAll(FENCE)].map(([, name, text]) => [name, text]));
   mkdirSync(folder, { recursive: true });
-  for (const [, name, text] of readFileSync(join(root, "README.md"), "utf8").matchAll(FENCE)) {
-    writeFileSync(join(folder, name), text);
-  }
-  writeFileSync(join(folder, "env.d.ts"), env);
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(tsconfig));
+  for (const [name, text] of Object.entries({ ...shown, ...own })) writeFileSync(join(folder, name), text);
+  const [, install] = /^```sh install\n(.*?)^```$/ms.exec(readme);
+  return install.split(/\s+/).filter((word) => /.@|^durable-base$/.test(word));
+}
+
+/** Writes the files for `src/` in place of the package, with the types that `wrangler types` would write. */
+export function extractReadme() {
+  extractProject(folder, { "env.d.ts": env, "tsconfig.json": JSON.stringify(tsconfig) });
 }
 
 if (import.meta.main) extractReadme();

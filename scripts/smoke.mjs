@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { quiet } from "./quiet.mjs";
+import { extractProject } from "./readme.mjs";
 import { start } from "./runtime.mjs";
 
 const run = promisify(execFile);
@@ -18,18 +19,14 @@ const root = resolve(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-smoke-"));
 let passed = 0;
 let failed = 0;
+let filename;
 
 try {
   const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
     cwd: root,
   });
-  const [{ filename }] = JSON.parse(stdout);
-  writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
-  // The user's own tools, which are no part of the package, come from here.
-  const tools = ["@cloudflare/workers-types", "esbuild"].map((name) => join(root, "node_modules", name));
-  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", `./${filename}`, ...tools], {
-    cwd: folder,
-  });
+  [{ filename }] = JSON.parse(stdout);
+  await install(folder, filename, ["@cloudflare/workers-types", "esbuild"]);
 
   await check("durable-base/vite lowers a decorator", () => vite());
   for (const dialect of ["standard", "legacy"]) {
@@ -43,6 +40,16 @@ try {
       await check(`${dialect}: ${main} is bundled by wrangler and runs`, () => bundleAndCall(project, main));
     }
   }
+
+  const project = join(folder, "readme");
+  const named = extractProject(project);
+  await check("README: what it says to install is there, in these versions", () => readmeInstall(project, named));
+  await check("README: its project typechecks", async () => {
+    await tool("wrangler", ["types"], project);
+    await tool("tsc", [], project);
+  });
+  await check("README: its tests pass", () => tool("vitest", ["run"], project));
+  await check("README: its Worker is bundled by wrangler and runs", () => bundleAndRead(project));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -58,6 +65,36 @@ async function check(name, body) {
     failed++;
     console.log(`FAIL ${name}\n${error.stdout ?? ""}${error.stderr ?? ""}${error.stack}`);
   }
+}
+
+/** Installs the tarball; the user's own tools, which are no part of the package, come from here. */
+async function install(project, tarball, tools) {
+  writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }');
+  const links = tools.map((name) => join(root, "node_modules", name));
+  await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", join(folder, tarball), ...links], {
+    cwd: project,
+  });
+}
+
+async function readmeInstall(project, named) {
+  const tools = [];
+  for (const [, name, version] of named.map((word) => /^(.+?)(?:@([\d.]+))?$/.exec(word))) {
+    if (name === "durable-base") continue;
+    tools.push(name);
+    const { version: ours } = JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8"));
+    assert.ok(ours.startsWith(`${version}.`), `the README says ${name}@${version}, the tests run ${ours}`);
+  }
+  assert.ok(named.includes("durable-base"));
+  await install(project, filename, tools);
+}
+
+async function bundleAndRead(project) {
+  await tool("wrangler", ["deploy", "--dry-run", "--outdir", "out"], project);
+  const script = readFileSync(join(project, "out/worker.js"), "utf8");
+  await whileRunning({ script, objects: { COUNTER: "Counter" } }, async (runtime) => {
+    assert.deepEqual(await call(runtime, "POST", "/counters/a/increment", { by: 2 }), [200, 2]);
+    assert.deepEqual(await call(runtime, "GET", "/total?names=a,b"), [200, 2]);
+  });
 }
 
 async function vite() {
