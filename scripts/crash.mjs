@@ -7,18 +7,19 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readOptions, wholeNumber } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
 const WORKERS = 8;
 const COUNTERS = ["a", "b", "c"];
 const LONGEST_LOAD = 600;
 
-const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "20" }, seed: { type: "string", default: `${Date.now() % 1e6}` } },
+const values = readOptions({
+  rounds: { type: "string", default: "20" },
+  seed: { type: "string", default: `${Date.now() % 1e6}` },
 });
-const rounds = Number(values.rounds);
-const random = mulberry32(Number(values.seed));
+const rounds = wholeNumber("rounds", values.rounds);
+const random = mulberry32(wholeNumber("seed", values.seed, { least: 0 }));
 
 const script = await bundle("test/crash/worker.ts");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-crash-"));

@@ -4,13 +4,13 @@
  * `PORT=3000 npm start` or `npm start -- --port 3000` choose another port. State lives in
  * `.wrangler/state` and is there again at the next start; delete the folder to begin anew.
  */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { parseArgs } from "node:util";
+import { fail, readOptions } from "./options.mjs";
 import { quiet } from "./quiet.mjs";
 
-const { values } = parseArgs({ options: { port: { type: "string", default: process.env.PORT ?? "8787" } } });
+const values = readOptions({ port: { type: "string", default: process.env.PORT ?? "8787" } });
 const port = Number(values.port);
 if (!Number.isInteger(port) || port < 1 || port > 65_535) {
   fail(`"${values.port}" is no port: give a number from 1 to 65535.`);
@@ -32,14 +32,32 @@ const wrangler = spawn("wrangler", ["dev", "--local", "--port", `${port}`, "--in
 process.on("SIGINT", () => wrangler.kill("SIGINT"));
 process.on("SIGTERM", () => wrangler.kill("SIGTERM"));
 
-// `kill` on npm ends npm and its shell but not us: without a parent, stop too, and free the port.
+// `kill` on npm ends npm and its shell but not us, `kill -9` not even the shell: without one of them, stop too,
+// and free the port.
 const parent = process.ppid;
-setInterval(() => process.ppid === parent || wrangler.kill("SIGTERM"), 250).unref();
+const npm = npmAbove(parent);
+setInterval(() => (process.ppid === parent && isAlive(npm)) || wrangler.kill("SIGTERM"), 250).unref();
 
 const [code] = await once(wrangler, "exit");
 process.exitCode = code ?? 0;
 
-function fail(message) {
-  console.error(message);
-  process.exit(1);
+/** The npm that started the shell `pid`; `pid` itself where it is no shell, or we were not started by npm. */
+function npmAbove(pid) {
+  if (process.env.npm_lifecycle_event === undefined) return pid;
+  try {
+    const [above, command] = execFileSync("ps", ["-o", "ppid=,comm=", "-p", `${pid}`], { encoding: "utf8" })
+      .trim()
+      .split(/\s+/);
+    return command.endsWith("sh") ? Number(above) : pid;
+  } catch {
+    return pid;
+  }
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }

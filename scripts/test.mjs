@@ -1,5 +1,6 @@
 /**
- * `npm test`: every check, two at a time, one line each; `npm test -- lint build` runs only those.
+ * `npm test`: every check, two at a time, one line each; `npm test -- lint build` runs only those, and what
+ * they need.
  *
  * Prints the whole output of a step that failed, and `N passed, N failed` at the end: vitest's tests and
  * those that a step counts in such a line of its own, one for any other step.
@@ -34,6 +35,7 @@ const steps = [
   { name: "attw", command: "attw --pack . --profile esm-only", after: "build" },
   { name: "knip", command: "knip", after: "build" },
   { name: "tsc-matrix", command: "node scripts/tsc-matrix.mjs", after: "build" },
+  { name: "commands", command: "node scripts/commands.mjs" },
   { name: "size", command: "node scripts/size.mjs --check" },
   { name: "crash", command: "node scripts/crash.mjs --rounds 20" },
 ];
@@ -45,7 +47,8 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 
-const waiting = steps.filter(({ name }) => only.length === 0 || only.includes(name));
+const needed = new Set(only.flatMap((name) => [name, steps.find((step) => step.name === name).after]));
+const waiting = steps.filter(({ name }) => only.length === 0 || needed.has(name));
 const running = new Map();
 const children = new Set();
 const total = { passed: 0, failed: 0 };
@@ -85,7 +88,8 @@ async function run(step) {
 
 function execute(command) {
   return new Promise((done) => {
-    const env = { ...process.env, ...quiet };
+    // Packing would build `dist/` anew while another step reads it.
+    const env = { ...process.env, ...quiet, npm_config_ignore_scripts: "true" };
     // A group of its own, so that a step that hangs ends with everything it started.
     const child = spawn(command, { shell: true, detached: true, stdio: ["ignore", "pipe", "pipe"], env });
     let output = "";

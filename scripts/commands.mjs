@@ -1,0 +1,64 @@
+/** The commands of package.json as a user types them: mistakes get one line, and `npm start` ends with npm. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+
+const mistakes = {
+  "crash.mjs --rounds 0": "--rounds",
+  "crash.mjs --rounds many": "--rounds",
+  "crash.mjs --seed -1": "--seed",
+  "model.mjs --runs 1.5": "--runs",
+  "start.mjs --port 0": "port",
+  "start.mjs --prot 80": "--prot",
+  "start.mjs 80": "80",
+  "test.mjs nothing": "nothing",
+};
+let passed = 0;
+let failed = 0;
+
+for (const [line, named] of Object.entries(mistakes)) {
+  const [script, ...args] = line.split(" ");
+  const { status, stderr } = spawnSync("node", [`scripts/${script}`, ...args], { encoding: "utf8" });
+  check(line, status === 1 && stderr.includes(named) && stderr.trim().split("\n").length === 1, stderr);
+}
+
+const port = await freePort();
+const npm = spawn("npm", ["start", "--", "--port", `${port}`], { stdio: "ignore" });
+const hasStarted = await eventually(isServed);
+npm.kill("SIGKILL");
+check("npm start serves", hasStarted);
+check("npm start ends when npm is killed", await eventually(async () => !(await isServed())));
+
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function check(name, isRight, output = "") {
+  if (isRight) passed++;
+  else failed++;
+  console.log(`${isRight ? "ok" : "FAIL"} ${name}${isRight ? "" : `\n${output}`}`);
+}
+
+async function isServed() {
+  try {
+    return (await fetch(`http://localhost:${port}/nowhere`)).status === 404;
+  } catch {
+    return false;
+  }
+}
+
+/** Asks for up to 30 s. */
+async function eventually(isTrue) {
+  for (let i = 0; i < 150; i++) {
+    if (await isTrue()) return true;
+    await new Promise((done) => setTimeout(done, 200));
+  }
+  return false;
+}
+
+async function freePort() {
+  const server = createServer();
+  await once(server.listen(0, "localhost"), "listening");
+  const { port } = server.address();
+  await once(server.close(), "close");
+  return port;
+}
