@@ -17,6 +17,18 @@ import { start } from "./runtime.mjs";
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-smoke-"));
+const lowerings = {
+  "lowers a decorator": { id: "decorated.ts" },
+  "lowers a file that is not on disk": { id: "virtual.ts" },
+  "takes the dialect of the file's folder": {
+    id: "test/fixtures/legacy/base.ts",
+    at: root,
+    helper: "__decorateClass(",
+  },
+  "lowers a virtual module": { id: "\0virtual:decorated.ts?v=1" },
+  "takes a global `include`": { id: "included.ts", include: /\.ts$/g },
+  "leaves other files alone": { id: "plain.js", isLowered: false },
+};
 let passed = 0;
 let failed = 0;
 let filename;
@@ -28,7 +40,9 @@ try {
   [{ filename }] = JSON.parse(stdout);
   await install(folder, filename, ["@cloudflare/workers-types", "esbuild"]);
 
-  await check("durable-base/vite lowers a decorator", () => vite());
+  for (const [name, options] of Object.entries(lowerings)) {
+    await check(`durable-base/vite ${name}`, () => vite(options));
+  }
   for (const dialect of ["standard", "legacy"]) {
     const project = join(folder, dialect);
     mkdirSync(project);
@@ -97,16 +111,19 @@ async function bundleAndRead(project) {
   });
 }
 
-async function vite() {
-  const file = join(folder, "decorated.ts");
-  const code = "const d = (v: unknown, c: unknown) => {};\nexport class A { @d accessor x = 1; }";
-  writeFileSync(file, code);
+async function vite({ id, at = folder, include, helper = "__decorateElement(", isLowered = true }) {
+  // A virtual module's name is no path.
+  const file = id.startsWith("\0") ? id : join(at, id);
+  const code = `const d: any = () => {};\nexport class A { @d ${at === root ? "" : "accessor "}x = 1; }`;
+  if (at === folder && !id.includes("virtual")) writeFileSync(file.split("?")[0], code);
+  // Twice, since a global expression remembers where it ended.
   const script = `import { decorators } from "durable-base/vite";
-    console.log((await decorators().transform(${JSON.stringify(code)}, ${JSON.stringify(file)})).code);`;
+    const { transform } = decorators(${include === undefined ? "" : `{ include: ${include} }`});
+    for (const _ of [1, 2]) console.log((await transform(${JSON.stringify(code)}, ${JSON.stringify(file)}))?.code);`;
   writeFileSync(join(folder, "vite.mjs"), script);
   const { stdout } = await run("node", ["vite.mjs"], { cwd: folder });
   assert.doesNotMatch(stdout, /@d/);
-  assert.match(stdout, /class A/);
+  assert.equal(stdout.split(helper).length - 1, isLowered ? 2 : 0);
 }
 
 async function bundleAndCall(project, main) {

@@ -26,10 +26,14 @@ export interface DecoratorsPlugin {
 const TYPESCRIPT = /^(?!.*\/node_modules\/).*\.[cm]?tsx?$/;
 const DECORATOR = /(^|[\s;{(])@[\w(]/m;
 
+/** Marks the question to esbuild whether a file is on disk. */
+const onDisk = {};
+
 /**
  * Makes decorators work under vite and vitest; goes before `cloudflareTest()` in the list of plugins.
  *
- * Standard or legacy is decided by `experimentalDecorators` of the nearest `tsconfig.json`. Needs
+ * Standard or legacy is decided by `experimentalDecorators` of the nearest `tsconfig.json`; a virtual module,
+ * which is on no disk, is standard unless `tsconfig` says otherwise. Needs
  * `esbuild`, an optional peer dependency, and runs in Node only.
  *
  * @example
@@ -45,15 +49,23 @@ export function decorators(options: DecoratorsOptions = {}): DecoratorsPlugin {
     enforce: "pre",
     async transform(code, id) {
       const [file = id] = id.split("?");
-      if (!include.test(file) || !DECORATOR.test(code)) return undefined;
+      // Not `test`, which goes on where a global expression last ended.
+      if (file.search(include) === -1 || !DECORATOR.test(code)) return undefined;
       const result = await build({
         // An entry point, not stdin: esbuild looks for the nearest tsconfig.json of files only.
         entryPoints: [file],
         plugins: [
           {
             name: "contents",
-            setup: ({ onLoad }) =>
-              onLoad({ filter: /.*/ }, () => ({ contents: code, loader: file.endsWith("x") ? "tsx" : "ts" })),
+            setup({ resolve, onResolve, onLoad }) {
+              // A virtual module is on no disk. Files are left to esbuild, which forgets their tsconfig otherwise.
+              onResolve({ filter: /.*/ }, async ({ path, kind, resolveDir, pluginData }) => {
+                if (pluginData === onDisk) return undefined;
+                const { errors } = await resolve(path, { kind, resolveDir, pluginData: onDisk });
+                return errors.length === 0 ? undefined : { path, namespace: "virtual" };
+              });
+              onLoad({ filter: /.*/ }, () => ({ contents: code, loader: file.endsWith("x") ? "tsx" : "ts" }));
+            },
           },
         ],
         bundle: false,
