@@ -39,7 +39,7 @@ export type HiddenMember =
  * and so are getters, which TypeScript cannot tell from fields; so are the members of the base classes.
  * The context parameter of a routed method is the router's to give, so it is left out too. A function or
  * `RpcTarget` as result arrives as a stub, whose methods can be called before the promise has settled.
- * A result that cannot cross, such as a generator, makes the method {@link NotTransferable}.
+ * A parameter or result that cannot cross, such as a generator or symbol, makes the method {@link NotTransferable}.
  *
  * @example
  * ```ts
@@ -71,7 +71,8 @@ export type Handle<T> = Stub<T> & {
 };
 
 /**
- * Stands in a {@link Stub} for a method whose result cannot cross an RPC call; calling it is a type error.
+ * Stands in a {@link Stub} for a method of which a parameter or result cannot cross an RPC call; calling it is a
+ * type error.
  *
  * @example
  * ```ts
@@ -94,13 +95,15 @@ type IsMethod<Member> = unknown extends Member ? false : Member extends AnyFunct
 
 /** A function as it looks from the other side of an RPC call. */
 type Remote<F> = F extends (...args: infer Args) => infer Result
-  ? Has<Awaited<Result>, Uncrossable> extends true
+  ? Has<Awaited<Result>, Iterating> extends true
     ? NotTransferable<"a generator or iterator cannot cross an RPC call: return an array or a ReadableStream">
-    : AcceptsContext<Args> extends true
-      ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
-      : [Result, Has<Result, Promise<unknown>>, Has<Awaited<Result>, Live>] extends [Promise<unknown>, true, false]
-        ? F
-        : (...args: Args) => Answer<Awaited<Result>>
+    : true extends Has<Awaited<Result>, Uncloneable> | Wants<Args, Iterating | Uncloneable>
+      ? NotTransferable<"a symbol, WeakMap, WeakSet or iterator cannot cross an RPC call: pass and return plain data">
+      : AcceptsContext<Args> extends true
+        ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
+        : [Result, Has<Result, Promise<unknown>>, Has<Awaited<Result>, Live>] extends [Promise<unknown>, true, false]
+          ? F
+          : (...args: Args) => Answer<Awaited<Result>>
   : F;
 
 /** A promise of a result; of a live one also its members, so that calls can be pipelined. */
@@ -118,7 +121,21 @@ type Received<Value> = Value extends AnyFunction
     ? Methods<Value, LocalMember> & Disposable
     : Value;
 
-type Uncrossable = Iterator<unknown, unknown, never> | AsyncIterator<unknown, unknown, never>;
+type Iterating = Iterator<unknown, unknown, never> | AsyncIterator<unknown, unknown, never>;
+
+/** A Map or Set has the shape of a weak one too, but a size. */
+type Uncloneable = symbol | ((WeakMap<WeakKey, unknown> | WeakSet<WeakKey>) & { readonly size?: never });
+
+/** Tells whether some parameter takes nothing but a `Kind`. */
+type Wants<Args extends readonly unknown[], Kind> = {
+  [I in keyof Args]: 0 extends 1 & Args[I]
+    ? false
+    : [NonNullable<Args[I]>] extends [never]
+      ? false
+      : [NonNullable<Args[I]>] extends [Kind]
+        ? true
+        : false;
+}[number];
 
 /** Tells whether some part of the union `Value` is a `Kind`; `any` is taken for data. */
 type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;

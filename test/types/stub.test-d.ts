@@ -98,6 +98,30 @@ class Everything extends DurableBase<{ SECRET: string }> {
   entries(): MapIterator<[string, number]> {
     return this.plain.entries();
   }
+  symbol(): symbol {
+    return Symbol.iterator;
+  }
+  async weakly(): Promise<WeakMap<Todo, number> | undefined> {
+    return undefined;
+  }
+  weakSet(): WeakSet<Todo> {
+    return new WeakSet();
+  }
+  takesSymbol(by: number, key: symbol): number {
+    return by + String(key).length;
+  }
+  takesWeak(seen?: WeakSet<Todo>): boolean {
+    return seen !== undefined;
+  }
+  takesIterator(values: Iterator<string>): void {
+    values.next();
+  }
+  takesKey(key: PropertyKey): string {
+    return String(key);
+  }
+  strongOnes(byTodo: Map<Todo, Todo>, seen?: Set<Todo>): Set<Todo> {
+    return seen ?? new Set(byTodo.keys());
+  }
   override toString(): string {
     return "only on its own side";
   }
@@ -184,6 +208,15 @@ expectTypeOf((await stub.lampOrNot())?.light).toEqualTypeOf<((by: number) => Pro
 // What cannot cross says so.
 expectTypeOf(stub.generate).toExtend<NotTransferable<string>>();
 expectTypeOf(stub.entries).toExtend<NotTransferable<string>>();
+expectTypeOf(stub.symbol).toExtend<NotTransferable<string>>();
+expectTypeOf(stub.weakly).toExtend<NotTransferable<string>>();
+expectTypeOf(stub.weakSet).toExtend<NotTransferable<string>>();
+expectTypeOf(stub.takesSymbol).toExtend<NotTransferable<string>>();
+expectTypeOf(stub.takesWeak).toExtend<NotTransferable<string>>();
+expectTypeOf(stub.takesIterator).toExtend<NotTransferable<string>>();
+// What can cross in part stays callable, and Maps and Sets of objects are no weak ones.
+expectTypeOf(stub.takesKey).toEqualTypeOf<(key: PropertyKey) => Promise<string>>();
+expectTypeOf(stub.strongOnes).toEqualTypeOf<(byTodo: Map<Todo, Todo>, seen?: Set<Todo>) => Promise<Set<Todo>>>();
 // @ts-expect-error -- This expression is not callable: a generator or iterator cannot cross an RPC call
 stub.generate();
 
@@ -214,9 +247,17 @@ expectTypeOf<keyof Stub<Everything>>().toEqualTypeOf<
   | "routedLater"
   | "routedOptional"
   | "stream"
+  | "strongOnes"
+  | "symbol"
+  | "takesIterator"
+  | "takesKey"
+  | "takesSymbol"
+  | "takesWeak"
   | "todos"
   | "union"
   | "unknownValue"
+  | "weakly"
+  | "weakSet"
 >();
 expectTypeOf<keyof Handle<Everything>>().toEqualTypeOf<keyof Stub<Everything> | "id" | "name">();
 expectTypeOf<keyof Stub<DurableBase>>().toEqualTypeOf<"fetch">();
