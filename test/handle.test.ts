@@ -245,6 +245,13 @@ describe("arguments of a handle's calls", () => {
     });
   });
 
+  it("of native stubs and of pipelined calls are not, as the docs say", async () => {
+    await peer("sender").fill();
+    // The item, its snapshot, its tags, the Map, the Date: a live stub answers `typeof` with "function".
+    const kinds = ["function", "object", "DataCloneError", "DataCloneError", "Date"];
+    expect(await peer("sender").relayBare("receiver")).toEqual([...kinds, ...kinds]);
+  });
+
   it("are refused by the platform when they cannot cross", async () => {
     const handle = peer("refused");
     expect((await errorOf(() => handle.echo(Symbol("x")))).name).toBe("DataCloneError");
