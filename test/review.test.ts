@@ -260,11 +260,11 @@ describe("containers", () => {
 describe("entries", () => {
   it("write what changed when the result's `then` throws", async () => {
     const stub = fresh();
-    const result = {
-      get then(): never {
+    const result = Object.defineProperty({}, "then", {
+      get(): never {
         throw new Error("then");
       },
-    };
+    });
     expect(
       await codeOf(() =>
         inside(stub, (self) => {

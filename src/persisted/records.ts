@@ -164,10 +164,10 @@ const arrayMethods = {
         ? node.raw.slice().sort((a, b) => compare(node.give(a), node.give(b)))
         : node.raw.slice().sort(compare);
     node.touch();
-    for (let i = 0; i < sorted.length; i++) {
-      if (i in sorted) node.raw[i] = sorted[i];
-      else delete node.raw[i];
-    }
+    // Emptied first, so that holes come back as holes, at the end.
+    node.raw.length = 0;
+    node.raw.length = sorted.length;
+    sorted.forEach((item, i) => (node.raw[i] = item));
     return this;
   },
   reverse(this: unknown[]): unknown[] {

@@ -47,9 +47,11 @@ function sizeOfObject(value: object): number {
     bytes += 16 + value.byteLength;
   } else if (value instanceof RegExp) {
     bytes += sizeOfString(value.source);
-  } else if (value instanceof Error) {
-    bytes += sizeOfString(value.message) + sizeOfString(value.stack ?? "") + sizeOf({ ...value, cause: value.cause });
   } else {
+    if (value instanceof Error) {
+      bytes += sizeOfString(value.message) + sizeOfString(value.stack ?? "");
+      bytes += sizeOf(value.cause) + sizeOf((value as Partial<AggregateError>).errors);
+    }
     for (const key of Object.keys(value)) bytes += sizeOfString(key) + sizeOf((value as Record<string, unknown>)[key]);
   }
   return bytes;
