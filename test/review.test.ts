@@ -260,6 +260,7 @@ describe("containers", () => {
 describe("entries", () => {
   it("write what changed when the result's `then` throws", async () => {
     const stub = fresh();
+    // oxlint-disable-next-line unicorn/no-thenable -- what goes wrong here is the subject
     const result = Object.defineProperty({}, "then", {
       get(): never {
         throw new Error("then");
