@@ -56,9 +56,8 @@ export interface Level {
   engine: ((plan: Plan) => HttpEngine) | undefined;
 }
 
-/** A class as the library handles it. */
-// oxlint-disable-next-line typescript/no-explicit-any -- `any` is the only parameter list every constructor fits
-export type AnyClass = abstract new (...args: any[]) => object;
+/** A class as the library handles it: `never` is the parameter list that every constructor fits. */
+export type AnyClass = abstract new (...args: never[]) => object;
 
 const LEVEL = Symbol.for("durable-base.level");
 const KEY = "durable-base:plan";

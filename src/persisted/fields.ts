@@ -8,11 +8,11 @@ import type { Plan } from "../plan.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { MAX_ROW, sizeOf } from "../storage/size.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
-import { copyIn, isSmall, type Site } from "./copy.ts";
+import { copyIn, isSmall } from "./copy.ts";
+import { changedInConstructor, Field, Place, staleValue, type Keeper } from "./field.ts";
 import { emptyRecord, fieldKey, readRecord, RECORD_KEY, sharesRecord, type StoredRecord } from "./layout.ts";
-import { detach, isSame, type Leaf, type Node, type Root } from "./node.ts";
+import { isSame, type Leaf } from "./node.ts";
 import { joinTransactions } from "./transactions.ts";
-import { track } from "./tree.ts";
 
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
 export const FIELDS: unique symbol = Symbol("durable-base.fields");
@@ -21,7 +21,7 @@ export const FIELDS: unique symbol = Symbol("durable-base.fields");
 const NOT_HERE = {};
 
 /** The fields of one object. */
-export class Fields {
+export class Fields implements Keeper {
   readonly #owner: Owner;
   readonly #ctx: DurableObjectState;
   readonly #className: string;
@@ -296,85 +296,6 @@ export class Fields {
     this.#record = record;
     this.#isComplete = true;
   }
-}
-
-/** Where a field's value as a whole goes. */
-class Place implements Site {
-  readonly name: string;
-  readonly #className: string;
-
-  constructor(className: string, name: string) {
-    this.#className = className;
-    this.name = name;
-  }
-
-  get field(): string {
-    return `${this.#className}.${this.name}`;
-  }
-
-  path(): PropertyKey[] {
-    return [];
-  }
-
-  depth(): number {
-    return 0;
-  }
-}
-
-/** One loaded field. */
-class Field extends Place implements Root {
-  raw: unknown;
-  isStored: boolean;
-  isStale = false;
-  readonly #fields: Fields;
-  #node: Node | undefined;
-
-  constructor(fields: Fields, className: string, name: string, raw: unknown, isStored: boolean) {
-    super(className, name);
-    this.#fields = fields;
-    this.raw = raw;
-    this.isStored = isStored;
-    this.#node = track(raw, this);
-  }
-
-  /** What reading the field gives. */
-  get value(): unknown {
-    return this.#node === undefined ? this.raw : this.#node.handOut();
-  }
-
-  replace(raw: unknown): void {
-    detach(this.raw);
-    this.raw = raw;
-    this.#node = track(raw, this);
-  }
-
-  change(): void {
-    this.#fields.change(this);
-  }
-
-  swap(_: object, fresh: object): void {
-    this.raw = fresh;
-    this.#node = track(fresh, this);
-    this.#fields.swapped(this);
-  }
-
-  watch(leaf: Leaf): void {
-    if (!this.isStale) this.#fields.watch(leaf);
-  }
-}
-
-function changedInConstructor(field: string): DurableError {
-  return new DurableError(
-    "changed-in-constructor",
-    `${field} was changed inside in the constructor, where only assigning (a default) is possible. Move it to onStart: \`onStart() { … }\`.`,
-  );
-}
-
-function staleValue({ field, name }: Field): DurableError {
-  return new DurableError(
-    "stale-value",
-    `A value of ${field} from before a failed write was changed. Read it again: \`this.${name}\`.`,
-  );
 }
 
 function tooLarge(what: string, bytes: number): DurableError {
