@@ -9,6 +9,7 @@ type AnyMap = Map<unknown, unknown>;
 type AnySet = Set<unknown>;
 type Keyed = AnyMap | AnySet;
 
+/** A Map or Set. */
 export class KeyedNode<T extends Keyed = Keyed> extends ContainerNode<T> {
   readonly #methods: object;
   /** For an object that was passed to `add` or `set` as key: the copy that is held in its place. */

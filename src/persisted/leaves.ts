@@ -35,6 +35,7 @@ abstract class LeafNode extends Node implements Leaf {
   }
 }
 
+/** A Date, handed out as a {@link TrackedDate} that follows it. */
 export class DateNode extends LeafNode {
   declare readonly raw: Date;
   readonly outward: Date;

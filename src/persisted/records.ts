@@ -78,6 +78,7 @@ export class ObjectNode<T extends object = object> extends ContainerNode<T> {
   }
 }
 
+/** An array: its methods that move elements are its own, so that a held reference goes along. */
 export class ArrayNode extends ObjectNode<unknown[]> {
   override get(target: unknown[], key: PropertyKey, receiver: unknown): unknown {
     const value: unknown = Reflect.get(target, key, receiver);
