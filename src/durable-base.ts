@@ -164,6 +164,7 @@ class Life implements Owner {
   running: Scope | undefined;
   refusal: (() => DurableError | undefined) | undefined;
   readonly #self: DurableBase<unknown>;
+  isStarting = false;
   #isReady = false;
   #defect: DurableError | undefined;
   #starting: Promise<void> | undefined;
@@ -175,8 +176,11 @@ class Life implements Owner {
     lives.set(self, this);
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
     void Promise.resolve().then(() => {
-      this.#defect = this.fields.endConstruction();
-      this.isConstructing = false;
+      try {
+        this.#defect = this.fields.endConstruction();
+      } finally {
+        this.isConstructing = false;
+      }
     });
   }
 
@@ -191,21 +195,29 @@ class Life implements Owner {
   #begin(): Promise<void> | undefined {
     if (this.#defect !== undefined) throw this.#defect;
     this.shape.verify(this.#self);
-    const onStart = this.#self.onStart;
-    const result = onStart === undefined ? undefined : run(this, onStart, this.#self, []);
+    this.isStarting = true;
+    let result: unknown;
+    try {
+      const { onStart } = this.#self;
+      result = onStart === undefined ? undefined : run(this, onStart, this.#self, []);
+    } finally {
+      this.isStarting = result instanceof Promise;
+    }
     if (!(result instanceof Promise)) {
       this.#isReady = true;
       return undefined;
     }
-    return bounded(result, this.#self.constructor.name).then(
-      () => {
-        this.#isReady = true;
-      },
-      (error: unknown) => {
-        this.#starting = undefined;
-        throw error;
-      },
-    );
+    return bounded(result, this.#self.constructor.name)
+      .then(
+        () => {
+          this.#isReady = true;
+        },
+        (error: unknown) => {
+          this.#starting = undefined;
+          throw error;
+        },
+      )
+      .finally(() => (this.isStarting = false));
   }
 }
 

@@ -22,6 +22,8 @@ export interface Owner {
   readonly targetClass: abstract new () => object;
   /** Asked before each change of a field: why the running code may change nothing any more. Set when it is needed. */
   refusal: (() => DurableError | undefined) | undefined;
+  /** True while `onStart` runs: what it handed to other objects may be called back without waiting for its end. */
+  readonly isStarting: boolean;
   /** Undefined once the object has started; before, a promise of that. */
   start(): Promise<void> | undefined;
   /**
@@ -49,6 +51,8 @@ type Method = (this: unknown, ...args: unknown[]) => unknown;
 const scopes = new AsyncLocalStorage<Scope>();
 const owners = new WeakMap<object, Owner>();
 const wrapped = new WeakSet<object>();
+/** The RpcTargets that entries handed out. */
+const handed = new WeakSet<object>();
 
 /** Names the owner of an object, so that calls of its wrapped methods become entries. */
 export function own(self: object, owner: Owner): void {
@@ -88,7 +92,7 @@ export function run(owner: Owner, method: Method, self: unknown, args: unknown[]
   try {
     // A closure, since each argument that is passed on by `run` itself takes workerd half a microsecond.
     result = scopes.run(scope, () =>
-      prepare === undefined ? method.apply(self, args) : prepared(prepare, method, self, args),
+      prepare === undefined ? Reflect.apply(method, self, args) : prepared(prepare, method, self, args),
     );
     isPending = isThenable(result);
   } catch (error) {
@@ -132,7 +136,9 @@ function gated(method: Method, prepare: Prepare | undefined): Method {
   const gate = function (this: object, ...args: unknown[]): unknown {
     const owner = owners.get(this);
     if (owner === undefined || owner.isConstructing || isInside(owner)) return method.apply(this, args);
-    return enter(owner, method, this, args, prepare);
+    return owner.isStarting && handed.has(this)
+      ? run(owner, method, this, args, prepare)
+      : enter(owner, method, this, args, prepare);
   };
   Object.defineProperty(gate, "name", { value: method.name });
   Object.defineProperty(gate, "length", { value: method.length });
@@ -146,34 +152,43 @@ function prepared(prepare: Prepare, method: Method, self: unknown, args: unknown
     : method.apply(self, ready);
 }
 
-/** Writes what changed and ends the scope; a failed write is the entry's error. */
+/** Ends the scope, after everything was written; a failed write is the entry's error. */
 function close(scope: Scope): void {
-  scope.owner.flush(scope);
   scope.isOpen = false;
   if (scope.failure !== undefined) throw scope.failure;
 }
 
-/**
- * Ends the scope of a method that threw, and gives the error for the caller: one tracked value in it, which
- * cannot be cloned, would cost it its code and all its other properties.
- */
-function fail(scope: Scope, error: unknown): unknown {
-  close(scope);
-  if (error instanceof Error && !Object.isFrozen(error)) {
-    for (const key of Object.hasOwn(error, "cause") ? [...Object.keys(error), "cause"] : Object.keys(error)) {
-      const value: unknown = Reflect.get(error, key);
-      const plain = snapshot(value);
-      if (plain !== value) Reflect.set(error, key, plain);
-    }
-  }
-  return error;
-}
-
 function leave(scope: Scope, result: unknown): unknown {
+  scope.owner.flush(scope);
   try {
     return handOut(scope.owner, result);
   } finally {
     close(scope);
+  }
+}
+
+/** Ends the scope of a method that threw, and gives the error for the caller. */
+function fail(scope: Scope, error: unknown): unknown {
+  scope.owner.flush(scope);
+  close(scope);
+  try {
+    freeError(error, new Set());
+  } catch {
+    // An error that cannot be walked (a Proxy, a list without end) goes out as it is: it says more than this one.
+  }
+  return error;
+}
+
+/** Puts copies in place of the tracked values in an error: one that cannot be cloned costs it all its properties. */
+function freeError(error: unknown, seen: Set<unknown>): void {
+  if (!(error instanceof Error) || seen.has(error)) return;
+  seen.add(error);
+  for (const key of new Set([...Object.keys(error), "cause", "errors"])) {
+    const property = Object.getOwnPropertyDescriptor(error, key);
+    if (property === undefined || !("value" in property)) continue;
+    const value: unknown = snapshot(property.value);
+    if (value !== property.value) Reflect.defineProperty(error, key, { ...property, value });
+    for (const part of Array.isArray(value) ? (value as unknown[]) : [value]) freeError(part, seen);
   }
 }
 
@@ -187,9 +202,12 @@ giveOutBy((value) => {
 function handOut(owner: Owner, result: unknown): unknown {
   return unwrap(result, (value) => {
     // A stub of another object is callable too, but no Function: it goes out as it is.
-    if (value instanceof Function) return (...args: never[]) => enter(owner, value as Method, undefined, args);
+    if (value instanceof Function) {
+      return (...args: never[]) => (owner.isStarting ? run : enter)(owner, value as Method, undefined, args);
+    }
     if (value instanceof owner.targetClass) {
       own(value, owner);
+      handed.add(value);
       wrapPrototypes(Object.getPrototypeOf(value) as object, owner.targetClass.prototype as object, () => undefined);
     } else if (isIterator(value)) {
       throw new DurableError(

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { DurableBase } from "../src/durable-base.ts";
 import { DurableError } from "../src/errors.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
-import { snapshot } from "../src/snapshot.ts";
+import { outgoing, snapshot } from "../src/snapshot.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { show } from "./model.ts";
 import { rowsOf } from "./persisted.cases.ts";
@@ -302,5 +302,164 @@ describe("entries", () => {
 
   it("refuse options that are not there yet", () => {
     expect(() => (Persisted as unknown as (options: object) => void)({ eager: true })).toThrow("no options yet");
+  });
+});
+
+/** Transfers bytes away, as a byte stream or `structuredClone` does. */
+const away = ({ buffer }: Uint8Array): unknown => structuredClone(buffer, { transfer: [buffer] });
+
+describe("a second look", () => {
+  it("stale bytes that are transferred away leave the new value alone", async () => {
+    const stub = fresh();
+    await inObject(stub, (self, storage) =>
+      self.run(async (things) => {
+        const { bytes } = things;
+        things.count = 1;
+        expect(() =>
+          storage.transactionSync(() => {
+            things.count++;
+            throw new Error("stop");
+          }),
+        ).toThrow("stop");
+        things.bytes = new Uint8Array([7, 8]);
+        await scheduler.wait(1);
+        away(bytes);
+        things.count = 3;
+      }),
+    );
+    expect(await agreed(stub, (self) => [self.bytes, self.count])).toBe("[Bytes(7,8),3]");
+  });
+
+  it("a rollback after bytes were changed gives the method's own error, and the entry goes on", async () => {
+    const stub = fresh();
+    await inObject(stub, (self, storage) =>
+      self.run((things) => {
+        expect(() =>
+          storage.transactionSync(() => {
+            things.bytes[0] = 9;
+            throw new Error("not enough");
+          }),
+        ).toThrow("not enough");
+        things.count = 5;
+      }),
+    );
+    expect(await agreed(stub, (self) => [self.bytes, self.count])).toBe("[Bytes(1,2,3),5]");
+  });
+
+  it("a walk that sends each of a Map's bytes away ends", async () => {
+    const stub = fresh();
+    await inside(stub, async (self) => {
+      self.any = new Map(["a", "b", "c"].map((key, i) => [key, new Uint8Array([i])]));
+      let steps = 0;
+      for (const bytes of (self.any as Map<string, Uint8Array>).values()) {
+        if (++steps > 3) break;
+        away(bytes);
+        await scheduler.wait(0);
+      }
+      expect(steps).toBe(3);
+    });
+    expect(await agreed(stub, (self) => self.any)).toBe('Map("a"=>Bytes(0),"b"=>Bytes(1),"c"=>Bytes(2))');
+  });
+
+  it("what onStart hands to another object can be called back before it ends", async () => {
+    class Calling extends DurableBase {
+      @Persisted() accessor n = 0;
+
+      override async onStart(): Promise<void> {
+        const sync = outgoing((by: number) => (this.n += by)) as (by: number) => unknown;
+        expect(await sync(1)).toBe(1);
+        await scheduler.wait(1);
+        const later = outgoing((by: number) => (this.n += by)) as (by: number) => unknown;
+        await later(5);
+      }
+
+      read(): number {
+        return this.n;
+      }
+    }
+    await runInDurableObject(fresh(), async (_, state) => {
+      const calling = new Calling(state, env);
+      await scheduler.wait(1);
+      expect(await calling.read()).toBe(6);
+    });
+  });
+
+  it("a transaction in the constructor writes no field", async () => {
+    class Base extends DurableBase {
+      @Persisted() accessor bytes = new Uint8Array([1, 2, 3]);
+
+      constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+        super(ctx, env);
+        this.bytes[0] = 9;
+        ctx.storage.transactionSync(() => ctx.storage.kv.put("own", 1));
+      }
+    }
+    class Sub extends Base {
+      @Persisted() accessor extra = 5;
+
+      read(): unknown {
+        return this.extra;
+      }
+    }
+    await runInDurableObject(fresh(), async (_, state) => {
+      const sub = new Sub(state, env);
+      await scheduler.wait(1);
+      expect([...state.storage.kv.list()]).toEqual([["own", 1]]);
+      expect(await codeOf(() => sub.read())).toBe("changed-in-constructor");
+    });
+  });
+
+  it("a thrown error is freed of tracked values at any depth, and never replaced", async () => {
+    const stub = fresh();
+    const thrown = (make: (self: AccessorThings) => unknown): Promise<unknown> =>
+      inside(stub, (self) => {
+        throw make(self);
+      }).catch((reason: unknown) => reason);
+    const inner = (self: AccessorThings): Error => Object.assign(new Error("inner"), { item: self.tree });
+    const nested = await thrown((self) => new Error("outer", { cause: inner(self) }));
+    expect(structuredClone((nested as Error).cause)).toMatchObject({ message: "inner", item: { a: { b: { n: 1 } } } });
+    const many = await thrown((self) => new AggregateError([self.tree.a, inner(self)], "many"));
+    expect(structuredClone((many as AggregateError).errors)).toMatchObject([{ b: { n: 1 } }, { message: "inner" }]);
+    const getter = Object.defineProperty(new Error("mine"), "odd", {
+      enumerable: true,
+      get: () => {
+        throw new Error("getter");
+      },
+    });
+    expect(await thrown(() => getter)).toBe(getter);
+  });
+
+  it("bytes that were transferred away read as they were, at once", async () => {
+    const stub = fresh();
+    const bytes = await inside(stub, (self) => {
+      away(self.bytes);
+      expect([...self.bytes]).toEqual([1, 2, 3]);
+      away(self.bytes);
+      return self.bytes;
+    });
+    expect(show(bytes)).toBe("Bytes(1,2,3)");
+    const view = new DataView(new ArrayBuffer(2));
+    structuredClone(view.buffer, { transfer: [view.buffer] });
+    expect(await codeOf(() => inside(stub, (self) => (self.any = view)))).toBe("not-persistable");
+  });
+
+  it("bytes first read through a stale container fail their entry when they are changed", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = { b: new Uint8Array([1]) }));
+    const code = await codeOf(() =>
+      inObject(stub, (self, storage) =>
+        self.run((things) => {
+          const held = things.any as { b: Uint8Array };
+          expect(() =>
+            storage.transactionSync(() => {
+              throw new Error("stop");
+            }),
+          ).toThrow("stop");
+          held.b[0] = 9;
+        }),
+      ),
+    );
+    expect(code).toBe("stale-value");
+    expect(await agreed(stub, (self) => self.any)).toBe("{b:Bytes(1)}");
   });
 });

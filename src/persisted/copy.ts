@@ -151,9 +151,9 @@ class Copy {
   }
 
   #bytesOf(value: ArrayBufferView | ArrayBuffer): unknown {
-    this.#count(sizeOf(value));
     const { detached = false } = (value instanceof ArrayBuffer ? value : value.buffer) as Partial<ArrayBuffer>;
     if (detached) throw new Refusal("the bytes were transferred away. Store them before, or a copy.");
+    this.#count(sizeOf(value));
     if (value instanceof ArrayBuffer) return value.slice(0);
     if (!(value.buffer instanceof ArrayBuffer)) {
       throw new Refusal("bytes in shared memory cannot be stored. Copy them first: `value.slice()`.");

@@ -74,11 +74,11 @@ export class Field extends Place implements Root {
   swap(_: object, fresh: object): void {
     this.raw = fresh;
     this.#node = track(fresh, this);
-    this.#keeper.swapped(this);
+    if (!this.isStale) this.#keeper.swapped(this);
   }
 
   watch(leaf: Leaf): void {
-    if (!this.isStale) this.#keeper.watch(leaf);
+    this.#keeper.watch(leaf);
   }
 }
 

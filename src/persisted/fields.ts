@@ -127,6 +127,8 @@ export class Fields implements Keeper {
   }
 
   #tryToWrite(scope: Scope | undefined): DurableError | undefined {
+    // Nothing may be written before the subclass has given its defaults.
+    if (this.#owner.isConstructing) return undefined;
     try {
       if (this.#watched.size > 0) this.#noticeChanges(scope);
       if (this.#changed.size === 0) return undefined;
@@ -169,6 +171,7 @@ export class Fields implements Keeper {
       const field = leaf.root as Field | undefined;
       if (field === undefined || (field.isStale && holders.size === 0)) this.#watched.delete(leaf);
       else if (leaf.hasChanged()) this.#blame(leaf, field, holders.size === 0 ? [ending] : [...holders]);
+      else if (holders.size === 0 && !leaf.isSilent) this.#watched.delete(leaf);
     }
   }
 
@@ -211,6 +214,8 @@ export class Fields implements Keeper {
 
   /** Memory goes back to what is stored: everything is read again when it is used again. */
   forget(): void {
+    // What was changed in place until now goes back with the rest; only a later change is one of a stale value.
+    for (const leaf of this.#watched.keys()) if (leaf.hasChanged()) leaf.accept();
     for (const field of this.#loaded.values()) field.isStale = true;
     this.#loaded = new Map();
     this.#record = undefined;

@@ -48,12 +48,11 @@ export class KeyedNode<T extends Keyed = Keyed> extends ContainerNode<T> {
 
   swap(old: object, fresh: object): void {
     const { raw } = this;
-    const entries = [...raw.entries()].map((entry) => entry.map((part) => (part === old ? fresh : part)));
-    raw.clear();
-    for (const [key, value] of entries) {
-      if (raw instanceof Map) raw.set(key, value);
-      else raw.add(key);
-    }
+    const [key] = [...raw.entries()].find(([, value]) => value === old) ?? [old];
+    // Another key cannot take a key's place in the order, and running iterators would meet it again.
+    if (!(raw instanceof Map) || key === old)
+      throw this.refuse("bytes that are a key were transferred away. Pass a copy: `bytes.slice()`.");
+    raw.set(key, fresh);
   }
 
   override keyOf(child: object): PropertyKey {

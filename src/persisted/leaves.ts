@@ -3,7 +3,7 @@
  * Tracked Dates, bytes, RegExps and Errors: values without members.
  */
 import { copyPlain, rawBehind } from "../snapshot.ts";
-import { Node, nodeBehind, type Leaf, type Parent } from "./node.ts";
+import { Node, nodeBehind, nodeFor, type Leaf, type Parent } from "./node.ts";
 
 /** A Date that reports its setters; a date that is made from it is an ordinary one. */
 class TrackedDate extends Date {
@@ -25,6 +25,10 @@ class TrackedDate extends Date {
 }
 
 abstract class LeafNode extends Node implements Leaf {
+  get isSilent(): boolean {
+    return false;
+  }
+
   abstract hasChanged(): boolean;
   abstract accept(): void;
   abstract undo(): void;
@@ -74,6 +78,16 @@ export class BytesNode extends LeafNode {
     this.remember();
   }
 
+  override get isSilent(): boolean {
+    return true;
+  }
+
+  override handOut(): object {
+    const { parent } = this;
+    if (parent === undefined || !this.#isDetached()) return super.handOut();
+    return nodeFor(this.#leaveInPlace(), parent).handOut();
+  }
+
   hasChanged(): boolean {
     if (this.#isDetached()) {
       this.#leaveInPlace();
@@ -104,12 +118,14 @@ export class BytesNode extends LeafNode {
   }
 
   /** What was handed out was transferred away (`structuredClone`, a byte stream): the field keeps the bytes it had. */
-  #leaveInPlace(): void {
+  #leaveInPlace(): object {
     const { buffer } = this.#was;
     const kind = this.raw.constructor as new (bytes: ArrayBufferLike) => object;
     const parent = this.parent as { swap(old: object, fresh: object): void } | undefined;
-    parent?.swap(this.raw, this.raw instanceof ArrayBuffer ? buffer : new kind(buffer));
+    const fresh = this.raw instanceof ArrayBuffer ? buffer : new kind(buffer);
+    parent?.swap(this.raw, fresh);
     this.parent = undefined;
+    return fresh;
   }
 }
 

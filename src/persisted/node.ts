@@ -22,6 +22,8 @@ export interface Root {
 export interface Leaf {
   /** The field it belongs to; undefined once it was removed. */
   readonly root: Root | undefined;
+  /** True when nothing but comparing shows a change, so that it has to be watched for as long as it is there. */
+  readonly isSilent: boolean;
   /** Tells whether it is another than it was. */
   hasChanged(): boolean;
   /** Takes what it is for what it was. */
