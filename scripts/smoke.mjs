@@ -141,6 +141,8 @@ async function bundleAndCall(project, main) {
     assert.deepEqual(await call(runtime, "GET", "/counters/a"), [200, { count: 2, changes: 1, last: 2, keys: ["by"] }]);
     assert.deepEqual(await call(runtime, "GET", "/total?names=a,b"), [200, 5]);
     assert.deepEqual(await call(runtime, "GET", "/keys"), [200, ["a"]]);
+    const names = "count,history,onStart,ctx,env,schedule,destroy,read,increment";
+    assert.deepEqual(await call(runtime, "GET", `/reachable?names=${names}`), [200, ["read", "increment"]]);
     assert.equal((await call(runtime, "GET", "/counters/a/nowhere"))[0], 404);
   });
 }

@@ -207,17 +207,17 @@ class Life implements Owner {
       this.#isReady = true;
       return undefined;
     }
-    return bounded(result, this.#self.constructor.name)
-      .then(
-        () => {
-          this.#isReady = true;
-        },
-        (error: unknown) => {
-          this.#starting = undefined;
-          throw error;
-        },
-      )
-      .finally(() => (this.isStarting = false));
+    return bounded(result, this.#self.constructor.name).then(
+      () => {
+        this.#isReady = true;
+        this.isStarting = false;
+      },
+      (error: unknown) => {
+        this.#starting = undefined;
+        this.isStarting = false;
+        throw error;
+      },
+    );
   }
 }
 

@@ -3,19 +3,11 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { DurableError } from "../src/errors.ts";
 import { planOf, type Plan } from "../src/plan.ts";
+import { errorOf } from "./error-of.ts";
 import { type Handing, Narrow, Starting, Surface } from "./fixtures/base.ts";
 import { LeftLegacy, RightLegacy } from "./fixtures/legacy/base.ts";
 
 type Stub = Record<string, () => Promise<unknown>>;
-
-const errorOf = async (call: () => unknown): Promise<Error> => {
-  try {
-    await call();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("expected an error");
-};
 
 /** Every name on an instance and its prototypes that answers through a stub. */
 async function reachable(stub: DurableObjectStub<Surface>): Promise<string[]> {

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { DurableError, Object, type Handle } from "../src/index.ts";
 import { makeHandle } from "../src/object/handle.ts";
+import { errorOf } from "./error-of.ts";
 import { Peer } from "./fixtures/object.ts";
 
 const Global = globalThis.Object;
@@ -13,15 +14,6 @@ const thrownBy = (act: () => unknown): DurableError => {
   } catch (error) {
     if (DurableError.is(error)) return error;
     throw error;
-  }
-  throw new Error("expected an error");
-};
-
-const errorOf = async (call: () => unknown): Promise<Error> => {
-  try {
-    await call();
-  } catch (error) {
-    return error as Error;
   }
   throw new Error("expected an error");
 };

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { DurableError } from "../src/errors.ts";
 import { objects as Objects } from "../src/object/object.ts";
 import { snapshot } from "../src/snapshot.ts";
+import { errorOf } from "./error-of.ts";
 import type { Faults } from "./fixtures/peers.ts";
 import { rowsOf } from "./persisted.cases.ts";
 
@@ -15,15 +16,6 @@ const fresh = (): Stub => env.FAULTS.getByName(`fault ${nth++}`);
 const inside = <R>(stub: Stub, work: (self: Faults) => R | Promise<R>): Promise<R> =>
   runInDurableObject<Faults, R>(stub, (self) => self.run(work));
 const rows = (stub: Stub, work: (self: Faults) => unknown): Promise<string[]> => rowsOf(stub as never, work as never);
-
-const errorOf = async (call: () => unknown): Promise<Error> => {
-  try {
-    await call();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("expected an error");
-};
 
 describe("peers' faults: state lost", () => {
   it("1: a cold start keeps stored values, legacy decorators included", async () => {

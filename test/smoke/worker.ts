@@ -18,4 +18,19 @@ app.get("/total", async (c) => {
 // tsc's decorator helpers and this line meet the imported `Object`, which inherits from the global one.
 app.get("/keys", (c) => c.json(Object.keys({ a: 1 })));
 
+// What a stub reaches on the platform itself; the tests' plugin has a dispatcher of its own.
+app.get("/reachable", async (c) => {
+  const stub = c.env.COUNTER.getByName("a") as unknown as Record<string, Promise<unknown>>;
+  const found: string[] = [];
+  for (const name of (c.req.query("names") ?? "").split(",")) {
+    try {
+      await stub[name];
+      found.push(name);
+    } catch (error) {
+      if (!/does not implement/.test(String(error))) throw error;
+    }
+  }
+  return c.json(found);
+});
+
 export default app;

@@ -5,6 +5,8 @@ export class Counter extends DurableBase {
   @Persisted() count = 0;
   @Persisted() history: { by: number; at: Date }[] = [];
 
+  override onStart(): void {}
+
   @Route.get("/")
   read(): { count: number; changes: number; last: number | undefined; keys: string[] } {
     const last = get<number>(this.ctx, "last");
