@@ -14,6 +14,7 @@ export type ErrorCode =
   | "bad-option"
   | "changed-in-constructor"
   | "exclusive-timeout"
+  | "field-unreadable"
   | "invalid-input"
   | "legacy-define"
   | "missing-binding"

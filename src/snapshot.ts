@@ -17,6 +17,33 @@ export function rawBehind(value: object): object | undefined {
   return rawOf.get(value);
 }
 
+/** By raw container: what loads the entries that are not there yet. */
+const loaders = new WeakMap<object, Loader>();
+
+/** What loads the rest of a container. */
+interface Loader {
+  /** Loads every entry that is not there yet. */
+  complete(): void;
+}
+
+/** Says what loads the rest of a raw container; undefined when it is all there. */
+export function loadBy(raw: object, loader: Loader | undefined): void {
+  if (loader === undefined) loaders.delete(raw);
+  else loaders.set(raw, loader);
+}
+
+/** What loads the rest of a raw container. */
+export function loadedBy(raw: object): Loader | undefined {
+  return loaders.get(raw);
+}
+
+/** The plain value behind a tracked one, or the value itself, with all its own entries there. */
+export function wholeBehind(value: object): object {
+  const raw = rawOf.get(value) ?? value;
+  loaders.get(raw)?.complete();
+  return raw;
+}
+
 /** Copies a tree of plain data: no cycles, nothing tracked, only what a field can hold. */
 export function copyPlain<T>(value: T): T;
 export function copyPlain(value: unknown): unknown {
@@ -39,6 +66,7 @@ export function rebuild(
   each: (member: unknown, key: PropertyKey) => unknown,
   begin?: (copy: object) => void,
 ): object {
+  loaders.get(value)?.complete();
   const copy = Array.isArray(value)
     ? new Array<unknown>(value.length)
     : value instanceof Map
@@ -63,14 +91,14 @@ function nameOf(key: unknown): PropertyKey {
 }
 
 /** Sets an own property, also one called `__proto__`, which a plain assignment would take for the prototype. */
-function setOwn(object: object, key: PropertyKey, value: unknown): void {
+export function setOwn(object: object, key: PropertyKey, value: unknown): void {
   if (key === "__proto__") {
     Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
   } else (object as Record<PropertyKey, unknown>)[key] = value;
 }
 
 /** Tells whether `value` is an array, Map, Set or plain object: something whose members are worth a look. */
-function isContainer(value: object): boolean {
+export function isContainer(value: object): boolean {
   if (Array.isArray(value) || value instanceof Map || value instanceof Set) return true;
   const proto: unknown = Object.getPrototypeOf(value);
   return proto === Object.prototype || proto === null;

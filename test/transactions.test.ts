@@ -126,8 +126,8 @@ describe("fields and the user's own use of ctx.storage", () => {
       expect(() =>
         storage.transactionSync(() => {
           storage.kv.put("own", 1);
-          self.any = Array.from({ length: 3 }, () => "x".repeat(600_000));
-          (self.any as string[]).push("x".repeat(600_000));
+          // A key and its value lie in one row.
+          self.any = new Map([["k".repeat(1_200_000), "x".repeat(1_200_000)]]);
         }),
       ).toThrow(DurableError);
       expect(storage.kv.get("own")).toBeUndefined();

@@ -3,11 +3,14 @@
  * Copying a value in: checked and copied at the line that assigns it, as storage would do later.
  */
 import { DurableError, quote, type ErrorCode } from "../errors.ts";
-import { rawBehind, rebuild } from "../snapshot.ts";
+import { rebuild, wholeBehind } from "../snapshot.ts";
 import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
 
 /** Containers inside containers; V8's serializer would overflow the stack a few thousand levels later. */
 const MAX_DEPTH = 1_000;
+
+/** The most bytes one assignment may bring; an object has 128 MB of memory. */
+const MAX_VALUE = 64_000_000;
 
 /** Holes an array may have; V8 and our loops visit each. */
 export const MAX_HOLES = 1_000_000;
@@ -86,7 +89,7 @@ class Copy {
   of(value: unknown): unknown {
     switch (typeof value) {
       case "object":
-        return value === null ? null : this.#object(rawBehind(value) ?? value);
+        return value === null ? null : this.#object(wholeBehind(value));
       case "function":
         throw new Refusal("a function cannot be stored. Store the data it needs, and keep the function in the class.");
       case "symbol":
@@ -97,10 +100,14 @@ class Copy {
     }
   }
 
+  /** Counts what has to lie in one row. */
   #count(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > MAX_ROW) {
+    if (bytes > MAX_ROW) {
       throw new Refusal("the value is over 2 MB, the most a row can hold. Store it in parts, or in R2.", "too-large");
+    }
+    if (this.#bytes > MAX_VALUE) {
+      throw new Refusal("the value is over 64 MB. Store it in parts, in several objects, or in R2.", "too-large");
     }
   }
 
@@ -166,7 +173,7 @@ class Copy {
   }
 
   #error(value: Error): unknown {
-    this.#count(sizeOfString(value.message) + sizeOfString(value.stack ?? ""));
+    const before = this.#bytes;
     // Built-in names that are stored though they are not enumerable.
     const keys = Object.keys(value).concat(["cause", "errors"].filter((key) => Object.hasOwn(value, key)));
     // A built-in error of the same kind, since only such a one is cloned as an error.
@@ -174,10 +181,11 @@ class Copy {
     if (value.stack !== undefined) copy.stack = value.stack;
     this.#errors++;
     for (const key of keys) {
-      this.#count(sizeOfString(key));
       Object.defineProperty(copy, key, { value: this.#at(key, Reflect.get(value, key)), enumerable: true });
     }
     this.#errors--;
+    // All of an Error lies in one row.
+    this.#count(sizeOf(copy) - (this.#bytes - before));
     return structuredClone(keys.length === 0 ? value : copy);
   }
 }

@@ -6,12 +6,14 @@ import { openScope, type Owner, type Scope } from "../entry.ts";
 import { DurableError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
-import { MAX_ROW, sizeOf } from "../storage/size.ts";
+import { MAX_ROW } from "../storage/size.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
+import { unreadable } from "./collection.ts";
 import { copyIn, isSmall } from "./copy.ts";
 import { changedInConstructor, Field, Place, staleValue, type Keeper } from "./field.ts";
-import { emptyRecord, fieldKey, readRecord, RECORD_KEY, sharesRecord, type StoredRecord } from "./layout.ts";
+import { emptyRecord, fieldKey, readRecord, RECORD_KEY, sharesRecord, upgrade, type StoredRecord } from "./layout.ts";
 import { isSame, type Leaf } from "./node.ts";
+import { encode, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
 import { joinTransactions } from "./transactions.ts";
 
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
@@ -81,6 +83,8 @@ export class Fields implements Keeper {
     if (field.isStored && isSame(field.raw, value)) return;
     const raw = copyIn(value, field);
     this.change(field);
+    // Only what differs from the old value is written, so that has to be known.
+    if (this.#watched.size > 0) this.#noticeChanges(openScope(this.#owner));
     field.replace(raw);
   }
 
@@ -133,7 +137,6 @@ export class Fields implements Keeper {
       if (this.#watched.size > 0) this.#noticeChanges(scope);
       if (this.#changed.size === 0) return undefined;
       this.#writeRows();
-      for (const field of this.#changed) field.isStored = true;
       this.#changed.clear();
       this.#writers.clear();
       return undefined;
@@ -184,6 +187,7 @@ export class Fields implements Keeper {
       leaf.undo();
     } else {
       leaf.accept();
+      leaf.mark();
       this.#changed.add(field);
       for (const scope of scopes) this.#writers.add(scope);
     }
@@ -226,7 +230,11 @@ export class Fields implements Keeper {
 
   /** The record holds a field's raw value itself. */
   swapped({ name, raw }: Field): void {
-    if (this.#record && Object.hasOwn(this.#record.fields, name)) this.#record.fields[name] = raw;
+    if (this.#record && Object.hasOwn(this.#record.fields, name)) this.#record.fields[name] = encode(raw);
+  }
+
+  fetch(key: string): unknown {
+    return this.#kv.get(key);
   }
 
   /** Native properties are no cheap ones, so it is looked up once. */
@@ -247,12 +255,16 @@ export class Fields implements Keeper {
     const record = this.#readRecord();
     const isShared = record !== null && Object.hasOwn(record.fields, name);
     const isStored = isShared || record?.rows.has(name) === true;
-    const raw = isShared
-      ? record.fields[name]
-      : isStored
-        ? this.#kv.get(fieldKey(name))
-        : copyPlain(this.#defaults.get(name));
-    const field = new Field(this, this.#className, name, raw, isStored);
+    const field = new Field(this, this.#className, name, isStored);
+    if (isShared) field.load(record.fields[name]);
+    else if (!isStored) field.load(copyPlain(this.#defaults.get(name)));
+    else {
+      const stored = field.fetch(fieldKey(name));
+      if (stored === undefined) throw unreadable(field.field, `the row "${fieldKey(name)}" is missing`);
+      field.load(stored);
+    }
+    // What decoding put in the place of pointers is not what is stored.
+    if (isShared && field.held.size > 0) record.fields[name] = encode(field.raw);
     this.#loaded.set(name, field);
     return field;
   }
@@ -272,40 +284,54 @@ export class Fields implements Keeper {
         this.#changed.add(this.#loaded.get(name) ?? this.#load(name));
       }
     }
-    const puts: [key: string, value: unknown][] = [];
-    const deletes: string[] = [];
+    const rows = new Rows();
     let isRecordChanged = stored === null || name !== undefined;
-    for (const { name, field, raw } of this.#changed) {
-      const bytes = sizeOf(raw);
-      const hasOwnRow = record.rows.has(name);
-      if (sharesRecord(bytes, hasOwnRow)) {
-        isRecordChanged = true;
-        record.fields[name] = raw;
-        if (record.rows.delete(name)) deletes.push(fieldKey(name));
-      } else {
-        if (bytes + fieldKey(name).length > MAX_ROW) throw tooLarge(field, bytes);
-        puts.push([fieldKey(name), raw]);
-        if (hasOwnRow) continue;
-        isRecordChanged = true;
-        record.rows.add(name);
-        delete record.fields[name];
-      }
+    for (const field of this.#changed) if (this.#place(field, record, rows)) isRecordChanged = true;
+    if (isRecordChanged) {
+      upgrade(record);
+      rows.put(RECORD_KEY, record);
     }
-    if (isRecordChanged) puts.push([RECORD_KEY, record]);
+    const { puts, deletes } = rows;
     const writeAll = (): void => {
       for (const [key, value] of puts) kv.put(key, value);
       for (const key of deletes) kv.delete(key);
     };
-    if (puts.length + deletes.length === 1) writeAll();
-    else this.#transact(writeAll);
+    if (puts.size + deletes.size === 1) writeAll();
+    else if (puts.size + deletes.size > 1) this.#transact(writeAll);
     this.#record = record;
     this.#isComplete = true;
   }
-}
 
-function tooLarge(what: string, bytes: number): DurableError {
-  return new DurableError(
-    "too-large",
-    `${what} takes ${bytes} bytes, more than the 2 MB of a row; the change was taken back. Split it over several fields or objects.`,
-  );
+  /** Puts what changed of a field into its rows; tells whether the record changed by it. */
+  #place(field: Field, record: StoredRecord, rows: Rows): boolean {
+    const { name, raw } = field;
+    const packer = new Packer(field, rows);
+    packer.writeAll(field.dirty);
+    if (!field.isDirty && field.isStored) {
+      packer.end();
+      return false;
+    }
+    if (field.removed !== undefined) packer.free(field.removed);
+    const key = fieldKey(name);
+    const hadRow = record.rows.has(name);
+    const { stored, bytes, held } = packer.inline(raw, field.held);
+    const isShared = sharesRecord(bytes, hadRow);
+    if (isShared) {
+      record.fields[name] = stored;
+      record.rows.delete(name);
+      rows.delete(key, hadRow);
+    } else {
+      if (isTooLarge(raw, bytes)) packer.make(raw, "");
+      else if (bytes + key.length > MAX_ROW) throw tooLarge(field.field, bytes);
+      else rows.put(key, stored);
+      delete record.fields[name];
+      record.rows.add(name);
+    }
+    packer.end();
+    field.held = held;
+    field.removed = undefined;
+    field.isDirty = false;
+    field.isStored = true;
+    return isShared || !hadRow;
+  }
 }

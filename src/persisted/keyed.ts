@@ -3,14 +3,18 @@
  * Tracked Maps and Sets: their contents lie in internal slots, so the Proxy offers methods of its own.
  */
 import { rawBehind } from "../snapshot.ts";
-import { ContainerNode, isSame, nodeOf, type Parent } from "./node.ts";
+import type { Keyed as Collection } from "./collection.ts";
+import { ContainerNode, detach, isSame, nodeOf, type Parent } from "./node.ts";
 
 type AnyMap = Map<unknown, unknown>;
 type AnySet = Set<unknown>;
 type Keyed = AnyMap | AnySet;
 
+/** What can be answered without having every entry. */
+const PARTIAL: ReadonlySet<PropertyKey> = new Set(["get", "set", "has", "add", "delete", "clear", "constructor"]);
+
 /** A Map or Set. */
-export class KeyedNode<T extends Keyed = Keyed> extends ContainerNode<T> {
+export class KeyedNode<T extends Keyed = Keyed> extends ContainerNode<T, Collection> {
   readonly #methods: object;
   /** For an object that was passed to `add` or `set` as key: the copy that is held in its place. */
   #originals: WeakMap<object, object> | undefined;
@@ -21,6 +25,7 @@ export class KeyedNode<T extends Keyed = Keyed> extends ContainerNode<T> {
   }
 
   get(target: T, key: PropertyKey): unknown {
+    if (!PARTIAL.has(key)) this.collection?.complete();
     return Reflect.get(Object.hasOwn(this.#methods, key) ? this.#methods : target, key, target) as unknown;
   }
 
@@ -32,9 +37,12 @@ export class KeyedNode<T extends Keyed = Keyed> extends ContainerNode<T> {
     return this.set();
   }
 
-  /** The held key that equals `key`. */
+  /** The held key that equals `key`; its entry is loaded then. */
   find(key: unknown): unknown {
-    if (typeof key !== "object" || key === null) return key;
+    if (typeof key !== "object" || key === null) {
+      this.need(key);
+      return key;
+    }
     const raw = rawBehind(key);
     return raw !== undefined && this.raw.has(raw) ? raw : (this.#originals?.get(key) ?? key);
   }
@@ -92,35 +100,39 @@ const keyedMethods = {
     const found = node.find(key);
     if (!raw.has(found)) return false;
     node.touch();
-    node.release(found);
-    if (raw instanceof Map) node.release(raw.get(found));
+    detach(found);
+    if (raw instanceof Map) detach(raw.get(found));
+    node.collection?.remove(found);
     return raw.delete(found);
   },
   clear(this: Keyed): void {
     const node = keyedOf(this);
-    if (node.raw.size === 0) return;
+    if (node.raw.size === 0 && node.collection === undefined) return;
     node.touch();
     for (const [key, value] of node.raw.entries()) {
-      node.release(key);
-      node.release(value);
+      detach(key);
+      detach(value);
     }
+    node.collection?.clear();
     node.raw.clear();
   },
   forEach(this: Keyed, visit: (value: unknown, key: unknown, all: Keyed) => void, self?: unknown): void {
     const node = keyedOf(this);
-    node.raw.forEach((value: unknown, key: unknown) => visit.call(self, node.give(value), node.give(key), this));
+    node.raw.forEach((value: unknown, key: unknown) =>
+      visit.call(self, node.give(value, key), node.give(key, key), this),
+    );
   },
   entries(this: Keyed): Iterator<[unknown, unknown]> {
     const node = keyedOf(this);
-    return through(node.raw.entries(), ([key, value]) => [node.give(key), node.give(value)]);
+    return through(node.raw.entries(), ([key, value]) => [node.give(key, key), node.give(value, key)]);
   },
   keys(this: Keyed): Iterator<unknown> {
     const node = keyedOf(this);
-    return through(node.raw.keys(), (key) => node.give(key));
+    return through(node.raw.keys(), (key) => node.give(key, key));
   },
   values(this: Keyed): Iterator<unknown> {
     const node = keyedOf(this);
-    return through(node.raw.values(), (value) => node.give(value));
+    return through(node.raw.entries(), ([key, value]) => node.give(value, key));
   },
 };
 
@@ -129,7 +141,8 @@ const mapMethods = {
   [Symbol.iterator]: keyedMethods.entries,
   get(this: AnyMap, key: unknown): unknown {
     const node = keyedOf(this);
-    return node.give(node.raw.get(node.find(key)));
+    const found = node.find(key);
+    return node.give(node.raw.get(found), found);
   },
   set(this: AnyMap, key: unknown, value: unknown): AnyMap {
     const node = keyedOf(this);
@@ -140,7 +153,9 @@ const mapMethods = {
     const copy = node.copyIn(value, nameOf(key));
     const held = isHeld ? found : node.adopt(key);
     node.touch();
-    node.release(old);
+    detach(old);
+    if (isHeld) node.collection?.change(held);
+    else node.collection?.add(held);
     node.raw.set(held, copy);
     return this;
   },
@@ -169,6 +184,7 @@ const setMethods = {
     if (node.raw.has(node.find(member))) return this;
     const copy = node.adopt(member);
     node.touch();
+    node.collection?.add(copy);
     node.raw.add(copy);
     return this;
   },

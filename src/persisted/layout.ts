@@ -16,15 +16,23 @@ export function fieldKey(name: string): string {
   return `${PREFIX}field:${name}`;
 }
 
-/** The version of the format that this code writes. */
-const FORMAT = 1;
+/** The key of a part of a field: a chunk of a collection, or a collection inside the field. */
+export function partKey(name: string, id: string): string {
+  return `${PREFIX}part:${name}:${id}`;
+}
+
+/** The version of the format that this code writes; it reads 1 as well, whose rows are a part of those of 2. */
+const FORMAT = 2;
+
+/** The most bytes that a container takes within a row, before it is held in chunks of at most as many. */
+export const CHUNK_MAX = 2_048;
 
 /** The most bytes a field may have to share the record; it comes back when it has shrunk to half. */
 const SHARED_MAX = 1_024;
 
 /** The one row that small fields share. */
 export interface StoredRecord {
-  readonly format: number;
+  format: number;
   /** The object's name, for wake-ups by id alone. */
   name?: string;
   /** The small fields by name, those of older code included. */
@@ -69,6 +77,11 @@ function unreadable(why: string, cause?: unknown): DurableError {
     `The row "${RECORD_KEY}" of this object cannot be read: ${why}. Its bytes are kept and no field is written until it is repaired or deleted with \`ctx.storage.kv\`.`,
     { cause },
   );
+}
+
+/** Makes a record one of the present format, before it is written. */
+export function upgrade(record: StoredRecord): void {
+  record.format = FORMAT;
 }
 
 /** Tells whether a field of so many bytes shares the record, given where it lies now. */

@@ -3,7 +3,8 @@
  * A node: one part of a tracked tree, which knows its parent, so that a change finds its way up.
  */
 import type { DurableError } from "../errors.ts";
-import { markTracked, rawBehind } from "../snapshot.ts";
+import { isContainer, loadBy, markTracked, rawBehind } from "../snapshot.ts";
+import { collectionOf, type Collection } from "./collection.ts";
 import { copyIn, refused, type Site } from "./copy.ts";
 
 /** What a tree reports to: the place that holds it. */
@@ -12,6 +13,8 @@ export interface Root {
   readonly field: string;
   /** Called before each change inside the tree; throws when there may be none. */
   change(): void;
+  /** Called when the row of the value as a whole has to be written. */
+  mark(): void;
   /** Puts another raw part in the place of one. */
   swap(old: object, fresh: object): void;
   /** Called when something was handed out that can change without a call of ours. */
@@ -28,6 +31,8 @@ export interface Leaf {
   hasChanged(): boolean;
   /** Takes what it is for what it was. */
   accept(): void;
+  /** Notes that the row it lies in has to be written. */
+  mark(): void;
   /** Puts back what it was. */
   undo(): void;
 }
@@ -62,20 +67,56 @@ export function nodeFor(raw: object, parent: Parent): Node {
 export function detach(raw: unknown): Node | undefined {
   if (typeof raw !== "object" || raw === null) return undefined;
   const node = nodes.get(raw);
-  if (node !== undefined) node.parent = undefined;
+  if (node === undefined) return undefined;
+  settle(raw);
+  node.parent = undefined;
   return node;
+}
+
+/** Loads all of a part that is about to go, since its rows go too. */
+function settle(raw: unknown): void {
+  if (typeof raw !== "object" || raw === null || !isContainer(raw)) return;
+  const collection = collectionOf(raw);
+  if (collection !== undefined) {
+    collection.complete();
+    attach(raw, undefined);
+  }
+  const members: Iterable<unknown> = raw instanceof Map || raw instanceof Set ? raw.values() : Object.values(raw);
+  for (const member of members) settle(member);
+}
+
+/** Says that a container is held by a collection from now on, or no more. */
+export function attach(raw: object, collection: Collection | undefined): void {
+  loadBy(raw, collection);
+  const node = nodes.get(raw);
+  if (node !== undefined) node.collection = collection;
+}
+
+/** How deep a part lies, as far as anyone has seen it. */
+export function depthOf(raw: object): number {
+  return nodes.get(raw)?.depth() ?? 0;
+}
+
+/** Notes that the row a part lies in has to be written. */
+export function mark(raw: object): void {
+  nodes.get(raw)?.mark();
 }
 
 /** One container or changeable value of a tree. */
 export abstract class Node implements Site {
   parent: Parent | undefined;
   readonly raw: object;
+  /** Where it lies in its parent, as far as is known. */
+  at: unknown;
+  /** What loads and notes its entries, if it is too large for a row. */
+  collection: Collection | undefined;
   /** What reading gives. */
   abstract readonly outward: object;
 
   constructor(raw: object, parent: Parent) {
     this.raw = raw;
     this.parent = parent;
+    this.collection = collectionOf(raw);
     nodes.set(raw, this);
   }
 
@@ -96,19 +137,33 @@ export abstract class Node implements Site {
     return at;
   }
 
-  /** Reports a change that is about to happen; throws when it may not. */
+  /** Reports a change that is about to happen; throws when it may not. A collection has to be told what changes. */
   touch(): void {
     this.root?.change();
+    if (this.collection === undefined) this.mark();
   }
 
-  /** What reading a child gives. */
-  give(child: unknown): unknown {
-    return typeof child === "object" && child !== null ? nodeFor(child, this).handOut() : child;
+  /** Notes that the row it lies in has to be written. */
+  mark(): void {
+    let { raw, at, parent }: Pick<Node, "raw" | "at" | "parent"> = this;
+    while (parent instanceof Node && parent.collection === undefined) ({ raw, at, parent } = parent);
+    if (parent instanceof Node) parent.collection!.change(at, raw);
+    else parent?.mark();
+  }
+
+  /** What reading the child at a place gives. */
+  give(child: unknown, at?: unknown): unknown {
+    if (typeof child !== "object" || child === null) return child;
+    const node = nodeFor(child, this);
+    node.at = at;
+    return node.handOut();
   }
 
   /** What reading a child that was just removed gives: never tracked by anyone, it is plain already. */
   release(child: unknown): unknown {
-    return detach(child)?.outward ?? child;
+    const node = detach(child);
+    if (node === undefined) settle(child);
+    return node?.outward ?? child;
   }
 
   get field(): string {
@@ -136,14 +191,25 @@ export abstract class Node implements Site {
 }
 
 /** An object, Map, Set or array, handed out as a Proxy whose handler is the node. */
-export abstract class ContainerNode<T extends object> extends Node implements ProxyHandler<T> {
+export abstract class ContainerNode<T extends object, C extends Collection> extends Node implements ProxyHandler<T> {
   declare readonly raw: T;
+  declare collection: C | undefined;
   readonly outward: T;
 
   constructor(raw: T, parent: Parent) {
     super(raw, parent);
     this.outward = new Proxy(raw, this);
     this.remember();
+  }
+
+  override handOut(): object {
+    this.collection?.open();
+    return this.outward;
+  }
+
+  /** Loads what is needed to answer for `key`. */
+  need(key: unknown): void {
+    if (this.collection?.isComplete === false && typeof key !== "symbol") this.collection.need(key);
   }
 
   /** Puts another raw part in the place of a member. */

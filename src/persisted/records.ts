@@ -3,37 +3,63 @@
  * Tracked plain objects and arrays.
  */
 import { isIndex, MAX_HOLES } from "./copy.ts";
-import { ContainerNode, isSame, nodeOf } from "./node.ts";
+import { isPrimitive } from "../snapshot.ts";
+import type { Collection, Keyed, List } from "./collection.ts";
+import { ContainerNode, detach, isSame, nodeOf } from "./node.ts";
 
 /** Plain objects and arrays: changed by assigning, deleting and defining properties. */
-export class ObjectNode<T extends object = object> extends ContainerNode<T> {
+abstract class PropertiesNode<T extends object, C extends Collection> extends ContainerNode<T, C> {
+  /** Tells the collection that a property is about to get another value. */
+  abstract noteSet(key: PropertyKey, isNew: boolean): void;
+  /** Tells the collection that a property is about to go. */
+  abstract noteDelete(key: PropertyKey): void;
+
   get(target: T, key: PropertyKey, receiver: unknown): unknown {
+    this.need(key);
     const value: unknown = Reflect.get(target, key, receiver);
     if (typeof value !== "object" || value === null) return value;
     // `__proto__` of Object.prototype is no data of ours.
-    return key === "__proto__" && !Object.hasOwn(target, key) ? value : this.give(value);
+    return key === "__proto__" && !Object.hasOwn(target, key) ? value : this.give(value, key);
+  }
+
+  has(target: T, key: PropertyKey): boolean {
+    this.need(key);
+    return Reflect.has(target, key);
+  }
+
+  ownKeys(target: T): (string | symbol)[] {
+    this.collection?.complete();
+    return Reflect.ownKeys(target);
   }
 
   set(target: T, key: PropertyKey, value: unknown, receiver: unknown): boolean {
     if (receiver !== this.outward) return Reflect.set(target, key, value, receiver);
     this.checkKey(key);
+    this.need(key);
     const old: unknown = Reflect.get(target, key);
-    if (isSame(old, value) && Object.hasOwn(target, key)) return true;
+    const isNew = !Object.hasOwn(target, key);
+    if (isSame(old, value) && !isNew) return true;
     const copy = this.copyIn(value, key);
     this.touch();
-    this.release(old);
+    detach(old);
+    this.noteSet(key, isNew);
     return Reflect.set(target, key, copy);
   }
 
   deleteProperty(target: T, key: PropertyKey): boolean {
-    if (!Object.hasOwn(target, key)) return true;
+    this.need(key);
+    const property = Reflect.getOwnPropertyDescriptor(target, key);
+    if (property === undefined) return true;
+    if (property.configurable !== true) return false;
     this.touch();
-    this.release(Reflect.get(target, key));
+    detach(property.value);
+    this.noteDelete(key);
     return Reflect.deleteProperty(target, key);
   }
 
   defineProperty(target: T, key: PropertyKey, property: PropertyDescriptor): boolean {
     this.checkKey(key);
+    this.need(key);
     const full = {
       writable: false,
       enumerable: false,
@@ -57,8 +83,9 @@ export class ObjectNode<T extends object = object> extends ContainerNode<T> {
   }
 
   getOwnPropertyDescriptor(target: T, key: PropertyKey): PropertyDescriptor | undefined {
+    this.need(key);
     const property: PropertyDescriptor | undefined = Reflect.getOwnPropertyDescriptor(target, key);
-    if (property !== undefined) property.value = this.give(property.value);
+    if (property !== undefined) property.value = this.give(property.value, key);
     return property;
   }
 
@@ -78,14 +105,39 @@ export class ObjectNode<T extends object = object> extends ContainerNode<T> {
   }
 }
 
+/** A plain object. */
+export class ObjectNode extends PropertiesNode<object, Keyed> {
+  override noteSet(key: PropertyKey, isNew: boolean): void {
+    if (isNew) this.collection?.add(key);
+    else this.collection?.change(key);
+  }
+
+  override noteDelete(key: PropertyKey): void {
+    this.collection?.remove(key);
+  }
+}
+
 /** An array: its methods that move elements are its own, so that a held reference goes along. */
-export class ArrayNode extends ObjectNode<unknown[]> {
+export class ArrayNode extends PropertiesNode<unknown[], List> {
   override get(target: unknown[], key: PropertyKey, receiver: unknown): unknown {
+    this.need(key);
     const value: unknown = Reflect.get(target, key, receiver);
     if (typeof value === "object" && value !== null) return super.get(target, key, receiver);
-    return typeof value === "function" && Object.hasOwn(arrayMethods, key)
-      ? arrayMethods[key as keyof typeof arrayMethods]
-      : value;
+    if (typeof value !== "function") return value;
+    if (Object.hasOwn(arrayMethods, key)) return arrayMethods[key as keyof typeof arrayMethods];
+    // `at` reads an index; the others go through all of it.
+    if (key !== "at" && key !== "constructor") this.collection?.complete();
+    return value;
+  }
+
+  override noteSet(key: PropertyKey, isNew: boolean): void {
+    const [index, { length }] = [Number(key), this.raw];
+    if (!isNew || index < length) this.collection?.change(index);
+    else this.collection?.splice(length, 0, index + 1 - length);
+  }
+
+  override noteDelete(key: PropertyKey): void {
+    this.collection?.change(Number(key));
   }
 
   override set(target: unknown[], key: PropertyKey, value: unknown, receiver: unknown): boolean {
@@ -93,10 +145,12 @@ export class ArrayNode extends ObjectNode<unknown[]> {
     const length = Number(value);
     if (length === target.length) return true;
     if (length > target.length) this.checkGap(length);
+    if (length < target.length) this.collection?.needRange(length, 0);
     this.touch();
-    const removed = target.slice(length);
+    const before = target.length;
+    for (const child of target.slice(length)) detach(child);
+    this.collection?.splice(Math.min(before, length), Math.max(0, before - length), Math.max(0, length - before));
     target.length = length;
-    for (const child of removed) this.release(child);
     return true;
   }
 
@@ -124,90 +178,121 @@ export class ArrayNode extends ObjectNode<unknown[]> {
 const arrayMethods = {
   push(this: unknown[], ...items: unknown[]): number {
     const node = arrayOf(this);
-    const copies = items.map((item, i) => node.copyIn(item, node.raw.length + i));
-    if (copies.length > 0) node.touch();
-    for (const copy of copies) node.raw.push(copy);
+    splice(node, node.raw.length, 0, items);
     return node.raw.length;
   },
   pop(this: unknown[]): unknown {
     const node = arrayOf(this);
-    if (node.raw.length === 0) return undefined;
-    node.touch();
-    return node.release(node.raw.pop());
+    return node.raw.length === 0 ? undefined : splice(node, node.raw.length - 1, 1, [])[0];
   },
   shift(this: unknown[]): unknown {
     const node = arrayOf(this);
-    if (node.raw.length === 0) return undefined;
-    node.touch();
-    return node.release(node.raw.shift());
+    return node.raw.length === 0 ? undefined : splice(node, 0, 1, [])[0];
   },
   unshift(this: unknown[], ...items: unknown[]): number {
     const node = arrayOf(this);
-    const copies = items.map((item, i) => node.copyIn(item, i));
-    if (copies.length > 0) node.touch();
-    return node.raw.unshift(...copies);
+    splice(node, 0, 0, items);
+    return node.raw.length;
   },
   splice(this: unknown[], ...args: [start: number, count?: number, ...items: unknown[]]): unknown[] {
     const node = arrayOf(this);
-    const [start, count, ...items] = args;
-    const copies = items.map((item, i) => node.copyIn(item, start + i));
-    if (args.length === 0) return [];
-    node.touch();
+    const [first, many, ...items] = args;
+    const { length } = node.raw;
+    const from = integer(first);
+    const start = from < 0 ? Math.max(0, length + from) : Math.min(from, length);
     // With one argument everything behind `start` goes; an explicit undefined counts as 0.
-    const removed = args.length === 1 ? node.raw.splice(start) : node.raw.splice(start, count!, ...copies);
-    return removed.map((child) => node.release(child));
+    const count = args.length === 1 ? length - start : Math.min(Math.max(0, integer(many)), length - start);
+    return splice(node, start, args.length === 0 ? 0 : count, items);
   },
   sort(this: unknown[], compare?: (a: unknown, b: unknown) => number): unknown[] {
     const node = arrayOf(this);
-    // A copy, since a comparator can change the list.
-    const sorted =
-      typeof compare === "function"
-        ? node.raw.slice().sort((a, b) => compare(node.give(a), node.give(b)))
-        : node.raw.slice().sort(compare);
-    node.touch();
-    // Emptied first, so that holes come back as holes, at the end.
-    node.raw.length = 0;
-    node.raw.length = sorted.length;
-    sorted.forEach((item, i) => (node.raw[i] = item));
+    const raw = wholeArray(node);
+    const order = compare === undefined && raw.some((item) => !isPrimitive(item)) ? asText : compare;
+    // Of a copy, since a comparator can change the list.
+    const sorted = raw.slice().sort(typeof order === "function" ? (a, b) => order(node.give(a), node.give(b)) : order);
+    rearrange(node, (raw) => {
+      // Emptied first, so that holes come back as holes, at the end.
+      raw.length = 0;
+      raw.length = sorted.length;
+      sorted.forEach((item, i) => (raw[i] = item));
+    });
     return this;
   },
   reverse(this: unknown[]): unknown[] {
-    const node = arrayOf(this);
-    node.touch();
-    node.raw.reverse();
+    rearrange(arrayOf(this), (raw) => raw.reverse());
     return this;
   },
   fill(this: unknown[], value: unknown, start?: number, end?: number): unknown[] {
     const node = arrayOf(this);
-    const filled = node.raw.slice().fill(FILL, start, end);
+    const filled = wholeArray(node).slice().fill(FILL, start, end);
     // Each element is a copy of its own: a tree shares nothing.
     const copies = filled.map((item, i) => (item === FILL ? node.copyIn(value, i) : item));
-    node.touch();
-    for (let i = 0; i < filled.length; i++) {
-      if (filled[i] !== FILL) continue;
-      node.release(node.raw[i]);
-      node.raw[i] = copies[i];
-    }
+    rearrange(node, (raw) => {
+      for (let i = 0; i < filled.length; i++) {
+        if (filled[i] !== FILL) continue;
+        detach(raw[i]);
+        raw[i] = copies[i];
+      }
+    });
     return this;
   },
   copyWithin(this: unknown[], target: number, start: number, end?: number): unknown[] {
     const node = arrayOf(this);
-    node.touch();
-    const before = node.raw.slice();
-    node.raw.copyWithin(target, start, end);
-    const seen = new Set<unknown>();
-    // What stayed in its place stays attached there; a second place gets a copy.
-    for (let i = 0; i < before.length; i++) if (node.raw[i] === before[i]) seen.add(before[i]);
-    for (let i = 0; i < before.length; i++) {
-      const child = node.raw[i];
-      if (typeof child !== "object" || child === null || child === before[i]) continue;
-      if (seen.has(child)) node.raw[i] = node.copyIn(child, i);
-      else seen.add(child);
-    }
-    for (const child of before) if (!seen.has(child)) node.release(child);
+    rearrange(node, (raw, before) => {
+      raw.copyWithin(target, start, end);
+      const seen = new Set<unknown>();
+      // What stayed in its place stays attached there; a second place gets a copy.
+      for (let i = 0; i < before.length; i++) if (raw[i] === before[i]) seen.add(before[i]);
+      for (let i = 0; i < before.length; i++) {
+        const child = raw[i];
+        if (typeof child !== "object" || child === null || child === before[i]) continue;
+        if (seen.has(child)) raw[i] = node.copyIn(child, i);
+        else seen.add(child);
+      }
+      for (const child of before) if (!seen.has(child)) detach(child);
+    });
     return this;
   },
 };
+
+/** The one way in which items come and go. */
+function splice(node: ArrayNode, start: number, count: number, items: readonly unknown[]): unknown[] {
+  const copies = items.map((item, i) => node.copyIn(item, start + i));
+  if (count === 0 && copies.length === 0) return [];
+  node.collection?.needRange(start, count);
+  node.touch();
+  node.collection?.splice(start, count, copies.length);
+  // One by one where that is enough: there may be too many for the arguments of a call.
+  if (start === node.raw.length) for (const copy of copies) node.raw.push(copy);
+  else return node.raw.splice(start, count, ...copies).map((child) => node.release(child));
+  return [];
+}
+
+/** Runs what changes items in their places. */
+function rearrange(node: ArrayNode, change: (raw: unknown[], before: readonly unknown[]) => void): void {
+  const raw = wholeArray(node);
+  const before = raw.slice();
+  node.touch();
+  change(raw, before);
+  node.collection?.rearrange(before);
+}
+
+/** The raw items, all of them loaded. */
+function wholeArray(node: ArrayNode): unknown[] {
+  node.collection?.complete();
+  return node.raw;
+}
+
+/** The order of a sort without comparator. */
+function asText(a: unknown, b: unknown): number {
+  const [first, second] = [String(a), String(b)];
+  return first < second ? -1 : Number(first > second);
+}
+
+/** What JavaScript makes of an argument that stands for a place or a number of items. */
+function integer(value: unknown): number {
+  return Math.trunc(Number(value)) || 0;
+}
 
 /** Marks the places that `fill` fills. */
 const FILL = {};

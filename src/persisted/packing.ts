@@ -1,0 +1,315 @@
+/**
+ * @module
+ * Writing a field's value: which parts lie in which rows, and which of those have to be written.
+ *
+ * A container that takes more than a row's worth becomes a collection, which lies in chunks; the row that
+ * holds it has a pointer in its place. Chunks are divided when they are too large, joined with a neighbour when
+ * they have become small, and a collection that fits half a row goes back to where it would lie.
+ */
+import { DurableError } from "../errors.ts";
+import { isContainer, rebuild } from "../snapshot.ts";
+import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
+import { collectionOf, makeCollection, type Chunk, type Collection, type Store } from "./collection.ts";
+import { CHUNK_MAX, partKey } from "./layout.ts";
+import { attach, depthOf, mark } from "./node.ts";
+
+/** What a pointer takes. */
+const POINTER = 24;
+
+/** Rows to be written and deleted, all or nothing. */
+export class Rows {
+  readonly puts: Map<string, unknown> = new Map();
+  readonly deletes: Set<string> = new Set();
+
+  put(key: string, value: unknown): void {
+    this.deletes.delete(key);
+    this.puts.set(key, value);
+  }
+
+  /** Deletes a row, if it is stored. */
+  delete(key: string, isStored: boolean): void {
+    this.puts.delete(key);
+    if (isStored) this.deletes.add(key);
+  }
+}
+
+/** Writes one field's collections. */
+export class Packer {
+  readonly #store: Store;
+  readonly #rows: Rows;
+  /** Collections that a rewritten row pointed to, and those that one points to now. */
+  readonly #before = new Set<Collection>();
+  readonly #after = new Set<Collection>();
+  /** Those met while the row at hand is measured. */
+  #met = new Set<Collection>();
+
+  constructor(store: Store, rows: Rows) {
+    this.#store = store;
+    this.#rows = rows;
+  }
+
+  /** Writes the collections that changed, the innermost first. */
+  writeAll(changed: Set<Collection>): void {
+    while (changed.size > 0) {
+      const batch = [...changed].sort((a, b) => depthOf(b.raw) - depthOf(a.raw));
+      changed.clear();
+      // One that was removed meanwhile is freed with the row that pointed to it.
+      for (const collection of batch) if (collectionOf(collection.raw) === collection) this.#write(collection);
+    }
+  }
+
+  /** What is to be stored for a value that is no collection, how large it is, and what it points to. */
+  inline(value: unknown, held: ReadonlySet<Collection>): { stored: unknown; bytes: number; held: Set<Collection> } {
+    const bytes = this.#measure(() => this.#fit(value));
+    const found = this.#met;
+    this.#replace(held, found);
+    return { stored: found.size > 0 ? encode(value) : value, bytes, held: found };
+  }
+
+  /** Makes a collection of a container. */
+  make(raw: object, id: string = this.#freshId()): Collection {
+    const collection = makeCollection(this.#store, id, raw);
+    collection.fill();
+    attach(raw, collection);
+    this.#write(collection);
+    return collection;
+  }
+
+  /** Deletes what no row points to any more. */
+  end(): void {
+    for (const collection of this.#before) if (!this.#after.has(collection)) this.free(collection);
+  }
+
+  #replace(before: ReadonlySet<Collection>, after: ReadonlySet<Collection>): void {
+    for (const collection of before) this.#before.add(collection);
+    for (const collection of after) this.#after.add(collection);
+  }
+
+  /** Deletes the rows of a collection and of those in it. */
+  free(collection: Collection): void {
+    collection.open();
+    for (const chunk of collection.chunks) {
+      for (const inner of collection.heldBy(chunk)) this.free(inner);
+      this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
+    }
+    this.#rows.delete(collection.key, collection.isStored);
+  }
+
+  #freshId(): string {
+    for (;;) {
+      const id = Math.random().toString(36).slice(2, 10);
+      const key = partKey(this.#store.name, id);
+      if (id.length === 8 && !this.#rows.puts.has(key) && this.#store.fetch(key) === undefined) return id;
+    }
+  }
+
+  #measure<T>(work: () => T): T {
+    this.#met = new Set();
+    return work();
+  }
+
+  /** The bytes that a value takes in the row that holds it, once its large containers are collections. */
+  #fit(value: unknown): number {
+    if (typeof value !== "object" || value === null) return sizeOf(value);
+    const collection = collectionOf(value);
+    if (collection !== undefined) {
+      this.#met.add(collection);
+      return POINTER;
+    }
+    if (!isContainer(value)) return sizeOf(value);
+    let bytes = 8;
+    if (value instanceof Map) {
+      for (const [key, member] of value) bytes += sizeOf(key) + this.#fitMember(member);
+    } else if (value instanceof Set) {
+      for (const member of value) bytes += this.#fitMember(member);
+    } else if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) bytes += this.#fitMember(value[i]);
+    } else {
+      for (const key of Object.keys(value)) bytes += sizeOfString(key) + this.#fitMember(Reflect.get(value, key));
+    }
+    return bytes;
+  }
+
+  #fitMember(value: unknown): number {
+    const bytes = this.#fit(value);
+    if (!isTooLarge(value, bytes)) return bytes;
+    const met = this.#met;
+    met.add(this.make(value));
+    this.#met = met;
+    return POINTER;
+  }
+
+  #sizes(collection: Collection, chunk: Chunk, start: number): number[] {
+    const sizes = this.#measure(() =>
+      Array.from({ length: chunk.count }, (_, i) => {
+        const [key, value] = collection.entry(chunk, start, i);
+        return (key === undefined ? 0 : sizeOf(key)) + this.#fitMember(value);
+      }),
+    );
+    const held = collection.heldBy(chunk);
+    // A copy of what was stored, assigned in its place, has other collections in it.
+    for (const inner of this.#met) if (!held.has(inner)) chunk.change(0);
+    return sizes;
+  }
+
+  #write(collection: Collection): void {
+    const hasJoined = this.#joinSmall(collection);
+    const done: Chunk[] = [];
+    let isMoved = hasJoined || !collection.isStored || !collection.isIndexed;
+    let start = 0;
+    for (const [at, chunk] of collection.chunks.entries()) {
+      const isLast = at === collection.chunks.length - 1;
+      const from = start;
+      start += chunk.count;
+      if (chunk.dirtyFrom === Infinity) {
+        done.push(chunk);
+        continue;
+      }
+      const sizes = this.#sizes(collection, chunk, from);
+      const parts = divide(collection, chunk, sizes, isLast);
+      // What the head says of the first and the last may be out of date.
+      const isCounted = Array.isArray(collection.raw) && at > 0 && !isLast;
+      isMoved ||= parts.length > 1 || (isCounted && chunk.count !== chunk.stored);
+      let place = from;
+      for (const part of parts) {
+        this.#put(collection, part, place, parts.length === 1 ? sizes : undefined);
+        place += part.count;
+        done.push(part);
+      }
+    }
+    collection.arrange(done);
+    if (done.length === 0 || (done.length === 1 && (done[0]!.bytes ?? Infinity) <= CHUNK_MAX / 2)) {
+      this.#dissolve(collection);
+    } else if (isMoved) {
+      const ids = done.map(({ id }) => id);
+      this.#rows.put(collection.key, { ...collection.index(), chunks: collection.kind, ids, next: collection.next });
+      collection.isStored = collection.isIndexed = true;
+    }
+  }
+
+  /** Drops the chunks that became empty, and moves the entries of one that became small to a neighbour. */
+  #joinSmall(collection: Collection): boolean {
+    const { chunks } = collection;
+    const kept: Chunk[] = [];
+    let start = 0;
+    for (const [at, chunk] of chunks.entries()) {
+      const other = kept.at(-1) ?? chunks[at + 1];
+      if (chunk.dirtyFrom < Infinity && (chunk.count === 0 || this.#joins(collection, chunk, other, start))) {
+        this.#replace(collection.heldBy(chunk), NONE);
+        this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
+      } else kept.push(chunk);
+      // The first one's entries are counted with those of the next, which has them now.
+      if (kept.length > 0) start += chunk.count;
+    }
+    const hasJoined = kept.length < chunks.length;
+    if (hasJoined) collection.arrange(kept);
+    return hasJoined;
+  }
+
+  /** Moves the entries of a chunk, of which the first is the `start`-th of all, to the one before or behind, if they fit well. */
+  #joins(collection: Collection, chunk: Chunk, other: Chunk | undefined, start: number): boolean {
+    if (other === undefined || chunk.count >= chunk.stored) return false;
+    const bytes = sum(this.#sizes(collection, chunk, start));
+    if (bytes > CHUNK_MAX / 4) return false;
+    const isBehind = start === 0;
+    const from = isBehind ? chunk.count : start - other.count;
+    collection.load(other, from);
+    if (bytes + sum(this.#sizes(collection, other, from)) > (CHUNK_MAX * 3) / 4) return false;
+    other.change(isBehind ? 0 : other.count);
+    if (isBehind) other.keys?.unshift(...chunk.keys!);
+    else other.keys?.push(...chunk.keys!);
+    other.count += chunk.count;
+    return true;
+  }
+
+  /** Writes a chunk, unless its row has just these entries. */
+  #put(collection: Collection, chunk: Chunk, start: number, sizes?: readonly number[]): void {
+    const bytes = sum(sizes ?? this.#sizes(collection, chunk, start));
+    const met = this.#met;
+    this.#replace(collection.heldBy(chunk), met);
+    chunk.bytes = bytes;
+    chunk.held = met;
+    if (chunk.dirtyFrom < chunk.count || chunk.count !== chunk.stored) {
+      const key = collection.keyOf(chunk);
+      if (bytes + key.length > MAX_ROW) throw tooLarge(`${this.#store.field}, an entry,`, bytes);
+      const part = collection.slice(chunk, start);
+      this.#rows.put(key, met.size > 0 ? encodeMembers(part) : part);
+    }
+    chunk.stored = chunk.count;
+    chunk.dirtyFrom = Infinity;
+  }
+
+  /** What became small enough lies in the row that holds it again. */
+  #dissolve(collection: Collection): void {
+    collection.complete();
+    for (const chunk of collection.chunks) {
+      this.#replace(collection.heldBy(chunk), NONE);
+      this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
+    }
+    this.#rows.delete(collection.key, collection.isStored);
+    attach(collection.raw, undefined);
+    if (collection.id === "") this.#store.mark();
+    else mark(collection.raw);
+  }
+}
+
+const NONE: ReadonlySet<Collection> = new Set();
+
+/** Tells whether a value of so many bytes has to be a collection: one with a single entry gains nothing by it. */
+export function isTooLarge(value: unknown, bytes: number): value is object {
+  if (bytes <= CHUNK_MAX || typeof value !== "object" || value === null || !isContainer(value)) return false;
+  if (Array.isArray(value)) return value.length > 1;
+  return (value instanceof Map || value instanceof Set ? value.size : Object.keys(value).length) > 1;
+}
+
+function sum(sizes: readonly number[]): number {
+  return sizes.reduce((bytes, size) => bytes + size, 0);
+}
+
+/** Divides a chunk that is too large: what is added at the end fills chunks up, others get room to grow. */
+function divide(collection: Collection, chunk: Chunk, sizes: readonly number[], isLast: boolean): Chunk[] {
+  const bytes = sum(sizes);
+  if (bytes <= CHUNK_MAX) return [chunk];
+  const aim = isLast ? CHUNK_MAX : bytes / Math.ceil(bytes / ((CHUNK_MAX * 3) / 4));
+  const ends: number[] = [];
+  let inPart = 0;
+  for (const [i, size] of sizes.entries()) {
+    if (inPart > 0 && (inPart >= aim || inPart + size > CHUNK_MAX)) {
+      ends.push(i);
+      inPart = 0;
+    }
+    inPart += size;
+  }
+  ends.push(sizes.length);
+  const { keys } = chunk;
+  return ends.map((end, i) => {
+    const from = ends[i - 1] ?? 0;
+    const own = keys?.slice(from, end);
+    if (i > 0) {
+      const part = collection.newChunk(end - from, own);
+      part.change(0);
+      return part;
+    }
+    chunk.count = end;
+    chunk.keys = own;
+    return chunk;
+  });
+}
+
+/** The plain value with pointers in place of the collections in it. */
+export function encode(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return collectionOf(value)?.pointer ?? (isContainer(value) ? encodeMembers(value) : value);
+}
+
+function encodeMembers(container: object): unknown {
+  return rebuild(container, (member) => encode(member));
+}
+
+/** The error for what is over the limit of a row when it is written. */
+export function tooLarge(what: string, bytes: number): DurableError {
+  return new DurableError(
+    "too-large",
+    `${what} takes ${bytes} bytes, more than the 2 MB of a row; the change was taken back. Split it over several fields or objects.`,
+  );
+}
