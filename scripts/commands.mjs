@@ -8,6 +8,7 @@ const mistakes = {
   "crash.mjs --rounds many": "--rounds",
   "crash.mjs --seed -1": "--seed",
   "model.mjs --runs 1.5": "--runs",
+  "rows.mjs --updat": "--updat",
   "start.mjs --port 0": "port",
   "start.mjs --prot 80": "--prot",
   "start.mjs 80": "80",

@@ -9,6 +9,7 @@ export { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "./fixtures/rou
 export { ChildLegacyRoutes, LegacyRoutes } from "./fixtures/legacy/route.ts";
 export { Peer } from "./fixtures/object.ts";
 export { Mirror } from "./fixtures/serve.ts";
+export { HandRows, HandRows1, HandRows100, Rows, Rows1, Rows100 } from "./fixtures/rows.ts";
 export { StandardCalls } from "./fixtures/call.ts";
 export { LegacyCalls } from "./fixtures/legacy/call.ts";
 
