@@ -39,6 +39,7 @@ export class Fields implements Keeper {
   /** The entries that changed something since the last write; undefined stands for code outside any entry. */
   readonly #writers = new Set<Scope | undefined>();
   #isScheduled = false;
+  failure: unknown;
   /** True once the record holds every field of the plan. */
   #isComplete = false;
 
@@ -206,6 +207,7 @@ export class Fields implements Keeper {
           `${names} could not be written; the change was taken back. The cause is in \`error.cause\`.`,
           { cause },
         );
+    this.failure = error;
     const writers = [...this.#writers];
     this.forget();
     this.#tell(error, writers);

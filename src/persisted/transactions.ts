@@ -10,6 +10,8 @@ export interface Written {
   write(): void;
   /** Goes back to what is stored. */
   forget(): void;
+  /** The last write that failed, also one that nobody waited for. */
+  readonly failure: unknown;
 }
 
 /** The transactions begun within the one that the running code belongs to, as long as they are open. */
@@ -24,12 +26,19 @@ const within = new AsyncLocalStorage<Set<Promise<unknown>>>();
 export function joinTransactions(storage: DurableObjectStorage, fields: Written): void {
   const { transaction, transactionSync, deleteAll } = storage;
 
+  /** Writes what a transaction changed last; a write of it that failed in a microtask must not let the rest be kept. */
+  const finish = (failureBefore: unknown): void => {
+    fields.write();
+    if (fields.failure !== failureBefore) throw fields.failure;
+  };
+
   storage.transactionSync = <T>(work: () => T): T => {
     fields.write();
+    const { failure } = fields;
     try {
       return transactionSync.call(storage, () => {
         const result = work();
-        fields.write();
+        finish(failure);
         return result;
       }) as T;
     } catch (error) {
@@ -49,6 +58,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
 
   const transact = async <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> => {
     fields.write();
+    const { failure } = fields;
     const inner = new Set<Promise<unknown>>();
     try {
       return (await transaction.call(storage, async (txn) => {
@@ -64,7 +74,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
           // The platform ends this one when its inner ones have ended, and tells its result before.
           while (inner.size > 0) await Promise.allSettled(inner);
         }
-        fields.write();
+        finish(failure);
         return result;
       })) as T;
     } catch (error) {
