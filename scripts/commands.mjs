@@ -7,6 +7,8 @@ const mistakes = {
   "crash.mjs --rounds 0": "--rounds",
   "crash.mjs --rounds many": "--rounds",
   "crash.mjs --seed -1": "--seed",
+  "crash.mjs steps --every 0": "--every",
+  "crash.mjs step": "step",
   "model.mjs --runs 1.5": "--runs",
   "rows.mjs --updat": "--updat",
   "start.mjs --port 0": "port",

@@ -11,6 +11,7 @@ export { Peer } from "./fixtures/object.ts";
 export { Mirror } from "./fixtures/serve.ts";
 export { HandRows, HandRows1, HandRows100, Rows, Rows1, Rows100 } from "./fixtures/rows.ts";
 export { StandardCalls } from "./fixtures/call.ts";
+export { Stepped } from "./steps/stepped.ts";
 export { LegacyCalls } from "./fixtures/legacy/call.ts";
 
 export default { fetch: (): Response => new Response("ok") };
