@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 
 const mistakes = {
+  "../bench/bench.mjs --case nothing": "nothing",
   "crash.mjs --rounds 0": "--rounds",
   "crash.mjs --rounds many": "--rounds",
   "crash.mjs --seed -1": "--seed",
