@@ -28,7 +28,7 @@ const steps = [
   },
   { name: "smoke", command: "node scripts/smoke.mjs", after: "build" },
   { name: "format", command: "oxfmt --check" },
-  { name: "lint", command: "oxlint --type-aware --deny-warnings" },
+  { name: "lint", command: "oxlint --type-aware --deny-warnings", after: "build" },
   { name: "floors", command: "node scripts/floors.mjs" },
   { name: "typecheck", command: "npm run --silent typecheck" },
   { name: "publint", command: "publint --strict", after: "build" },
