@@ -5,23 +5,45 @@
  * hand-written batch of the same round; the table has the median of the ratios and their quartiles.
  * `again` is the hand-written class once more: how far its ratio strays from 1 is the noise.
  *
- * `-- --quick` for fewer rounds, `-- --case noop` for one case, `-- --folder DIR` for where objects live.
+ * `-- --quick` for fewer rounds, `-- --case noop` for one case (`memory` for the heap), `-- --folder DIR` for where
+ * objects live.
  */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { fail, readOptions } from "../scripts/options.mjs";
 import { bundle, start } from "../scripts/runtime.mjs";
 import { fieldClasses } from "./fields.mjs";
+import { measureMemory } from "./memory.mjs";
 
+/**
+ * `others` are more contenders than the two. A batch holds a multiple of `unit` operations, at most `most` where each
+ * wants an object of its own; `rounds` is the part of all rounds that is done.
+ */
 const CASES = [
   { name: "noop", title: "no-op call", aim: 1.08, others: ["native"] },
   { name: "increment", title: "increment, one by one", aim: 1.08, others: ["native"] },
   { name: "increment32", title: "increment, 32 at once", aim: 1.08, others: ["native"] },
+  { name: "set100", title: "a field set 100 times", aim: 1.1, others: [] },
+  { name: "fields10of100", title: "10 of 100 fields changed", aim: 1.1, others: [] },
+  { name: "entry1000", title: "one of 1,000 entries", aim: 1.15, others: [] },
+  { name: "entry10000", title: "one of 10,000 entries", aim: 1.15, others: [] },
+  { name: "entries1000", title: "1,000 of 10,000 entries", aim: 2, others: [], unit: 1, rounds: 1 / 3 },
+  { name: "fill10000", title: "10,000 entries filled", aim: 1, others: [], unit: 1, rounds: 1 / 3 },
   { name: "get", title: "GET route", aim: 1.1, others: ["hono"] },
   { name: "post", title: "POST route", aim: 1.1, others: ["hono"] },
   { name: "cold10", title: "cold start, 10 fields", aim: 1.1, others: [] },
   { name: "cold100", title: "cold start, 100 fields", aim: 1.1, others: [] },
+  // By hand a key a field, read by one `list`; `gets` reads one by one.
+  { name: "cold100keys", title: "cold start, 100 keys", aim: 0.95, others: ["gets"] },
+  { name: "coldentry", title: "cold start, 1 of 10,000", aim: 1.1, others: [], unit: 1, most: 24 },
+  // Over 10,000; by hand through a Proxy that only forwards.
+  { name: "walk", subject: "walkNumbers", title: "walk, for-of numbers", aim: 1.5, others: [], unit: 1 },
+  { name: "walk", subject: "walkIndex", title: "walk, index loop", aim: 1.5, others: [], unit: 1 },
+  { name: "walk", subject: "walkEntries", title: "walk, for-of objects", aim: 1.5, others: [], unit: 1 },
+  // By hand over the plain array, and `structuredClone` of it.
+  { name: "snapshot", subject: "walkCopy", title: "walk of a snapshot", aim: 1.2, others: [] },
+  { name: "snapshot", subject: "copy", title: "snapshot itself", others: [], unit: 1, rounds: 1 / 3 },
 ];
 const OBJECTS = {
   HAND: "HandCounter",
@@ -31,39 +53,53 @@ const OBJECTS = {
   HAND100: "HandFields100",
   OURS10: "Fields10",
   OURS100: "Fields100",
+  HAND_KEYS100: "HandKeys100",
+  HAND_GETS100: "HandGets100",
+  HAND_ENTRIES: "HandEntries",
+  ENTRIES: "Entries",
 };
 
-const { values } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, case: { type: "string" }, folder: { type: "string" } },
+const values = readOptions({
+  quick: { type: "boolean", default: false },
+  case: { type: "string" },
+  folder: { type: "string" },
 });
+const isChosen = (name) => values.case === undefined || values.case === name;
+const names = [...CASES.map(({ name }) => name), "memory"];
+if (!names.some(isChosen)) fail(`No case "${values.case}": choose from ${[...new Set(names)].join(", ")}.`);
 // Many short batches: what else runs on the machine comes in bursts, and then spoils few ratios.
 const rounds = values.quick ? 25 : 121;
 const milliseconds = 20;
 // In memory where there is such a folder: a disk's own noise would hide our part.
 const parent = values.folder ?? (existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
-const folder = mkdtempSync(join(parent, "durable-base-bench-"));
-
 let runtime;
-try {
-  const contents = `export * from "./worker.ts"; export { default } from "./worker.ts"; ${fieldClasses(10, 100)}`;
-  const script = await bundle({ contents, loader: "ts", resolveDir: import.meta.dirname });
-  runtime = await start({ script, objects: OBJECTS, folder });
-  console.log(`${rounds} rounds of ${milliseconds} ms batches, objects in ${parent}`);
-  console.log(row("case", "contender", "µs", "ratio", "[q1 – q3]", "aim"));
-  for (const subject of CASES) if (values.case === undefined || values.case === subject.name) await measure(subject);
-} finally {
-  await runtime?.stop();
-  rmSync(folder, { recursive: true, force: true });
+
+if (CASES.some(({ name }) => isChosen(name))) await measureTimes();
+if (isChosen("memory")) await measureMemory();
+
+async function measureTimes() {
+  const folder = mkdtempSync(join(parent, "durable-base-bench-"));
+  try {
+    const contents = `export * from "./worker.ts"; export { default } from "./worker.ts"; ${fieldClasses(10, 100)}`;
+    const script = await bundle({ contents, loader: "ts", resolveDir: import.meta.dirname });
+    runtime = await start({ script, objects: OBJECTS, folder });
+    console.log(`${rounds} rounds of ${milliseconds} ms batches, objects in ${parent}`);
+    console.log(row("case", "contender", "µs", "ratio", "[q1 – q3]", "aim"));
+    for (const subject of CASES) if (isChosen(subject.name)) await measure(subject);
+  } finally {
+    await runtime?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-async function measure({ name, title, aim, others }) {
+async function measure({ name, subject = name, title, aim, others, unit = 32, most = Infinity, rounds: part = 1 }) {
   const contenders = ["hand", "ours", "again", ...others];
-  const size = await batchSize(name);
+  const size = await batchSize(subject, unit, most);
   const times = Object.fromEntries(contenders.map((contender) => [contender, []]));
-  for (let round = -3; round < rounds; round++) {
+  for (let round = -3; round < rounds * part; round++) {
     const order = round % 2 === 0 ? contenders : contenders.toReversed();
     for (const contender of order) {
-      const time = await batch(name, contender, size);
+      const time = await batch(subject, contender, size);
       if (round >= 0) times[contender].push((time * 1000) / size);
     }
   }
@@ -79,18 +115,18 @@ async function measure({ name, title, aim, others }) {
         quantile(times[contender], 0.5).toFixed(1),
         ratio,
         spread,
-        contender === "ours" ? aim.toFixed(2) : "",
+        contender === "ours" ? (aim?.toFixed(2) ?? "") : "",
       ),
     );
   }
 }
 
-/** How many operations the hand-written class does in the time of a batch; a multiple of 32. */
-async function batchSize(name) {
-  const probe = 64;
-  for (let i = 0; i < 5; i++) await batch(name, "hand", probe);
-  const time = await batch(name, "hand", probe);
-  return Math.max(64, Math.round((probe * milliseconds) / time / 32) * 32);
+/** How many operations the hand-written class does in the time of a batch: a multiple of `unit`, at most `most`. */
+async function batchSize(subject, unit, most) {
+  const probe = Math.min(2 * unit, most);
+  for (let i = 0; i < 5; i++) await batch(subject, "hand", probe);
+  const time = await batch(subject, "hand", probe);
+  return Math.min(most, Math.max(probe, Math.round((probe * milliseconds) / time / unit) * unit));
 }
 
 /** Runs a batch and gives its milliseconds. */
@@ -114,5 +150,5 @@ function quantile(numbers, part) {
 }
 
 function row(title, contender, time, ratio, spread, aim) {
-  return `${title.padEnd(24)}${contender.padEnd(10)}${time.padStart(9)}${ratio.padStart(9)}  ${spread.padEnd(17)}${aim}`;
+  return `${title.padEnd(26)}${contender.padEnd(10)}${time.padStart(9)}${ratio.padStart(9)}  ${spread.padEnd(19)}${aim}`;
 }

@@ -1,4 +1,5 @@
-import { DurableBase, Persisted, Route } from "durable-base";
+import { DurableBase, Persisted, Route, snapshot } from "durable-base";
+import { entries, entryOf, keyOf, numbers, walk, type Entry, type Walk, type Walked } from "./entries.ts";
 import { Input } from "./input.ts";
 
 /** The same as `HandCounter`, on the library. */
@@ -11,6 +12,11 @@ export class Counter extends DurableBase {
     return (this.count += by);
   }
 
+  increment100(): number {
+    for (let i = 0; i < 100; i++) this.count++;
+    return this.count;
+  }
+
   @Route.get("/")
   read(): { count: number } {
     return { count: this.count };
@@ -19,5 +25,58 @@ export class Counter extends DurableBase {
   @Route.post("/double", { input: Input })
   double({ by }: Input): { doubled: number } {
     return { doubled: by * 2 };
+  }
+}
+
+/** The same as `HandEntries`, on the library. */
+export class Entries extends DurableBase implements Walked {
+  @Persisted() accessor map = new Map<string, Entry>();
+  @Persisted() accessor numbers: number[] = [];
+  @Persisted() accessor entries: Entry[] = [];
+  #copy: Entry[] = [];
+
+  fill(count: number): void {
+    for (let i = 0; i < count; i++) this.map.set(keyOf(i), entryOf(i));
+  }
+
+  clear(): void {
+    this.map.clear();
+  }
+
+  warm(count: number): number {
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += this.map.get(keyOf(i))!.n;
+    return sum;
+  }
+
+  change(...places: number[]): void {
+    for (const i of places) this.map.get(keyOf(i))!.n++;
+  }
+
+  read(i: number): number {
+    return this.map.get(keyOf(i))!.n;
+  }
+
+  evict(): void {
+    this.ctx.abort("evicted");
+  }
+
+  walk(how: Walk, times: number): number {
+    return walk(this, how, times);
+  }
+
+  prepareWalk(): void {
+    if (this.numbers.length === 0) [this.numbers, this.entries] = [numbers(), entries()];
+    this.#copy = snapshot(this.entries);
+  }
+
+  walkCopy(times: number): number {
+    return walk({ numbers: [], entries: this.#copy }, "entries", times);
+  }
+
+  copy(times: number): number {
+    let { length } = this.entries;
+    for (let i = 0; i < times; i++) ({ length } = snapshot(this.entries));
+    return length;
   }
 }

@@ -1,18 +1,20 @@
 /** Runs one batch of one contender per request, so that Node's clock, not the frozen one in here, times it. */
 import { Object } from "durable-base";
-import type { HandCounter } from "./hand.ts";
+import { type Walk, type Walked } from "./entries.ts";
+import type { HandCounter, HandEntries } from "./hand.ts";
 import type { HonoCounter } from "./hono.ts";
-import type { Counter } from "./ours.ts";
+import type { Counter, Entries } from "./ours.ts";
 
-export { HandCounter } from "./hand.ts";
+export { HandCounter, HandEntries } from "./hand.ts";
 export { HonoCounter } from "./hono.ts";
-export { Counter } from "./ours.ts";
+export { Counter, Entries } from "./ours.ts";
 
 /** What the generated classes of `fields.mjs` have in common. */
 interface Fields extends Rpc.DurableObjectBranded {
   save(): void;
   sum(): number;
   evict(): void;
+  change10(): void;
 }
 
 interface Env {
@@ -23,12 +25,20 @@ interface Env {
   HAND100: DurableObjectNamespace<Fields>;
   OURS10: DurableObjectNamespace<Fields>;
   OURS100: DurableObjectNamespace<Fields>;
+  HAND_KEYS100: DurableObjectNamespace<Omit<Fields, "change10">>;
+  HAND_GETS100: DurableObjectNamespace<Omit<Fields, "change10">>;
+  HAND_ENTRIES: DurableObjectNamespace<HandEntries>;
+  ENTRIES: DurableObjectNamespace<Entries>;
 }
 
 interface Calls {
   noop(): Promise<unknown>;
   increment(by: number): Promise<unknown>;
+  increment100(): Promise<unknown>;
 }
+
+/** A class of entries, called. */
+type EntryCalls = { [K in keyof Walked]: (...args: Parameters<Walked[K]>) => Promise<unknown> };
 
 interface Fetcher {
   fetch(request: Request): Promise<Response>;
@@ -47,6 +57,18 @@ const oneByOne = (calls: (env: Env, name: string) => Calls): Batch =>
   async function (env, name, size) {
     const stub = calls(env, name);
     for (let i = 0; i < size; i++) await stub.increment(1);
+  };
+
+const set100 = (calls: (env: Env, name: string) => Calls): Batch =>
+  async function (env, name, size) {
+    const stub = calls(env, name);
+    for (let i = 0; i < size; i++) await stub.increment100();
+  };
+
+const change10 = (stub: (env: Env, name: string) => { change10(): Promise<unknown> }): Batch =>
+  async function (env, name, size) {
+    const object = stub(env, name);
+    for (let i = 0; i < size; i++) await object.change10();
   };
 
 const at32 = (calls: (env: Env, name: string) => Calls): Batch =>
@@ -85,6 +107,95 @@ const evicted = (stub: (env: Env, name: string) => { save(): Promise<void>; evic
     }
   };
 
+/** What was made ready by an earlier batch. */
+const ready = new Set<string>();
+
+/** Of all entries and numbers. */
+const SUM = (10_000 * 9_999) / 2;
+
+/** All contenders must have done the same. */
+function check(found: unknown, expected: number): void {
+  if (found !== expected) throw new Error(`${String(found)} in place of ${expected}`);
+}
+
+type EntryStub = (env: Env, name: string) => EntryCalls;
+
+/** The object has so many entries, all of them in memory. */
+const filled =
+  (count: number) =>
+  (stub: EntryStub): Batch =>
+    async function (env, name) {
+      const object = stub(env, `${name}-of-${count}`);
+      if (!ready.has(`${name}-of-${count}`)) await object.fill(count);
+      ready.add(`${name}-of-${count}`);
+      await object.warm(count);
+    };
+
+/** Changes one entry a call, or every tenth of all. */
+const changing =
+  (count: number, atOnce: number) =>
+  (stub: EntryStub): Batch =>
+    async function (env, name, size) {
+      const object = stub(env, `${name}-of-${count}`);
+      for (let i = 0; i < size; i++) {
+        await object.change(...Array.from({ length: atOnce }, (_, k) => (i * 7_919 + k * 10) % count));
+      }
+    };
+
+const filling = (stub: EntryStub): Batch =>
+  async function (env, name, size) {
+    for (const one of coldNames(name, size)) await stub(env, `fill-${one}`).fill(10_000);
+  };
+
+const cleared = (stub: EntryStub): Batch =>
+  async function (env, name, size) {
+    for (const one of coldNames(name, size)) await stub(env, `fill-${one}`).clear();
+  };
+
+const coldEntry = (stub: EntryStub): Batch =>
+  async function (env, name, size) {
+    for (const one of coldNames(name, size)) check(await stub(env, `cold-${one}`).read(7_777), 7_777);
+  };
+
+const evictedEntries = (stub: EntryStub): Batch =>
+  async function (env, name, size) {
+    for (const one of coldNames(`cold-${name}`, size)) {
+      if (!ready.has(one)) await stub(env, one).fill(10_000);
+      ready.add(one);
+      await stub(env, one)
+        .evict()
+        .catch(() => {});
+    }
+  };
+
+const readyToWalk = (stub: EntryStub): Batch =>
+  async function (env, name) {
+    await stub(env, `walk-${name}`).prepareWalk();
+  };
+
+const walking =
+  (how: Walk) =>
+  (stub: EntryStub): Batch =>
+    async function (env, name, size) {
+      check(await stub(env, `walk-${name}`).walk(how, size), size * SUM);
+    };
+
+const walkingCopy = (stub: EntryStub): Batch =>
+  async function (env, name, size) {
+    check(await stub(env, `walk-${name}`).walkCopy(size), size * SUM);
+  };
+
+const copying = (stub: EntryStub): Batch =>
+  async function (env, name, size) {
+    check(await stub(env, `walk-${name}`).copy(size), 10_000);
+  };
+
+/** Both classes of entries. */
+const onEntries = (batch: (stub: EntryStub) => Batch): Record<string, Batch> => ({
+  hand: batch((env, name) => env.HAND_ENTRIES.getByName(name)),
+  ours: batch((env, name) => Object.from(env.ENTRIES).byName(name)),
+});
+
 const hand = (env: Env, name: string): Calls & Fetcher => env.HAND.getByName(name);
 const hono = (env: Env, name: string): Fetcher => env.HONO.getByName(name);
 const ours = (env: Env, name: string): Calls & Fetcher => Object.from(env.OURS).byName(name);
@@ -100,6 +211,26 @@ const batches: Record<string, Record<string, Batch>> = {
   noop: { hand: noop(hand), ours: noop(ours), native: noop(native) },
   increment: { hand: oneByOne(hand), ours: oneByOne(ours), native: oneByOne(native) },
   increment32: { hand: at32(hand), ours: at32(ours), native: at32(native) },
+  set100: { hand: set100(hand), ours: set100(ours) },
+  fields10of100: {
+    hand: change10((env, name) => env.HAND100.getByName(name)),
+    ours: change10((env, name) => Object.from(env.OURS100).byName(name)),
+  },
+  entry1000: onEntries(changing(1_000, 1)),
+  entry10000: onEntries(changing(10_000, 1)),
+  entries1000: onEntries(changing(10_000, 1_000)),
+  fill10000: onEntries(filling),
+  coldentry: onEntries(coldEntry),
+  walkNumbers: onEntries(walking("numbers")),
+  walkIndex: onEntries(walking("index")),
+  walkEntries: onEntries(walking("entries")),
+  walkCopy: onEntries(walkingCopy),
+  copy: onEntries(copying),
+  cold100keys: {
+    hand: cold((env, name) => env.HAND_KEYS100.getByName(name)),
+    ours: cold((env, name) => env.OURS100.getByName(name)),
+    gets: cold((env, name) => env.HAND_GETS100.getByName(name)),
+  },
   get: { hand: get(hand), ours: get(ours), hono: get(hono) },
   post: { hand: post(hand), ours: post(ours), hono: post(hono) },
   cold10: {
@@ -113,6 +244,21 @@ const batches: Record<string, Record<string, Batch>> = {
 };
 
 const preparations: Record<string, Record<string, Batch>> = {
+  entry1000: onEntries(filled(1_000)),
+  entry10000: onEntries(filled(10_000)),
+  entries1000: onEntries(filled(10_000)),
+  fill10000: onEntries(cleared),
+  coldentry: onEntries(evictedEntries),
+  walkNumbers: onEntries(readyToWalk),
+  walkIndex: onEntries(readyToWalk),
+  walkEntries: onEntries(readyToWalk),
+  walkCopy: onEntries(readyToWalk),
+  copy: onEntries(readyToWalk),
+  cold100keys: {
+    hand: evicted((env, name) => env.HAND_KEYS100.getByName(name)),
+    ours: evicted((env, name) => env.OURS100.getByName(name)),
+    gets: evicted((env, name) => env.HAND_GETS100.getByName(name)),
+  },
   cold10: {
     hand: evicted((env, name) => env.HAND10.getByName(name)),
     ours: evicted((env, name) => env.OURS10.getByName(name)),

@@ -4,10 +4,14 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 
 const mistakes = {
+  "../bench/bench.mjs --case nothing": "nothing",
   "crash.mjs --rounds 0": "--rounds",
   "crash.mjs --rounds many": "--rounds",
   "crash.mjs --seed -1": "--seed",
+  "crash.mjs steps --every 0": "--every",
+  "crash.mjs step": "step",
   "model.mjs --runs 1.5": "--runs",
+  "rows.mjs --updat": "--updat",
   "start.mjs --port 0": "port",
   "start.mjs --prot 80": "--prot",
   "start.mjs 80": "80",

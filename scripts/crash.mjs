@@ -3,12 +3,19 @@
  *
  * Each round sends increments with unique ids, SIGKILLs workerd, starts it again on the same folder
  * and asks: was every acknowledged increment kept, was none applied twice?
+ *
+ * `npm run crash -- steps` kills it inside each step of a program: see `crash-steps.mjs`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readOptions, wholeNumber } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
+
+if (process.argv[2] === "steps") {
+  await import("./crash-steps.mjs");
+  process.exit();
+}
 
 const WORKERS = 8;
 const COUNTERS = ["a", "b", "c"];

@@ -1,10 +1,10 @@
 /** The command line of a script: a mistake in it ends the script with one line, not with a stack. */
 import { parseArgs } from "node:util";
 
-/** The options' values; `options` as for `parseArgs`. */
-export function readOptions(options) {
+/** The options' values; `options` and `args` as for `parseArgs`. */
+export function readOptions(options, args = process.argv.slice(2)) {
   try {
-    return parseArgs({ options }).values;
+    return parseArgs({ options, args }).values;
   } catch (error) {
     return fail(error.message.split("\n")[0]);
   }

@@ -23,9 +23,10 @@ export async function bundle(entry) {
 /**
  * Starts one workerd with `script` as its Worker, or several `modules` of which the first is the main one.
  *
- * `objects` gives the class of each binding; `folder` keeps their state, otherwise it is lost at the end.
+ * `objects` gives the class of each binding; `folder` keeps their state, otherwise it is lost at the end; `onLog` gets
+ * what is logged.
  */
-export async function start({ script, modules, objects, folder }) {
+export async function start({ script, modules, objects, folder, onLog = () => {} }) {
   const before = new Set(workerdChildren());
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -37,7 +38,7 @@ export async function start({ script, modules, objects, folder }) {
         Object.entries(objects).map(([binding, className]) => [binding, { className, useSQLite: true }]),
       ),
       log: new Log(LogLevel.NONE),
-      handleStructuredLogs: () => {},
+      handleStructuredLogs: onLog,
       telemetry: { enabled: false },
       ...(folder === undefined ? {} : { resourcePersistencePath: folder }),
     }),

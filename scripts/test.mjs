@@ -28,7 +28,7 @@ const steps = [
   },
   { name: "smoke", command: "node scripts/smoke.mjs", after: "build" },
   { name: "format", command: "oxfmt --check" },
-  { name: "lint", command: "oxlint --type-aware --deny-warnings" },
+  { name: "lint", command: "oxlint --type-aware --deny-warnings", after: "build" },
   { name: "floors", command: "node scripts/floors.mjs" },
   { name: "typecheck", command: "npm run --silent typecheck" },
   { name: "publint", command: "publint --strict", after: "build" },
@@ -38,6 +38,7 @@ const steps = [
   { name: "commands", command: "node scripts/commands.mjs" },
   { name: "size", command: "node scripts/size.mjs --check" },
   { name: "crash", command: "node scripts/crash.mjs --rounds 20" },
+  { name: "crash-steps", command: "node scripts/crash.mjs steps --every 7" },
 ];
 
 const only = process.argv.slice(2);

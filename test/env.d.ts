@@ -27,6 +27,13 @@ declare namespace Cloudflare {
     MIRROR: DurableObjectNamespace<import("./fixtures/serve.ts").Mirror>;
     STANDARD_CALLS: DurableObjectNamespace<import("./fixtures/call.ts").StandardCalls>;
     LEGACY_CALLS: DurableObjectNamespace<import("./fixtures/legacy/call.ts").LegacyCalls>;
+    STEPPED: DurableObjectNamespace<import("./steps/stepped.ts").Stepped>;
+    ROWS: DurableObjectNamespace<import("./fixtures/rows.ts").Rows>;
+    ROWS_1: DurableObjectNamespace<import("./fixtures/rows.ts").Rows1>;
+    ROWS_100: DurableObjectNamespace<import("./fixtures/rows.ts").Rows100>;
+    HAND_ROWS: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows>;
+    HAND_ROWS_1: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows1>;
+    HAND_ROWS_100: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows100>;
   }
 }
 

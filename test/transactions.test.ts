@@ -135,6 +135,35 @@ describe("fields and the user's own use of ctx.storage", () => {
     await expect(after(work)).rejects.toMatchObject({ code: "too-large" });
   });
 
+  it("roll a transaction back of which a write failed in a microtask, though its code goes on", async () => {
+    const stub = env.ACCESSOR_THINGS.getByName(`transaction ${nth++}`);
+    const error = await runInDurableObject(stub, async (self, { storage }) => {
+      self.run((things) => (things.count = 1));
+      const { put } = storage.kv;
+      const done = self.run(() =>
+        storage.transaction(async () => {
+          self.count = 2;
+          await scheduler.wait(1);
+          storage.kv.put = () => {
+            storage.kv.put = put;
+            throw new Error("disk full");
+          };
+          change(self);
+          await scheduler.wait(1);
+        }),
+      );
+      return await done.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    });
+    expect(DurableError.is(error, "write-failed")).toBe(true);
+    const read = (): Promise<number[]> => runInDurableObject(stub, (self) => [self.count, self.log.length]);
+    expect(await read()).toEqual([1, 0]);
+    await evictDurableObject(stub);
+    expect(await read()).toEqual([1, 0]);
+  });
+
   it("have their defaults after deleteAll, and store again from there", async () => {
     const work = async (self: AccessorThings, storage: DurableObjectStorage): Promise<void> => {
       change(self);

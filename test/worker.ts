@@ -9,7 +9,9 @@ export { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "./fixtures/rou
 export { ChildLegacyRoutes, LegacyRoutes } from "./fixtures/legacy/route.ts";
 export { Peer } from "./fixtures/object.ts";
 export { Mirror } from "./fixtures/serve.ts";
+export { HandRows, HandRows1, HandRows100, Rows, Rows1, Rows100 } from "./fixtures/rows.ts";
 export { StandardCalls } from "./fixtures/call.ts";
+export { Stepped } from "./steps/stepped.ts";
 export { LegacyCalls } from "./fixtures/legacy/call.ts";
 
 export default { fetch: (): Response => new Response("ok") };

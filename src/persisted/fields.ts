@@ -41,6 +41,8 @@ export class Fields implements Keeper {
   /** The entries that changed something since the last write; undefined stands for code outside any entry. */
   readonly #writers = new Set<Scope | undefined>();
   #isScheduled = false;
+  /** The error of the last write that failed; not undefined, which would be no argument. */
+  failure: DurableError | null = null;
   /** True once the record holds every field of the plan. */
   #isComplete = false;
 
@@ -121,28 +123,23 @@ export class Fields implements Keeper {
 
   /** Writes what changed since the last time. Never throws: see {@link Owner.flush}. */
   flush(scope?: Scope): void {
-    this.#tryToWrite(scope);
-  }
-
-  /** Writes what changed since the last time; throws where {@link flush} leaves the error to the entries. */
-  write(): void {
-    const error = this.#tryToWrite(undefined);
-    if (error !== undefined) throw error;
-  }
-
-  #tryToWrite(scope: Scope | undefined): DurableError | undefined {
     // Nothing may be written before the subclass has given its defaults.
-    if (this.#owner.isConstructing) return undefined;
+    if (this.#owner.isConstructing) return;
     try {
       if (this.#watched.size > 0) this.#noticeChanges(scope);
-      if (this.#changed.size === 0) return undefined;
+      if (this.#changed.size === 0) return;
       this.#writeRows();
       this.#changed.clear();
       this.#writers.clear();
-      return undefined;
     } catch (cause) {
-      return this.#fail(cause);
+      this.#fail(cause);
     }
+  }
+
+  /** As {@link flush}, but throws; also the error of an earlier write, if it came after `failure`. */
+  write(failure: Error | null = this.failure): void {
+    this.flush();
+    if (this.failure !== failure) throw this.failure;
   }
 
   /** Ends the constructor phase: a change that could not be refused at its line is undone, and its error given. */
@@ -201,7 +198,7 @@ export class Fields implements Keeper {
     }
   }
 
-  #fail(cause: unknown): DurableError {
+  #fail(cause: unknown): void {
     const names = [...this.#changed].map(({ field }) => field).join(", ");
     const error = DurableError.is(cause)
       ? cause
@@ -210,10 +207,10 @@ export class Fields implements Keeper {
           `${names} could not be written; the change was taken back. The cause is in \`error.cause\`.`,
           { cause },
         );
+    this.failure = error;
     const writers = [...this.#writers];
     this.forget();
     this.#tell(error, writers);
-    return error;
   }
 
   /** Memory goes back to what is stored: everything is read again when it is used again. */

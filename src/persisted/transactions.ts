@@ -6,10 +6,12 @@ import { AsyncLocalStorage } from "node:async_hooks";
 
 /** The fields of one object, as far as transactions see them. */
 export interface Written {
-  /** Writes what changed; throws if that fails. */
-  write(): void;
+  /** Writes what changed; throws if that fails, or an earlier write did since `failure` was the last. */
+  write(failure?: Error | null): void;
   /** Goes back to what is stored. */
   forget(): void;
+  /** The last write that failed, also one that nobody waited for. */
+  readonly failure: Error | null;
 }
 
 /** The transactions begun within the one that the running code belongs to, as long as they are open. */
@@ -26,10 +28,11 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
 
   storage.transactionSync = <T>(work: () => T): T => {
     fields.write();
+    const { failure } = fields;
     try {
       return transactionSync.call(storage, () => {
         const result = work();
-        fields.write();
+        fields.write(failure);
         return result;
       }) as T;
     } catch (error) {
@@ -49,6 +52,8 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
 
   const transact = async <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> => {
     fields.write();
+    // A write that fails in a microtask tells its entry only, and the rest must not be kept.
+    const { failure } = fields;
     const inner = new Set<Promise<unknown>>();
     try {
       return (await transaction.call(storage, async (txn) => {
@@ -64,7 +69,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
           // The platform ends this one when its inner ones have ended, and tells its result before.
           while (inner.size > 0) await Promise.allSettled(inner);
         }
-        fields.write();
+        fields.write(failure);
         return result;
       })) as T;
     } catch (error) {

@@ -1,0 +1,65 @@
+/** The program of `steps/program.ts`, stopped at every step of storage: by an error there, and by a reset of the object. */
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { begin, boundaries, PROGRAM, textOf, type State } from "./steps/program.ts";
+import { setTrap, type Stepped, type Trap } from "./steps/stepped.ts";
+
+const ways: Record<string, Pick<Trap, "spring" | "isAfter">> = {
+  "a storage call that throws": {
+    isAfter: false,
+    spring: () => {
+      throw new Error("disk full");
+    },
+  },
+  "a reset of the object": { isAfter: true, spring: (ctx) => ctx.abort("stopped") },
+};
+
+describe("a program stopped at every step of storage", { timeout: 240_000 }, () => {
+  it.each(Object.entries(ways))("leaves what it passed through: %s", async (name, way) => {
+    let step = 0;
+    while (await isStopped(`${name} ${step}`, { at: step + 1, count: 0, ...way })) step++;
+    // So many would be there even if a collection were one row.
+    expect(step).toBeGreaterThan(60);
+  });
+});
+
+/** Runs the program in a new object, with the trap; false if it ended without springing it. */
+async function isStopped(name: string, trap: Trap): Promise<boolean> {
+  const stub = (): DurableObjectStub<Stepped> => env.STEPPED.getByName(name);
+  const state = async (): Promise<string> => await stub().state();
+  await runInDurableObject(stub(), (_, ctx) => setTrap(ctx, trap));
+  let model: State = begin();
+  for (const [nth, call] of PROGRAM.entries()) {
+    const wasSprung = trap.count >= trap.at;
+    const error = await messageOf(async () => await stub().play(nth));
+    const isStopped = !wasSprung && trap.count >= trap.at;
+    if (!isStopped) expect(error).toBeUndefined();
+    const passed = boundaries(call, model);
+    if (!isStopped) {
+      model = passed.at(-1)!;
+      continue;
+    }
+    const found = await state();
+    await evictDurableObject(stub());
+    expect(await state(), `memory after step ${trap.at} is what is stored`).toBe(found);
+    // What was answered is complete.
+    const allowed = error === undefined ? passed.slice(-1) : passed;
+    const boundary = allowed.find((state) => textOf(state) === found);
+    expect(boundary, `step ${trap.at}, in call ${nth} (${error}), left ${found.slice(0, 200)}`).toBeDefined();
+    model = boundary!;
+  }
+  await evictDurableObject(stub());
+  expect(await state()).toBe(textOf(model));
+  return trap.count >= trap.at;
+}
+
+/** What a call rejects with. */
+async function messageOf(call: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await call();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
