@@ -42,14 +42,14 @@ function thrown(work: () => unknown): unknown {
 const numbers = (n: number): { n: number; text: string }[] =>
   Array.from({ length: n }, (_, i) => ({ n: i, text: `entry ${i}` }));
 
-const fill = {
+type Kind = "array" | "map" | "set" | "record";
+
+const fill: Record<Kind, (self: AccessorThings) => unknown> = {
   array: (self: AccessorThings) => (self.any = numbers(1_500)),
   map: (self: AccessorThings) => (self.any = new Map(numbers(1_500).map((item) => [`k${item.n}`, item]))),
   set: (self: AccessorThings) => (self.any = new Set(numbers(1_500).map((item) => `k${item.n}`))),
   record: (self: AccessorThings) => (self.any = Object.fromEntries(numbers(1_500).map((item) => [`k${item.n}`, item]))),
 };
-
-type Kind = keyof typeof fill;
 
 /** Reads one entry. */
 function read(self: AccessorThings, kind: Kind, n: number): unknown {

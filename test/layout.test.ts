@@ -230,10 +230,18 @@ function verify(when: string, self: AccessorThings, storage: DurableObjectStorag
   const parts = new Map(storage.kv.list({ prefix: "durable-base:part:any:" }));
   const record = storage.kv.get<{ fields: Record<string, unknown>; rows: Set<string> }>("durable-base:record")!;
   const seen = new Set<string>();
+  const idsOf = ({ pages, ids }: { pages: number[]; ids: number[] }, prefix: string): number[] => [
+    ...pages.flatMap((page) => {
+      const key = `durable-base:part:any:${prefix}${page}`;
+      seen.add(key);
+      return (parts.get(key) as { ids: number[] }).ids;
+    }),
+    ...ids,
+  ];
   const whole = (value: unknown, prefix: string): unknown => {
-    const head = value as { chunks?: unknown; ids: number[] };
+    const head = value as { chunks?: unknown; pages: number[]; ids: number[] };
     if (typeof value !== "object" || value === null || !(head.chunks instanceof String)) return deep(value);
-    const chunks = head.ids.map((id) => {
+    const chunks = idsOf(head, prefix).map((id) => {
       const key = `durable-base:part:any:${prefix}${id}`;
       if (seen.has(key) || !parts.has(key))
         throw new Error(`${when}: ${key} is ${seen.has(key) ? "shared" : "missing"}`);

@@ -7,7 +7,7 @@ import { KINDS, type Entries } from "./fixtures/entries.ts";
 import { meterOf, type Rows as Counted } from "./fixtures/meter.ts";
 import type { HandRows, Rows, SmallFields } from "./fixtures/rows.ts";
 import { show } from "./model.ts";
-import { NOT_YET, OPERATIONS, ROW, type Bound, type Operation } from "./rows.ts";
+import { OPERATIONS, ROW, type Bound, type Operation } from "./rows.ts";
 
 /** What an operation cost: of several calls the sum, and the most that one of them wrote. */
 interface Cost extends Counted {
@@ -34,20 +34,15 @@ const results: { operation: Operation; ours: Measured | string; hand: Measured }
 describe("rows written and read", { timeout: 120_000 }, () => {
   it.each(OPERATIONS.map((operation, nth) => [operation.name, operation, nth] as const))(
     "%s",
-    async (name, operation, nth) => {
+    async (_, operation, nth) => {
       const hand = await measure(operation, subjectOf(operation, nth, "hand"));
       const ours = await measure(operation, subjectOf(operation, nth, "ours")).catch(refusal);
       results.push({ operation, ours, hand });
       if (typeof ours !== "string") expect(ours.state === hand.state, "both sides come to the same state").toBe(true);
       const broken = typeof ours === "string" ? [ours] : beyond(operation.bound, ours);
-      if (NOT_YET.has(name)) expect(broken, "it keeps its bound: delete it from NOT_YET").not.toEqual([]);
-      else expect(broken).toEqual([]);
+      expect(broken).toEqual([]);
     },
   );
-
-  it("are not yet what they should be for known operations only", () => {
-    expect([...NOT_YET].filter((name) => OPERATIONS.every((operation) => operation.name !== name))).toEqual([]);
-  });
 
   it("are those of docs/rows.md, which `npm run rows -- --update` writes", async () => {
     expect(results.length).toBe(OPERATIONS.length);

@@ -2,10 +2,11 @@
  * @module
  * A collection: an array, Map, Set or plain object too large for one row, held in chunks of neighbouring entries.
  *
- * A *head* lists the chunks in order. An array's head has the number of items of each chunk, so that an index
- * finds its chunk; that of the first and the last chunk may be out of date, so that both ends grow and shrink
- * without it. The head of the others has a 16-bit hash of each key (a *print*) of every chunk but the last, to
- * which new entries go; there may be prints of keys that are gone. Chunks are loaded when touched.
+ * A *head* lists the chunks in order, in *pages* of their own when there are many. An array's head has the number
+ * of items of each chunk, so that an index finds its chunk; that of the first and the last chunk may be out of
+ * date, so that both ends grow and shrink without it. The head of the others has a 16-bit hash of each key (a
+ * *print*) of every chunk but the last, to which new entries go; there may be prints of keys that are gone. Chunks
+ * are loaded when touched.
  */
 import { DurableError, quote } from "../errors.ts";
 import { isContainer, loadBy, loadedBy, setOwn } from "../snapshot.ts";
@@ -25,18 +26,34 @@ export interface Store {
   mark(): void;
 }
 
-/** The row that tells where the chunks of a collection are. */
-export interface Head {
-  /** The collection's kind, boxed, as no value of a field can be. */
-  // oxlint-disable-next-line typescript/no-wrapper-object-types
-  readonly chunks: String;
+/** A row that tells about neighbouring chunks. */
+export interface StoredPage {
   /** The chunks in order. */
   readonly ids: readonly number[];
   /** An array's items of each chunk, else the prints of each. */
   readonly counts: readonly number[];
   readonly prints?: Uint16Array;
-  /** A number no chunk had yet. */
-  readonly next: number;
+}
+
+/** The row that tells where the chunks of a collection are. */
+export interface Head extends StoredPage {
+  /** The collection's kind, boxed, as no value of a field can be. */
+  // oxlint-disable-next-line typescript/no-wrapper-object-types
+  readonly chunks: String;
+  /** The pages that come before what the head itself tells. */
+  readonly pages: readonly number[];
+}
+
+/** Which row tells about a chunk. */
+export class Page {
+  /** 0 for the head itself. */
+  readonly id: number;
+  isDirty: boolean;
+
+  constructor(id: number, isDirty: boolean) {
+    this.id = id;
+    this.isDirty = isDirty;
+  }
 }
 
 /** The kinds of containers, as the first letter of a pointer tells them. */
@@ -57,13 +74,17 @@ export class Chunk {
   stored = 0;
   /** The size of its row when last measured. */
   bytes: number | undefined;
-  /** Where its prints begin among those of the collection. */
+  /** Where its prints begin among those of the collection, and how many there are; -1 when they have to be made. */
   from = 0;
+  prints = -1;
+  /** The row that tells about it. */
+  page: Page;
   /** The collections its row points to; undefined while unknown. */
   held: ReadonlySet<Collection> | undefined;
 
-  constructor(id: number, count: number, keys?: unknown[]) {
+  constructor(id: number, page: Page, count: number, keys?: unknown[]) {
     this.id = id;
+    this.page = page;
     this.count = count;
     this.keys = keys;
   }
@@ -83,9 +104,12 @@ export abstract class Collection {
   isComplete = false;
   isOpen = false;
   isStored = false;
-  /** False when the head has to be written, though no chunk came or went. */
-  isIndexed = true;
   chunks: Chunk[] = [];
+  /** The page that the head itself is. */
+  readonly head: Page = new Page(0, true);
+  /** The others, as they are stored. */
+  pages: readonly Page[] = [];
+  /** A number that no chunk and no page has. */
   next = 1;
   /** Of each chunk, how many entries lie before it; undefined when that has to be counted again. */
   #starts: number[] | undefined;
@@ -99,8 +123,9 @@ export abstract class Collection {
     return this.id === "" ? fieldKey(this.store.name) : partKey(this.store.name, this.id);
   }
 
-  keyOf(chunk: Chunk): string {
-    return partKey(this.store.name, `${this.id === "" ? "" : `${this.id}.`}${chunk.id}`);
+  /** The key of a chunk or a page. */
+  keyOf({ id }: Chunk | Page): string {
+    return partKey(this.store.name, `${this.id === "" ? "" : `${this.id}.`}${id}`);
   }
 
   /** The kind of the container, boxed, as no value of a field can be. */
@@ -118,12 +143,28 @@ export abstract class Collection {
   open(head?: Head): void {
     if (this.isOpen) return;
     const found = head ?? this.store.fetch(this.key);
-    if (!isHead(found) || String(found.chunks) !== kindOf(this.raw)) throw this.#misshaped(this.key, found);
-    const { ids, counts, next } = found;
-    if (!Array.isArray(ids) || !Array.isArray(counts) || ids.length === 0 || ids.length !== counts.length)
+    if (!isHead(found) || String(found.chunks) !== kindOf(this.raw) || !Array.isArray(found.pages))
       throw this.#misshaped(this.key, found);
-    this.next = next;
-    this.readHead(found);
+    this.pages = found.pages.map((id: number) => new Page(id, false));
+    this.head.isDirty = false;
+    const chunks: Chunk[] = [];
+    const prints: (Uint16Array | undefined)[] = [];
+    for (const page of [...this.pages, this.head]) {
+      const key = page === this.head ? this.key : this.keyOf(page);
+      const stored: unknown = page === this.head ? found : this.store.fetch(key);
+      if (!isPage(stored)) throw this.#misshaped(key, stored);
+      stored.ids.forEach((id, i) => chunks.push(new Chunk(id, page, stored.counts[i]!)));
+      prints.push(stored.prints);
+    }
+    if (chunks.length === 0) throw this.#misshaped(this.key, found);
+    for (const chunk of chunks) {
+      chunk.isLoaded = false;
+      chunk.stored = chunk.count;
+      this.next = Math.max(this.next, chunk.id + 1);
+    }
+    for (const { id } of this.pages) this.next = Math.max(this.next, id + 1);
+    this.chunks = chunks;
+    this.readHead(prints);
     this.isOpen = this.isStored = true;
   }
 
@@ -131,7 +172,8 @@ export abstract class Collection {
     return unreadable(this.store.field, `the row "${key}" ${found === undefined ? "is missing" : "has another shape"}`);
   }
 
-  protected abstract readHead(head: Head): void;
+  /** Takes what the pages tell beside the chunks. */
+  protected abstract readHead(prints: readonly (Uint16Array | undefined)[]): void;
 
   /** Loads a chunk, of which the first entry is the `start`-th of all. */
   abstract load(chunk: Chunk, start: number): void;
@@ -157,8 +199,11 @@ export abstract class Collection {
   /** Puts all entries of a raw container that is not stored yet into one chunk, to be divided when it is written. */
   abstract fill(): void;
 
-  /** The part of the head that tells about the chunks, which are in their final order. */
-  abstract index(): Pick<Head, "counts" | "prints">;
+  /** Makes what the head tells beside the chunks, which are in their final order. */
+  abstract index(): void;
+
+  /** What a page tells about neighbouring chunks. */
+  abstract describe(chunks: readonly Chunk[]): StoredPage;
 
   protected startOf(at: number): number {
     if (this.#starts === undefined) {
@@ -248,8 +293,8 @@ export abstract class Collection {
     this.#starts = undefined;
   }
 
-  newChunk(count: number, keys?: unknown[]): Chunk {
-    return new Chunk(this.next++, count, keys);
+  newChunk(page: Page, count: number, keys?: unknown[]): Chunk {
+    return new Chunk(this.next++, page, count, keys);
   }
 }
 
@@ -273,13 +318,7 @@ export class List extends Collection {
     this.raw = raw;
   }
 
-  protected override readHead({ ids, counts }: Head): void {
-    this.chunks = ids.map((id, i) => {
-      const chunk = new Chunk(id, counts[i]!);
-      chunk.isLoaded = false;
-      chunk.stored = chunk.count;
-      return chunk;
-    });
+  protected override readHead(): void {
     const last = this.chunks.length - 1;
     const ends = last > 0 ? [0, last] : [0];
     const items = ends.map((at) => this.fetch(this.chunks[at]!) as unknown[]);
@@ -357,14 +396,18 @@ export class List extends Collection {
   }
 
   override fill(): void {
-    const chunk = this.newChunk(this.raw.length);
+    const chunk = this.newChunk(this.head, this.raw.length);
     chunk.change(0);
     this.chunks = [chunk];
     this.isOpen = this.isComplete = true;
   }
 
-  override index(): { counts: number[] } {
-    return { counts: this.chunks.map(({ count }) => count) };
+  override index(): void {
+    for (const chunk of this.chunks) chunk.prints = 0;
+  }
+
+  override describe(chunks: readonly Chunk[]): StoredPage {
+    return { ids: chunks.map(({ id }) => id), counts: chunks.map(({ count }) => count) };
   }
 }
 
@@ -374,29 +417,31 @@ type Entries = Map<unknown, unknown> | Set<unknown> | Record<string, unknown>;
 export class Keyed extends Collection {
   raw: Entries;
   #prints: Uint16Array = new Uint16Array();
-  /** How many chunks the prints tell about. */
-  #sealed = 0;
 
   constructor(store: Store, id: string, raw: Entries) {
     super(store, id);
     this.raw = raw;
   }
 
-  protected override readHead({ ids, counts, prints }: Head): void {
-    if (!(prints instanceof Uint16Array)) throw unreadable(this.store.field, `the row "${this.key}" has no prints`);
+  protected override readHead(prints: readonly (Uint16Array | undefined)[]): void {
     let from = 0;
-    this.chunks = ids.map((id, i) => {
-      const chunk = new Chunk(id, counts[i]!);
-      chunk.isLoaded = false;
-      chunk.stored = Math.max(1, chunk.count);
+    for (const chunk of this.chunks) {
       chunk.from = from;
+      chunk.prints = chunk.count;
       from += chunk.count;
-      return chunk;
-    });
-    this.#prints = prints;
-    this.#sealed = ids.length - 1;
-    this.load(this.chunks.at(-1)!);
-    this.isComplete = ids.length === 1;
+      // How many are left is seen when it is loaded; there is a row at least.
+      chunk.stored = Math.max(1, chunk.count);
+    }
+    this.#prints = new Uint16Array(from);
+    let at = 0;
+    for (const some of prints) {
+      if (!(some instanceof Uint16Array) || at + some.length > from)
+        throw unreadable(this.store.field, `the row "${this.key}" has other prints than it says`);
+      this.#prints.set(some, at);
+      at += some.length;
+    }
+    this.isComplete = this.chunks.length === 1;
+    if (this.isComplete) this.load(this.chunks[0]!);
   }
 
   override load(chunk: Chunk): void {
@@ -420,13 +465,14 @@ export class Keyed extends Collection {
       this.load(chunk);
       if (this.#has(key)) return;
     }
+    this.load(this.chunks.at(-1)!);
   }
 
   /** The chunks that may have a key, by their prints. */
   *#candidates(key: unknown): Iterable<Chunk> {
     const print = printOf(key);
     for (let i = this.#prints.indexOf(print); i !== -1; i = this.#prints.indexOf(print, i + 1)) {
-      yield this.chunks[search(this.#sealed - 1, i, (at) => this.chunks[at]!.from)]!;
+      yield this.chunks[search(this.chunks.length - 1, i, (at) => this.chunks[at]!.from)]!;
     }
   }
 
@@ -454,11 +500,8 @@ export class Keyed extends Collection {
 
   /** The loaded chunk that has a key, and the key's place in it. */
   #locate(key: unknown): [Chunk, number] {
-    const last = this.chunks.at(-1)!;
-    let at = indexOf(last.keys!, key);
-    if (at !== -1) return [last, at];
-    for (const chunk of this.#candidates(key)) {
-      at = chunk.keys === undefined ? -1 : indexOf(chunk.keys, key);
+    for (const chunk of [this.chunks.at(-1)!, ...this.#candidates(key)]) {
+      const at = chunk.keys === undefined ? -1 : indexOf(chunk.keys, key);
       if (at !== -1) return [chunk, at];
     }
     throw new Error(`${this.store.field}: no chunk has the key ${quote(key)}`);
@@ -473,6 +516,7 @@ export class Keyed extends Collection {
   /** Notes a new entry at the end. */
   add(key: unknown): void {
     const chunk = this.chunks.at(-1)!;
+    this.load(chunk);
     chunk.change(chunk.count++);
     chunk.keys!.push(key);
     this.note();
@@ -505,10 +549,13 @@ export class Keyed extends Collection {
     this.chunks.forEach((chunk, at) => {
       const start = this.startOf(at);
       const own = keys.slice(start, start + chunk.count);
-      this.isIndexed &&= isEqual(own, chunk.keys);
+      if (!isEqual(own, chunk.keys)) {
+        chunk.page.isDirty = true;
+        chunk.prints = -1;
+      }
       chunk.keys = own;
     });
-    if (!this.isIndexed) this.index();
+    this.index();
     return true;
   }
 
@@ -533,26 +580,39 @@ export class Keyed extends Collection {
 
   override fill(): void {
     const keys = keysOf(this.raw);
-    const chunk = this.newChunk(keys.length, keys);
+    const chunk = this.newChunk(this.head, keys.length, keys);
     chunk.change(0);
     this.chunks = [chunk];
     this.isOpen = this.isComplete = true;
   }
 
-  override index(): { counts: number[]; prints: Uint16Array } {
+  override index(): void {
     const old = this.#prints;
-    const counts: number[] = [];
-    const prints: number[] = [];
-    this.#sealed = this.chunks.length - 1;
-    this.chunks.forEach((chunk, i) => {
-      const { from } = chunk;
-      chunk.from = prints.length;
-      if (i === this.#sealed) counts.push(0);
-      else if (chunk.isLoaded) counts.push(prints.push(...chunk.keys!.map(printOf)) - chunk.from);
-      else counts.push(prints.push(...old.subarray(from, from + chunk.count)) - chunk.from);
-    });
-    this.#prints = Uint16Array.from(prints);
-    return { counts, prints: this.#prints };
+    const all: (Uint16Array | number[])[] = [];
+    let from = 0;
+    for (const chunk of this.chunks) {
+      const isLast = chunk === this.chunks.at(-1);
+      const isOld = chunk.prints >= 0;
+      const prints = isLast
+        ? []
+        : isOld
+          ? old.subarray(chunk.from, chunk.from + chunk.prints)
+          : chunk.keys!.map(printOf);
+      chunk.from = from;
+      // Those of the last one are made when it is the last no more.
+      chunk.prints = isLast ? -1 : prints.length;
+      from += prints.length;
+      all.push(prints);
+    }
+    this.#prints = new Uint16Array(from);
+    this.chunks.forEach((chunk, i) => this.#prints.set(all[i]!, chunk.from));
+  }
+
+  override describe(chunks: readonly Chunk[]): StoredPage {
+    const counts = chunks.map(({ prints }) => Math.max(0, prints));
+    const [from, last] = [chunks[0]?.from ?? 0, chunks.at(-1)];
+    const to = last === undefined ? 0 : last.from + Math.max(0, last.prints);
+    return { ids: chunks.map(({ id }) => id), counts, prints: this.#prints.slice(from, to) };
   }
 }
 
@@ -610,6 +670,12 @@ function kindOf(raw: object): Kind {
 /** Tells whether what a row holds is the head of a collection. */
 export function isHead(value: unknown): value is Head {
   return typeof value === "object" && value !== null && (value as Partial<Head>).chunks instanceof globalThis.String;
+}
+
+function isPage(value: unknown): value is StoredPage {
+  if (typeof value !== "object" || value === null) return false;
+  const { ids, counts } = value as Partial<StoredPage>;
+  return Array.isArray(ids) && Array.isArray(counts) && ids.length === counts.length;
 }
 
 /** The collection that a raw container is held by; undefined for one that lies in the row of what holds it. */

@@ -12,7 +12,7 @@ export function isEqual(a: unknown, b: unknown): boolean {
   if (a instanceof Map) return isEqual([...a], [...(b as typeof a)]);
   if (a instanceof Set) return isEqual([...a], [...(b as typeof a)]);
   if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime());
-  if (a instanceof RegExp) return String(a) === String(b as RegExp);
+  if (a instanceof RegExp) return String(a) === String(b);
   if (ArrayBuffer.isView(a) || a instanceof ArrayBuffer) return isSameBytes(bytesOf(a), bytesOf(b as typeof a));
   if (!isContainer(a)) return false;
   if (Array.isArray(a) && a.length !== (b as unknown[]).length) return false;

@@ -9,8 +9,8 @@
 import { DurableError } from "../errors.ts";
 import { isContainer, rebuild } from "../snapshot.ts";
 import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
-import { collectionOf, makeCollection, type Chunk, type Collection, type Store } from "./collection.ts";
-import { CHUNK_MAX, partKey } from "./layout.ts";
+import { collectionOf, makeCollection, Page, type Chunk, type Collection, type Store } from "./collection.ts";
+import { CHUNK_MAX, PAGE_MAX, partKey } from "./layout.ts";
 import { attach, depthOf, mark } from "./node.ts";
 
 /** What a pointer takes. */
@@ -92,6 +92,11 @@ export class Packer {
       for (const inner of collection.heldBy(chunk)) this.free(inner);
       this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
     }
+    this.#freeHead(collection);
+  }
+
+  #freeHead(collection: Collection): void {
+    for (const page of collection.pages) this.#rows.delete(collection.keyOf(page), true);
     this.#rows.delete(collection.key, collection.isStored);
   }
 
@@ -153,9 +158,8 @@ export class Packer {
   }
 
   #write(collection: Collection): void {
-    const hasJoined = this.#joinSmall(collection);
+    this.#joinSmall(collection);
     const done: Chunk[] = [];
-    let isMoved = hasJoined || !collection.isStored || !collection.isIndexed;
     let start = 0;
     for (const [at, chunk] of collection.chunks.entries()) {
       const isLast = at === collection.chunks.length - 1;
@@ -169,7 +173,7 @@ export class Packer {
       const parts = divide(collection, chunk, sizes, isLast);
       // What the head says of the first and the last may be out of date.
       const isCounted = Array.isArray(collection.raw) && at > 0 && !isLast;
-      isMoved ||= parts.length > 1 || (isCounted && chunk.count !== chunk.stored);
+      if (parts.length > 1 || (isCounted && chunk.count !== chunk.stored)) chunk.page.isDirty = true;
       let place = from;
       for (const part of parts) {
         this.#put(collection, part, place, parts.length === 1 ? sizes : undefined);
@@ -180,15 +184,54 @@ export class Packer {
     collection.arrange(done);
     if (done.length === 0 || (done.length === 1 && (done[0]!.bytes ?? Infinity) <= CHUNK_MAX / 2)) {
       this.#dissolve(collection);
-    } else if (isMoved) {
-      const ids = done.map(({ id }) => id);
-      this.#rows.put(collection.key, { ...collection.index(), chunks: collection.kind, ids, next: collection.next });
-      collection.isStored = collection.isIndexed = true;
+    } else if (collection.head.isDirty || collection.pages.some(({ isDirty }) => isDirty)) {
+      this.#writeHead(collection);
     }
   }
 
+  /** Writes the pages whose chunks changed, and the head, divided when there are too many chunks. */
+  #writeHead(collection: Collection): void {
+    const { head } = collection;
+    collection.index();
+    const pages: { page: Page; chunks: Chunk[] }[] = [];
+    let bytes = 0;
+    for (const chunk of collection.chunks) {
+      const size = 8 + 2 * Math.max(0, chunk.prints);
+      const last = pages.at(-1);
+      if (last !== undefined && chunk.page === last.chunks[0]!.page && bytes + size <= PAGE_MAX) {
+        bytes += size;
+        last.chunks.push(chunk);
+        continue;
+      }
+      bytes = size;
+      const isDivided = last !== undefined && chunk.page === last.chunks[0]!.page;
+      // Of the head, what comes first goes to a page; of a page, what comes last goes to another.
+      if (isDivided && chunk.page === head) last.page = new Page(collection.next++, true);
+      pages.push({
+        page: isDivided && chunk.page !== head ? new Page(collection.next++, true) : chunk.page,
+        chunks: [chunk],
+      });
+    }
+    const own = pages.at(-1)!.page === head ? pages.pop()!.chunks : [];
+    for (const { page, chunks } of pages) for (const chunk of chunks) chunk.page = page;
+    const kept = new Set(pages.map(({ page }) => page));
+    for (const page of collection.pages) if (!kept.has(page)) this.#rows.delete(collection.keyOf(page), true);
+    head.isDirty ||= kept.size !== collection.pages.length || collection.pages.some((page) => !kept.has(page));
+    collection.pages = [...kept];
+    for (const { page, chunks } of pages) {
+      if (page.isDirty) this.#rows.put(collection.keyOf(page), collection.describe(chunks));
+      page.isDirty = false;
+    }
+    if (head.isDirty) {
+      const ids = collection.pages.map(({ id }) => id);
+      this.#rows.put(collection.key, { chunks: collection.kind, pages: ids, ...collection.describe(own) });
+    }
+    head.isDirty = false;
+    collection.isStored = true;
+  }
+
   /** Drops the chunks that became empty, and moves the entries of one that became small to a neighbour. */
-  #joinSmall(collection: Collection): boolean {
+  #joinSmall(collection: Collection): void {
     const { chunks } = collection;
     const kept: Chunk[] = [];
     let start = 0;
@@ -197,13 +240,12 @@ export class Packer {
       if (chunk.dirtyFrom < Infinity && (chunk.count === 0 || this.#joins(collection, chunk, other, start))) {
         this.#replace(collection.heldBy(chunk), NONE);
         this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
+        chunk.page.isDirty = true;
       } else kept.push(chunk);
       // The first one's entries are counted with those of the next, which has them now.
       if (kept.length > 0) start += chunk.count;
     }
-    const hasJoined = kept.length < chunks.length;
-    if (hasJoined) collection.arrange(kept);
-    return hasJoined;
+    if (kept.length < chunks.length) collection.arrange(kept);
   }
 
   /** Moves the entries of a chunk, of which the first is the `start`-th of all, to the one before or behind, if they fit well. */
@@ -219,6 +261,8 @@ export class Packer {
     if (isBehind) other.keys?.unshift(...chunk.keys!);
     else other.keys?.push(...chunk.keys!);
     other.count += chunk.count;
+    other.prints = -1;
+    other.page.isDirty = true;
     return true;
   }
 
@@ -246,7 +290,7 @@ export class Packer {
       this.#replace(collection.heldBy(chunk), NONE);
       this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
     }
-    this.#rows.delete(collection.key, collection.isStored);
+    this.#freeHead(collection);
     attach(collection.raw, undefined);
     if (collection.id === "") this.#store.mark();
     else mark(collection.raw);
@@ -286,12 +330,13 @@ function divide(collection: Collection, chunk: Chunk, sizes: readonly number[], 
     const from = ends[i - 1] ?? 0;
     const own = keys?.slice(from, end);
     if (i > 0) {
-      const part = collection.newChunk(end - from, own);
+      const part = collection.newChunk(chunk.page, end - from, own);
       part.change(0);
       return part;
     }
     chunk.count = end;
     chunk.keys = own;
+    chunk.prints = -1;
     return chunk;
   });
 }
