@@ -122,7 +122,7 @@ export class Fields implements Keeper {
 
   /** Writes what changed since the last time; throws where {@link flush} leaves the error to the entries. */
   write(): void {
-    const error = this.#tryToWrite(undefined);
+    const error = this.#tryToWrite(openScope(this.#owner));
     if (error !== undefined) throw error;
   }
 
