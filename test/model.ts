@@ -142,6 +142,11 @@ export function show(value: unknown): string {
     return `${value.constructor.name}(${[...new Uint8Array(buffer, at, value.byteLength)].join()})`;
   }
   if (value instanceof RegExp) return String(value);
+  if (value instanceof Error) {
+    const own = Object.getOwnPropertyNames(value).filter((key) => !["stack", "message"].includes(key));
+    const parts = own.toSorted().map((key) => `${key}:${show(Reflect.get(value, key))}`);
+    return `${value.name}(${[show(value.message), ...parts].join()})`;
+  }
   return `{${Object.entries(value)
     .map(([key, item]) => `${key}:${show(item)}`)
     .join()}}`;

@@ -109,6 +109,7 @@ class Copy {
     if (this.#errors > 0 && !Array.isArray(value) && !(value instanceof Error) && !isPlain(value)) {
       throw new Refusal(`${describe(value)} cannot be stored inside an Error. Store it beside the error.`);
     }
+    if (!Array.isArray(value) && !isPlain(value)) checkBrand(value);
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#bytesOf(value);
     if (value instanceof Date || value instanceof RegExp) {
       this.#count(sizeOf(value));
@@ -154,11 +155,13 @@ class Copy {
     const { detached = false } = (value instanceof ArrayBuffer ? value : value.buffer) as Partial<ArrayBuffer>;
     if (detached) throw new Refusal("the bytes were transferred away. Store them before, or a copy.");
     this.#count(sizeOf(value));
-    if (value instanceof ArrayBuffer) return value.slice(0);
-    if (!(value.buffer instanceof ArrayBuffer)) {
+    const [buffer, start] = value instanceof ArrayBuffer ? [value, 0] : [value.buffer, value.byteOffset];
+    if (!(buffer instanceof ArrayBuffer)) {
       throw new Refusal("bytes in shared memory cannot be stored. Copy them first: `value.slice()`.");
     }
-    const bytes = value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength);
+    // Not the buffer's own `slice`, which would make another of its subclass.
+    const bytes = new Uint8Array(buffer, start, value.byteLength).slice().buffer;
+    if (value instanceof ArrayBuffer) return bytes;
     if (value instanceof DataView) return new DataView(bytes);
     // By the built-in's name, so that a subclass (Node's Buffer) becomes what storage will give back.
     const kind = Reflect.get(TypedArray, Symbol.toStringTag, value) as "Uint8Array";
@@ -166,6 +169,9 @@ class Copy {
   }
 
   #error(value: Error): unknown {
+    if (typeof value.message !== "string" || typeof (value.stack ?? "") !== "string") {
+      throw new Refusal("an Error whose message or stack is no string cannot be stored. Store its data.");
+    }
     this.#count(sizeOfString(value.message) + sizeOfString(value.stack ?? ""));
     // Built-in names that are stored though they are not enumerable.
     const keys = Object.keys(value).concat(["cause", "errors"].filter((key) => Object.hasOwn(value, key)));
@@ -179,6 +185,33 @@ class Copy {
     }
     this.#errors--;
     return structuredClone(keys.length === 0 ? value : copy);
+  }
+}
+
+/** What only a real one of these kinds can answer; a Proxy of one throws, and so does what merely inherits from it. */
+const BRANDS: readonly [kind: abstract new (...args: never[]) => object, answer: (value: never) => unknown][] = [
+  [Map, (value) => Reflect.get(Map.prototype, "size", value) as unknown],
+  [Set, (value) => Reflect.get(Set.prototype, "size", value) as unknown],
+  [Date, (value) => Date.prototype.getTime.call(value)],
+  [RegExp, (value) => Reflect.get(RegExp.prototype, "source", value) as unknown],
+  [ArrayBuffer, (value) => Reflect.get(ArrayBuffer.prototype, "byteLength", value) as unknown],
+  [
+    Error,
+    (value) => {
+      if (Object.prototype.toString.call(value) === "[object Object]") throw new TypeError();
+    },
+  ],
+];
+
+function checkBrand(value: object): void {
+  const [kind, answer] = BRANDS.find(([kind]) => value instanceof kind) ?? [];
+  try {
+    answer?.(value as never);
+  } catch {
+    const { name } = kind!;
+    throw new Refusal(
+      `${describe(value)} that is a Proxy, or only inherits from ${name}, cannot be stored. Store a real ${name}.`,
+    );
   }
 }
 

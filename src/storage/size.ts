@@ -50,7 +50,11 @@ function sizeOfObject(value: object): number {
   } else {
     if (value instanceof Error) {
       bytes += sizeOfString(value.message) + sizeOfString(value.stack ?? "");
-      bytes += sizeOf(value.cause) + sizeOf((value as Partial<AggregateError>).errors);
+      // Once: a stored error has them as enumerable properties, and a chain of causes would count twice at each link.
+      for (const key of ["cause", "errors"]) {
+        const property = Reflect.getOwnPropertyDescriptor(value, key);
+        if (property?.enumerable === false) bytes += sizeOf(property.value);
+      }
     }
     for (const key of Object.keys(value)) bytes += sizeOfString(key) + sizeOf((value as Record<string, unknown>)[key]);
   }
