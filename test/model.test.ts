@@ -34,6 +34,9 @@ async function check(name: string, programs: fc.Arbitrary<Program>, runs: number
       seed,
       // Long programs matter more here than edge cases of numbers.
       unbiased: true,
+      // A batch takes a few seconds; this bounds the shrinking of one that fails.
+      interruptAfterTimeLimit: 40_000,
+      markInterruptAsFailure: true,
     });
     if (!failed) continue;
     const again = `npm run test:model -- --runs ${name === "large" ? BATCH * 4 : BATCH} --seed ${seed}`;

@@ -98,15 +98,16 @@ function programs(
   });
   const kind = fc.oneof(
     { weight: 50, arbitrary: fc.constant("do" as const) },
-    { weight: 12, arbitrary: fc.constant("reload" as const) },
-    { weight: 20, arbitrary: fc.constantFrom("throw", "commit", "rollback", "fail") },
+    { weight: 20, arbitrary: fc.constant("reload" as const) },
+    { weight: 15, arbitrary: fc.constantFrom("throw", "commit", "rollback") },
+    { weight: 12, arbitrary: fc.constant("fail" as const) },
     { weight: 2, arbitrary: fc.constant("evict" as const) },
     { weight: 1, arbitrary: fc.constant("abort" as const) },
   );
   const act: fc.Arbitrary<Act> = fc.record({
     kind,
     by: fc.constantFrom("transactionSync", "@Atomic"),
-    at: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 6 })),
+    at: fc.oneof(fc.constantFrom(1, 2), fc.integer({ min: 1, max: 6 })),
     steps: fc.array(step, { minLength: 1, maxLength: 3, size: "max" }),
     after: fc.array(step, { maxLength: 1, size: "max" }),
     isTicking: fc.boolean(),
