@@ -17,7 +17,7 @@ describe("a persisted value", () => {
     await check("small", small, MODEL_RUNS);
   });
 
-  const runs = Math.ceil(MODEL_RUNS / 4);
+  const runs = Math.ceil(MODEL_RUNS / 8);
   it(`does so when it is large, in ${runs} random programs`, { timeout: 3_600_000 }, async () => {
     await check("large", large, runs);
   });
@@ -39,7 +39,7 @@ async function check(name: string, programs: fc.Arbitrary<Program>, runs: number
       markInterruptAsFailure: true,
     });
     if (!failed) continue;
-    const again = `npm run test:model -- --runs ${name === "large" ? BATCH * 4 : BATCH} --seed ${seed}`;
+    const again = `npm run test:model -- --runs ${name === "large" ? BATCH * 8 : BATCH} --seed ${seed}`;
     throw new Error(`${String(errorInstance)}\n\n${fc.stringify(counterexample)}\n\nAgain: ${again}`, {
       cause: errorInstance,
     });

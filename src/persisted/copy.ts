@@ -169,9 +169,7 @@ class Copy {
   }
 
   #error(value: Error): unknown {
-    if (typeof value.message !== "string" || typeof (value.stack ?? "") !== "string") {
-      throw new Refusal("an Error whose message or stack is no string cannot be stored. Store its data.");
-    }
+    if (typeof value.message !== "string") throw new Refusal("an Error whose message is no string cannot be stored.");
     this.#count(sizeOfString(value.message) + sizeOfString(value.stack ?? ""));
     // Built-in names that are stored though they are not enumerable.
     const keys = Object.keys(value).concat(["cause", "errors"].filter((key) => Object.hasOwn(value, key)));
@@ -188,31 +186,18 @@ class Copy {
   }
 }
 
-/** What only a real one of these kinds can answer; a Proxy of one throws, and so does what merely inherits from it. */
-const BRANDS: readonly [kind: abstract new (...args: never[]) => object, answer: (value: never) => unknown][] = [
-  [Map, (value) => Reflect.get(Map.prototype, "size", value) as unknown],
-  [Set, (value) => Reflect.get(Set.prototype, "size", value) as unknown],
-  [Date, (value) => Date.prototype.getTime.call(value)],
-  [RegExp, (value) => Reflect.get(RegExp.prototype, "source", value) as unknown],
-  [ArrayBuffer, (value) => Reflect.get(ArrayBuffer.prototype, "byteLength", value) as unknown],
-  [
-    Error,
-    (value) => {
-      if (Object.prototype.toString.call(value) === "[object Object]") throw new TypeError();
-    },
-  ],
-];
+const BUILT_INS = [Map, Set, ArrayBuffer, Date, RegExp, Error];
 
+/** Refuses a Proxy of a built-in, and what merely inherits from one: neither has the contents that its methods want. */
 function checkBrand(value: object): void {
-  const [kind, answer] = BRANDS.find(([kind]) => value instanceof kind) ?? [];
+  const kind = BUILT_INS.find((kind) => value instanceof kind);
+  if (kind === undefined) return;
   try {
-    answer?.(value as never);
-  } catch {
-    const { name } = kind!;
-    throw new Refusal(
-      `${describe(value)} that is a Proxy, or only inherits from ${name}, cannot be stored. Store a real ${name}.`,
-    );
-  }
+    // The first throws for what is no real Map, Set or ArrayBuffer, the second tells the others.
+    Reflect.get(kind.prototype, kind === ArrayBuffer ? "byteLength" : "size", value);
+    if (Object.prototype.toString.call(value) !== "[object Object]") return;
+  } catch {}
+  throw new Refusal(`${describe(value)} that is a Proxy, or only inherits, cannot be stored. Store a real one.`);
 }
 
 /** The bytes of a container without its members, which is then fit to be stored; undefined for anything else. */

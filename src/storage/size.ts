@@ -48,15 +48,13 @@ function sizeOfObject(value: object): number {
   } else if (value instanceof RegExp) {
     bytes += sizeOfString(value.source);
   } else {
+    let keys = Object.keys(value);
     if (value instanceof Error) {
       bytes += sizeOfString(value.message) + sizeOfString(value.stack ?? "");
-      // Once: a stored error has them as enumerable properties, and a chain of causes would count twice at each link.
-      for (const key of ["cause", "errors"]) {
-        const property = Reflect.getOwnPropertyDescriptor(value, key);
-        if (property?.enumerable === false) bytes += sizeOf(property.value);
-      }
+      // Enumerable or not, each once: a chain of causes would count twice at each link.
+      keys = [...new Set(keys.concat("cause", "errors"))];
     }
-    for (const key of Object.keys(value)) bytes += sizeOfString(key) + sizeOf((value as Record<string, unknown>)[key]);
+    for (const key of keys) bytes += sizeOfString(key) + sizeOf((value as Record<string, unknown>)[key]);
   }
   return bytes;
 }
