@@ -13,7 +13,8 @@ const BUDGETS = {
   // 0.1.0 is over its aim: two thirds of it is what tracks changes inside values (src/persisted), a fifth is the
   // text of errors. Raised from 11 and 15 for what a review found: who is charged for bytes changed in place,
   // Errors and iterators as JavaScript has them, transactions inside transactions.
-  counter: { own: { aim: 6, most: 12 }, whole: { aim: 10, most: 15.5 } },
+  // From 12 to 12.2: Proxies of built-ins are refused with a path where they threw a bare TypeError.
+  counter: { own: { aim: 6, most: 12.2 }, whole: { aim: 10, most: 15.5 } },
   routes: { own: { aim: 8, most: 16 }, whole: { aim: 18, most: 24.5 } },
 };
 

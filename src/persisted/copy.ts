@@ -116,6 +116,7 @@ class Copy {
     if (this.#errors > 0 && !Array.isArray(value) && !(value instanceof Error) && !isPlain(value)) {
       throw new Refusal(`${describe(value)} cannot be stored inside an Error. Store it beside the error.`);
     }
+    if (!Array.isArray(value) && !isPlain(value)) checkBrand(value);
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#bytesOf(value);
     if (value instanceof Date || value instanceof RegExp) {
       this.#count(sizeOf(value));
@@ -161,11 +162,13 @@ class Copy {
     const { detached = false } = (value instanceof ArrayBuffer ? value : value.buffer) as Partial<ArrayBuffer>;
     if (detached) throw new Refusal("the bytes were transferred away. Store them before, or a copy.");
     this.#count(sizeOf(value));
-    if (value instanceof ArrayBuffer) return value.slice(0);
-    if (!(value.buffer instanceof ArrayBuffer)) {
+    const [buffer, start] = value instanceof ArrayBuffer ? [value, 0] : [value.buffer, value.byteOffset];
+    if (!(buffer instanceof ArrayBuffer)) {
       throw new Refusal("bytes in shared memory cannot be stored. Copy them first: `value.slice()`.");
     }
-    const bytes = value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength);
+    // Not the buffer's own `slice`, which would make another of its subclass.
+    const bytes = new Uint8Array(buffer, start, value.byteLength).slice().buffer;
+    if (value instanceof ArrayBuffer) return bytes;
     if (value instanceof DataView) return new DataView(bytes);
     // By the built-in's name, so that a subclass (Node's Buffer) becomes what storage will give back.
     const kind = Reflect.get(TypedArray, Symbol.toStringTag, value) as "Uint8Array";
@@ -173,6 +176,7 @@ class Copy {
   }
 
   #error(value: Error): unknown {
+    if (typeof value.message !== "string") throw new Refusal("an Error whose message is no string cannot be stored.");
     const before = this.#bytes;
     // Built-in names that are stored though they are not enumerable.
     const keys = Object.keys(value).concat(["cause", "errors"].filter((key) => Object.hasOwn(value, key)));
@@ -188,6 +192,20 @@ class Copy {
     this.#count(sizeOf(copy) - (this.#bytes - before));
     return structuredClone(keys.length === 0 ? value : copy);
   }
+}
+
+const BUILT_INS = [Map, Set, ArrayBuffer, Date, RegExp, Error];
+
+/** Refuses a Proxy of a built-in, and what merely inherits from one: neither has the contents that its methods want. */
+function checkBrand(value: object): void {
+  const kind = BUILT_INS.find((kind) => value instanceof kind);
+  if (kind === undefined) return;
+  try {
+    // The first throws for what is no real Map, Set or ArrayBuffer, the second tells the others.
+    Reflect.get(kind.prototype, kind === ArrayBuffer ? "byteLength" : "size", value);
+    if (Object.prototype.toString.call(value) !== "[object Object]") return;
+  } catch {}
+  throw new Refusal(`${describe(value)} that is a Proxy, or only inherits, cannot be stored. Store a real one.`);
 }
 
 /** The bytes of a container without its members, which is then fit to be stored; undefined for anything else. */

@@ -138,7 +138,7 @@ export class Fields implements Keeper {
 
   /** As {@link flush}, but throws; also the error of an earlier write, if it came after `failure`. */
   write(failure: Error | null = this.failure): void {
-    this.flush();
+    this.flush(openScope(this.#owner));
     if (this.failure !== failure) throw this.failure;
   }
 

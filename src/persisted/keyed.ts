@@ -77,15 +77,13 @@ function keyedOf<T extends Keyed>(outward: T): KeyedNode<T> {
   return nodeOf(outward, KeyedNode<T>, "a Map or Set");
 }
 
-const IteratorPrototype: object = Object.getPrototypeOf(Object.getPrototypeOf([].values())) as object;
-
 /** An iterator with each item changed; no generator, which a `break` would end for ever, as it does not end a Map's. */
 function through<T, U>(items: Iterator<T, undefined>, change: (item: T) => U): Iterator<U> {
   const next = (): IteratorResult<U> => {
     const { done, value } = items.next();
-    return done === true ? { done, value } : { done: false, value: change(value) };
+    return done === true ? { value, done } : { value: change(value), done: false };
   };
-  return Object.assign(Object.create(IteratorPrototype) as Iterator<U>, { next });
+  return Object.assign(Object.create(Object.getPrototypeOf(items) as object) as Iterator<U>, { next });
 }
 
 /** Those that Map and Set share: of a Set, a member is its own key and value. */

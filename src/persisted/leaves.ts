@@ -2,7 +2,7 @@
  * @module
  * Tracked Dates, bytes, RegExps and Errors: values without members.
  */
-import { copyPlain, rawBehind } from "../snapshot.ts";
+import { copyPlain } from "../snapshot.ts";
 import { Node, nodeBehind, nodeFor, type Leaf, type Parent } from "./node.ts";
 
 /** A Date that reports its setters; a date that is made from it is an ordinary one. */
@@ -14,9 +14,10 @@ class TrackedDate extends Date {
       const original = Reflect.get(Date.prototype, name) as (...args: number[]) => number;
       Object.defineProperty(TrackedDate.prototype, name, {
         value(this: TrackedDate, ...args: number[]): number {
-          nodeBehind(this)?.touch();
+          const node = nodeBehind(this) as DateNode | undefined;
+          node?.touch();
           const time = Reflect.apply(original, this, args);
-          (rawBehind(this) as Date).setTime(time);
+          node?.accept();
           return time;
         },
       });
@@ -39,29 +40,31 @@ abstract class LeafNode extends Node implements Leaf {
   }
 }
 
-/** A Date, handed out as a {@link TrackedDate} that follows it. */
+/** A Date, turned into a {@link TrackedDate} when it is first handed out. */
 export class DateNode extends LeafNode {
   declare readonly raw: Date;
   readonly outward: Date;
+  #was: number;
 
   constructor(raw: Date, parent: Parent) {
     super(raw, parent);
     // A property of its own would not be stored, so it can have none.
-    this.outward = Object.preventExtensions(new TrackedDate(raw.getTime()));
+    this.outward = Object.preventExtensions(Object.setPrototypeOf(raw, TrackedDate.prototype) as Date);
+    this.#was = raw.getTime();
     this.remember();
   }
 
   /** `Date.prototype.setTime.call(date, …)` goes past our setters. */
   hasChanged(): boolean {
-    return !Object.is(this.outward.getTime(), this.raw.getTime());
+    return !Object.is(this.raw.getTime(), this.#was);
   }
 
   accept(): void {
-    this.raw.setTime(this.outward.getTime());
+    this.#was = this.raw.getTime();
   }
 
   undo(): void {
-    Date.prototype.setTime.call(this.outward, this.raw.getTime());
+    Date.prototype.setTime.call(this.raw, this.#was);
   }
 }
 

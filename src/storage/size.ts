@@ -48,11 +48,13 @@ function sizeOfObject(value: object): number {
   } else if (value instanceof RegExp) {
     bytes += sizeOfString(value.source);
   } else {
+    let keys = Object.keys(value);
     if (value instanceof Error) {
       bytes += sizeOfString(value.message) + sizeOfString(value.stack ?? "");
-      bytes += sizeOf(value.cause) + sizeOf((value as Partial<AggregateError>).errors);
+      // Enumerable or not, each once: a chain of causes would count twice at each link.
+      keys = [...new Set(keys.concat("cause", "errors"))];
     }
-    for (const key of Object.keys(value)) bytes += sizeOfString(key) + sizeOf((value as Record<string, unknown>)[key]);
+    for (const key of keys) bytes += sizeOfString(key) + sizeOf((value as Record<string, unknown>)[key]);
   }
   return bytes;
 }
