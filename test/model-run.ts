@@ -6,6 +6,7 @@ import { sizeOf } from "../src/storage/size.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { changeSurely, handFor, isObject, opFor, TAKES_OUT } from "./model-ops.ts";
 import { cook, Large } from "./model-recipes.ts";
+import { storedAny } from "./stored.ts";
 import { show, type Act, type Program, type Step } from "./model.ts";
 
 /** The most bytes a program's field grows to by what it puts in, and one value that is put in. */
@@ -156,18 +157,21 @@ export class Run {
     kv.put = failing(put) as typeof put;
     kv.delete = failing(remove);
     let code = "no error";
+    let failure: unknown;
     try {
       if (act.after.length === 0) this.#self.run(() => this.#transact(act, () => this.#steps(act.steps, act)));
       else this.#self.run(() => this.#steps(act.steps, act));
     } catch (error) {
       if (!DurableError.is(error, "write-failed")) throw error;
       code = error.code;
+      failure = error.cause;
     } finally {
       kv.put = put;
       kv.delete = remove;
     }
     const hasFailed = calls >= act.at;
-    if ((code === "write-failed") !== hasFailed) throw new Error(`a write of ${calls} calls gave ${code}`);
+    if ((code === "write-failed") !== hasFailed)
+      throw new Error(`a write of ${calls} calls gave ${code}`, { cause: failure });
     if (hasFailed) undo("stale");
   }
 
@@ -196,6 +200,8 @@ export class Run {
   #look(): void {
     const [expected, found] = [this.#plain, this.#self].map(({ any, count }) => `${count} ${show(any)}`);
     if (expected !== found) this.#problem ??= new Error(`it is ${found}, not ${expected}`);
+    const stored = storedAny(this.#storage);
+    if (stored !== show(this.#plain.any)) this.#problem ??= new Error(`stored is ${stored}, not ${expected}`);
   }
 
   #steps(steps: readonly Step[], { isTicking = false }: Partial<Act> = {}): void {

@@ -239,6 +239,8 @@ export abstract class Collection {
       const taken = Math.min(left, chunk.count - from);
       chunk.count += right - taken;
       chunk.change(from);
+      // Nothing is left to load.
+      chunk.isLoaded ||= chunk.count === 0;
       left -= taken;
       right = from = 0;
     } while (left > 0);
@@ -358,7 +360,8 @@ export class List extends Collection {
 
   override complete(): void {
     this.open();
-    this.needRange(0, this.raw.length);
+    if (this.isComplete) return;
+    this.chunks.forEach((chunk, at) => this.load(chunk, this.startOf(at)));
     this.isComplete = true;
   }
 

@@ -87,12 +87,11 @@ export class Field extends Place implements Root, Store {
       attach(old as object, undefined);
       attach(raw as object, collection);
     } else {
-      this.isDirty ||= !this.isStored || !isEqual(old, raw);
+      this.isDirty ||= !this.isStored || this.held.size > 0 || !isEqual(old, raw);
       this.removed ??= collection;
     }
     detach(old);
-    this.raw = raw;
-    this.#node = undefined;
+    this.swap(old, raw);
   }
 
   change(): void {
@@ -116,7 +115,7 @@ export class Field extends Place implements Root, Store {
     this.dirty.add(collection);
   }
 
-  swap(_: object, fresh: object): void {
+  swap(_: unknown, fresh: unknown): void {
     this.raw = fresh;
     this.#node = undefined;
     if (!this.isStale) this.#keeper.swapped(this);

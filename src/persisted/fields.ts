@@ -226,8 +226,9 @@ export class Fields implements Keeper {
   }
 
   /** The record holds a field's raw value itself. */
-  swapped({ name, raw }: Field): void {
-    if (this.#record && Object.hasOwn(this.#record.fields, name)) this.#record.fields[name] = encode(raw);
+  swapped({ name, raw, held }: Field): void {
+    if (this.#record && Object.hasOwn(this.#record.fields, name))
+      this.#record.fields[name] = held.size > 0 ? encode(raw) : raw;
   }
 
   fetch(key: string): unknown {

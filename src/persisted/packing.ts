@@ -41,7 +41,7 @@ export class Packer {
   readonly #before = new Set<Collection>();
   readonly #after = new Set<Collection>();
   /** Those met while the row at hand is measured. */
-  #met = new Set<Collection>();
+  #met: Collection[] = [];
 
   constructor(store: Store, rows: Rows) {
     this.#store = store;
@@ -61,7 +61,7 @@ export class Packer {
   /** What is to be stored for a value that is no collection, how large it is, and what it points to. */
   inline(value: unknown, held: ReadonlySet<Collection>): { stored: unknown; bytes: number; held: Set<Collection> } {
     const bytes = this.#measure(() => this.#fit(value));
-    const found = this.#met;
+    const found = new Set(this.#met);
     this.#replace(held, found);
     return { stored: found.size > 0 ? encode(value) : value, bytes, held: found };
   }
@@ -109,7 +109,7 @@ export class Packer {
   }
 
   #measure<T>(work: () => T): T {
-    this.#met = new Set();
+    this.#met = [];
     return work();
   }
 
@@ -118,7 +118,7 @@ export class Packer {
     if (typeof value !== "object" || value === null) return sizeOf(value);
     const collection = collectionOf(value);
     if (collection !== undefined) {
-      this.#met.add(collection);
+      this.#met.push(collection);
       return POINTER;
     }
     if (!isContainer(value)) return sizeOf(value);
@@ -136,10 +136,14 @@ export class Packer {
   }
 
   #fitMember(value: unknown): number {
+    const met = this.#met;
+    const { length } = met;
     const bytes = this.#fit(value);
     if (!isTooLarge(value, bytes)) return bytes;
-    const met = this.#met;
-    met.add(this.make(value));
+    const collection = this.make(value);
+    // What it holds, its own rows point to.
+    met.length = length;
+    met.push(collection);
     this.#met = met;
     return POINTER;
   }
@@ -269,7 +273,7 @@ export class Packer {
   /** Writes a chunk, unless its row has just these entries. */
   #put(collection: Collection, chunk: Chunk, start: number, sizes?: readonly number[]): void {
     const bytes = sum(sizes ?? this.#sizes(collection, chunk, start));
-    const met = this.#met;
+    const met = new Set(this.#met);
     this.#replace(collection.heldBy(chunk), met);
     chunk.bytes = bytes;
     chunk.held = met;
