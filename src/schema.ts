@@ -44,7 +44,8 @@ export function isSchema(value: unknown): value is StandardSchema {
 /** A schema's issues as plain data that can be sent, the first hundred. */
 export function plainIssues(issues: readonly SchemaIssue[]): Issue[] {
   return issues.slice(0, MAX_ISSUES).map(({ message, path = [] }) => {
-    const keys = path.map((part) => (typeof part === "object" ? part.key : part));
+    // Not `path.map`, which makes another of the schema's own arrays.
+    const keys = Array.from(path, (part) => (typeof part === "object" ? part.key : part));
     return { path: keys.map((key) => (typeof key === "number" ? key : String(key))), message };
   });
 }

@@ -3,21 +3,35 @@
  * The fields of one object: loading them, writing what changed, forgetting what could not be written.
  */
 import { openScope, type Owner, type Scope } from "../entry.ts";
-import { DurableError } from "../errors.ts";
+import { DurableError, quote } from "../errors.ts";
 import type { Plan } from "../plan.ts";
-import { copyPlain, isPrimitive } from "../snapshot.ts";
-import { MAX_ROW, sizeOf } from "../storage/size.ts";
+import { isPrimitive } from "../snapshot.ts";
+import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
+import { CodedField } from "./coded.ts";
 import { copyIn, isSmall } from "./copy.ts";
+import { admit, adoptedKey, encode, find, nameIn, NOTHING, remake, revive, type Revived } from "./evolve.ts";
 import { changedInConstructor, Field, Place, staleValue, type Keeper } from "./field.ts";
-import { emptyRecord, fieldKey, readRecord, RECORD_KEY, sharesRecord, type StoredRecord } from "./layout.ts";
-import { isSame, type Leaf } from "./node.ts";
+import {
+  emptyRecord,
+  fieldKey,
+  readRecord,
+  RECORD_KEY,
+  rowKey,
+  setEntry,
+  setVersion,
+  sharesRecord,
+  takeOut,
+  type StoredRecord,
+} from "./layout.ts";
+import type { Leaf } from "./node.ts";
+import { allOptions, type FieldOptions } from "./options.ts";
 import { joinTransactions } from "./transactions.ts";
 
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
 export const FIELDS: unique symbol = Symbol("durable-base.fields");
 
-/** Stands for a value that lies in a row of its own. */
+/** Stands for a value that has to be loaded first. */
 const NOT_HERE = {};
 
 /** The fields of one object. */
@@ -26,6 +40,8 @@ export class Fields implements Keeper {
   readonly #ctx: DurableObjectState;
   readonly #className: string;
   readonly #plan: Plan;
+  /** By name, of the fields that have any; null when none has. */
+  readonly #options: ReadonlyMap<string, FieldOptions> | null;
   readonly #defaults = new Map<string, unknown>();
   #loaded = new Map<string, Field>();
   /** The platform's own, without the fields' part in it. */
@@ -45,6 +61,7 @@ export class Fields implements Keeper {
   constructor(className: string, plan: Plan, ctx: DurableObjectState, owner: Owner) {
     this.#className = className;
     this.#plan = plan;
+    this.#options = allOptions(plan);
     this.#ctx = ctx;
     this.#owner = owner;
     this.#transact = ctx.storage.transactionSync.bind(ctx.storage);
@@ -58,30 +75,39 @@ export class Fields implements Keeper {
     // Most values are primitives of the record, which need no bookkeeping until they are written.
     const record = this.#readRecord();
     const value =
-      record !== null && Object.hasOwn(record.fields, name)
-        ? record.fields[name]
-        : record === null || !record.rows.has(name)
-          ? this.#defaults.get(name)
-          : NOT_HERE;
+      this.#options?.has(name) === true || record?.versions !== undefined
+        ? NOT_HERE
+        : record !== null && Object.hasOwn(record.fields, name)
+          ? record.fields[name]
+          : record === null || !record.rows.has(name)
+            ? this.#defaults.get(name)
+            : NOT_HERE;
     return isPrimitive(value) ? value : this.#load(name).value;
   }
 
   /** Assigns the field; in the constructor this sets the default only. */
   assign(name: string, value: unknown): void {
     const known = this.#loaded.get(name);
+    const options = this.#options?.get(name);
     if (this.#owner.isConstructing) {
-      this.#defaults.set(name, isSmall(value) ? value : copyIn(value, new Place(this.#className, name)));
+      const isPlain = isSmall(value) && options?.codec === undefined;
+      this.#defaults.set(name, isPlain ? value : encode(options?.codec, value, new Place(this.#className, name)));
       if (known !== undefined && !known.isStored) {
         known.isStale = true;
         this.#loaded.delete(name);
       }
       return;
     }
-    const field = known ?? this.#load(name);
-    if (field.isStored && isSame(field.raw, value)) return;
-    const raw = copyIn(value, field);
+    const field = known ?? this.#load(name, true);
+    const isHeld = field.isHeld(value);
+    if (isHeld && field.isStored) return;
+    const isReplaced = !isHeld || known === undefined;
+    const raw = !isReplaced ? undefined : options === undefined ? copyIn(value, field) : admit(value, options, field);
     this.change(field);
+    if (!isReplaced) return;
     field.replace(raw);
+    field.isChecked = true;
+    this.#loaded.set(name, field);
   }
 
   /** The name stored with the object, for wake-ups by id alone. */
@@ -91,19 +117,21 @@ export class Fields implements Keeper {
 
   /** Called before each change of a field's value. */
   change(field: Field): void {
-    if (this.#owner.isConstructing) {
-      throw changedInConstructor(field.field);
-    }
-    if (field.isStale) {
-      throw staleValue(field);
-    }
-    const refusal = this.#owner.refusal?.();
-    if (refusal !== undefined) throw refusal;
+    this.#allow(field.field);
+    if (field.isStale) throw staleValue(field);
     const scope = openScope(this.#owner);
     if (scope?.failure !== undefined) throw scope.failure;
+    field.isChecked = false;
     this.#writers.add(scope);
     this.#changed.add(field);
     this.#schedule();
+  }
+
+  /** Throws where nothing may be changed. */
+  #allow(what: string): void {
+    if (this.#owner.isConstructing) throw changedInConstructor(what);
+    const refusal = this.#owner.refusal?.();
+    if (refusal !== undefined) throw refusal;
   }
 
   /** Called when a value that can change without our notice was handed out. */
@@ -132,6 +160,7 @@ export class Fields implements Keeper {
     try {
       if (this.#watched.size > 0) this.#noticeChanges(scope);
       if (this.#changed.size === 0) return undefined;
+      if (this.#options !== null) this.#checkChanges(this.#options);
       this.#writeRows();
       for (const field of this.#changed) field.isStored = true;
       this.#changed.clear();
@@ -184,8 +213,23 @@ export class Fields implements Keeper {
       leaf.undo();
     } else {
       leaf.accept();
+      field.isChecked = false;
       this.#changed.add(field);
       for (const scope of scopes) this.#writers.add(scope);
+    }
+  }
+
+  /** Lets schemas and codecs see what was changed inside. */
+  #checkChanges(all: ReadonlyMap<string, FieldOptions>): void {
+    for (const field of this.#changed) {
+      const options = all.get(field.name);
+      if (field.isChecked || (options?.schema === undefined && options?.codec === undefined)) continue;
+      const raw = admit(field.content(), options, field);
+      if (field.settle(raw)) continue;
+      // The schema made another value of it: what is held of this one is no part of the field any more.
+      this.#changed.delete(field);
+      field.isStale = true;
+      this.#changed.add(this.#keep(this.#make(field.name, { ...NOTHING, raw, from: field.from })));
     }
   }
 
@@ -224,9 +268,50 @@ export class Fields implements Keeper {
     this.#writers.clear();
   }
 
-  /** The record holds a field's raw value itself. */
-  swapped({ name, raw }: Field): void {
-    if (this.#record && Object.hasOwn(this.#record.fields, name)) this.#record.fields[name] = raw;
+  /** The record holds a field's raw value itself, unless its options made another of it. */
+  swapped({ from, raw }: Field, old: object): void {
+    if (from !== undefined && this.#record?.fields[from] === old) this.#record.fields[from] = raw;
+  }
+
+  /** Stores the fields that are to be stored when the object wakes up, if they are not. */
+  begin(): void {
+    if (this.#options === null) return;
+    try {
+      for (const [name, { eager }] of this.#options) {
+        if (eager === true && !this.#isKnown(this.#readRecord(), name)) this.#addDefault(name);
+      }
+    } catch (error) {
+      // Whoever uses a field is told.
+      if (!DurableError.is(error, "record-unreadable")) throw error;
+    }
+    this.write();
+  }
+
+  /** @throws DurableError `bad-option` when there is no such field. */
+  optionsOf(name: string): FieldOptions | undefined {
+    if (this.#plan.fields.has(name)) return this.#options?.get(name);
+    throw new DurableError(
+      "bad-option",
+      `${this.#className} has no persisted field ${quote(name)}. It has: ${[...this.#plan.fields.keys()].join(", ")}.`,
+    );
+  }
+
+  /** What is stored about the object; null when nothing is. */
+  get record(): StoredRecord | null {
+    return this.#readRecord();
+  }
+
+  /** Changes the record itself, then what `change` changes, and writes all of it or nothing: for `quarantine.ts`. */
+  edit(edit: (record: StoredRecord, kv: SyncKvStorage) => void, change?: () => void): void {
+    this.#allow(this.#className);
+    // The object's own, which writes what is pending before, and what was changed within.
+    this.#ctx.storage.transactionSync(() => {
+      const record = readRecord(this.#kv) ?? emptyRecord();
+      edit(record, this.#kv);
+      this.#kv.put(RECORD_KEY, record);
+      this.#record = undefined;
+      change?.();
+    });
   }
 
   /** Native properties are no cheap ones, so it is looked up once. */
@@ -243,18 +328,48 @@ export class Fields implements Keeper {
     }
   }
 
-  #load(name: string): Field {
-    const record = this.#readRecord();
-    const isShared = record !== null && Object.hasOwn(record.fields, name);
-    const isStored = isShared || record?.rows.has(name) === true;
-    const raw = isShared
-      ? record.fields[name]
-      : isStored
-        ? this.#kv.get(fieldKey(name))
-        : copyPlain(this.#defaults.get(name));
-    const field = new Field(this, this.#className, name, raw, isStored);
-    this.#loaded.set(name, field);
+  /** Loads a field; where nothing is stored and it is about to be assigned, its default does not matter. */
+  #load(name: string, isAssigned = false): Field {
+    const options = this.#options?.get(name);
+    const place = new Place(this.#className, name);
+    const found = find(this.#kv, this.#readRecord(), place, options);
+    if (found !== undefined) return this.#keep(this.#make(name, revive(found, options, place)));
+    if (isAssigned) return this.#make(name, NOTHING);
+    return this.#keep(this.#make(name, remake(this.#defaults.get(name), options, place)));
+  }
+
+  /** Tells whether something is stored for a field. */
+  #isKnown(record: StoredRecord | null, name: string): boolean {
+    const options = this.#options?.get(name);
+    if (nameIn(record, name, options) !== undefined) return true;
+    const key = adoptedKey(record, options);
+    if (key === undefined) return false;
+    try {
+      return this.#loaded.get(name)?.isStored === true || this.#kv.get(key) !== undefined;
+    } catch {
+      return true;
+    }
+  }
+
+  #make(name: string, revived: Revived): Field {
+    const codec = this.#options?.get(name)?.codec;
+    return codec === undefined
+      ? new Field(this, this.#className, name, revived)
+      : new CodedField(this, this.#className, name, revived, codec);
+  }
+
+  #keep(field: Field): Field {
+    this.#loaded.set(field.name, field);
     return field;
+  }
+
+  /** Lets a field that is not stored be written with its default, if that can be stored: whoever reads it is told why not. */
+  #addDefault(name: string): void {
+    try {
+      this.#changed.add(this.#loaded.get(name) ?? this.#load(name));
+    } catch (error) {
+      if (!DurableError.is(error)) throw error;
+    }
   }
 
   /** One row where one is enough, else all or nothing. */
@@ -268,28 +383,42 @@ export class Fields implements Keeper {
     if (name !== undefined) record.name = name;
     // The first write stores all defaults with it, so a random one is stable from then on.
     for (const name of isFirst ? this.#plan.fields.keys() : []) {
-      if (!Object.hasOwn(record.fields, name) && !record.rows.has(name)) {
-        this.#changed.add(this.#loaded.get(name) ?? this.#load(name));
-      }
+      if (!this.#isKnown(record, name)) this.#addDefault(name);
     }
     const puts: [key: string, value: unknown][] = [];
     const deletes: string[] = [];
     let isRecordChanged = stored === null || name !== undefined;
-    for (const { name, field, raw } of this.#changed) {
+    for (const changed of this.#changed) {
+      const { name, field, raw, from } = changed;
+      const options = this.#options?.get(name);
+      const adopted = adoptedKey(record, options);
+      // `undefined` under a key of the user's would look like no row: it is noted in the record.
+      const key = raw === undefined ? undefined : adopted;
+      if (adopted !== key) deletes.push(adopted!);
+      if (from !== undefined && (from !== name || key !== undefined)) {
+        isRecordChanged = true;
+        const old = takeOut(record, from);
+        if (old !== undefined) deletes.push(old);
+      }
+      changed.from = key === undefined ? name : undefined;
       const bytes = sizeOf(raw);
       const hasOwnRow = record.rows.has(name);
-      if (sharesRecord(bytes, hasOwnRow)) {
+      if (key === undefined && sharesRecord(bytes, hasOwnRow)) {
         isRecordChanged = true;
+        if (hasOwnRow) deletes.push(takeOut(record, name)!);
         record.fields[name] = raw;
-        if (record.rows.delete(name)) deletes.push(fieldKey(name));
       } else {
-        if (bytes + fieldKey(name).length > MAX_ROW) throw tooLarge(field, bytes);
-        puts.push([fieldKey(name), raw]);
-        if (hasOwnRow) continue;
-        isRecordChanged = true;
-        record.rows.add(name);
-        delete record.fields[name];
+        const own = key ?? rowKey(record, name);
+        if (bytes + bytesOf(own) > MAX_ROW) throw tooLarge(field, bytes);
+        puts.push([own, raw]);
+        if (key === undefined && !hasOwnRow) {
+          isRecordChanged = true;
+          record.rows.add(name);
+          if (own !== fieldKey(name)) setEntry(record, "keys", name, own);
+          delete record.fields[name];
+        }
       }
+      if (setVersion(record, name, options?.version ?? 1)) isRecordChanged = true;
     }
     if (isRecordChanged) puts.push([RECORD_KEY, record]);
     const writeAll = (): void => {
