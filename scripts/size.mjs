@@ -12,9 +12,10 @@ import { build } from "esbuild";
 const BUDGETS = {
   // 0.1.0 is over its aim: two thirds of it is what tracks changes inside values (src/persisted), a fifth is the
   // text of errors. Raised from 11 and 15 for what a review found: who is charged for bytes changed in place,
-  // Errors and iterators as JavaScript has them, transactions inside transactions.
-  counter: { own: { aim: 6, most: 12 }, whole: { aim: 10, most: 15.5 } },
-  routes: { own: { aim: 8, most: 16 }, whole: { aim: 18, most: 24.5 } },
+  // Errors and iterators as JavaScript has them, transactions inside transactions. Raised by 3.8 for the options of
+  // fields, which `@Persisted()` brings also where none is given: migration, schema, codec, and their errors' text.
+  counter: { own: { aim: 6, most: 15.8 }, whole: { aim: 10, most: 19 } },
+  routes: { own: { aim: 8, most: 19.6 }, whole: { aim: 18, most: 28 } },
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });

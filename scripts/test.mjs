@@ -38,6 +38,7 @@ const steps = [
   { name: "commands", command: "node scripts/commands.mjs" },
   { name: "size", command: "node scripts/size.mjs --check" },
   { name: "crash", command: "node scripts/crash.mjs --rounds 20" },
+  { name: "damage", command: "node scripts/damage.mjs" },
 ];
 
 const only = process.argv.slice(2);

@@ -5,6 +5,7 @@ import { type } from "arktype";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import type { DurableBase } from "../src/durable-base.ts";
 import { DurableError, type ErrorCode } from "../src/errors.ts";
 import * as Quarantine from "../src/persisted/quarantine.ts";
 import { snapshot } from "../src/snapshot.ts";
@@ -28,7 +29,7 @@ const LONG = "x".repeat(2_000);
 
 export function evolveCases(
   dialect: string,
-  classes: { Before: Class<Before>; After: Class<After>; Early: Class<Early> },
+  classes: { Before: Class<Before>; After: Class<After & DurableBase>; Early: Class<Early> },
 ): void {
   /** One object's storage, on which code of yesterday and today can be woken. */
   class Disk {
@@ -133,6 +134,41 @@ export function evolveCases(
           await disk.store((self) => (self.total = "7"));
           await disk.after((self) => (self.total = self.total));
           expect([disk.record.fields["total"], disk.record.versions?.["total"]]).toEqual([700, 3]);
+        }),
+      );
+
+      it(
+        "stores the result and the version of a large field in one transaction",
+        onDisk(async (disk) => {
+          await disk.store((self) => (self.total = [LONG]));
+          behaviour.migrate = (old) => [...(old as string[]), LONG];
+          const run = await disk.wake(classes.After);
+          await run((self) => self.plain++);
+          disk.rows.length = 0;
+          const OWN = "durable-base:field:total";
+          await run((self) => (self.total as unknown as string[]).push("more"));
+          expect(disk.rows).toEqual([OWN, RECORD]);
+          expect([disk.kv.get(OWN), disk.record.versions?.["total"]]).toEqual([[LONG, LONG, "more"], 3]);
+          disk.rows.length = 0;
+          await disk.after((self) => (self.total as unknown as string[]).pop());
+          expect(disk.rows).toEqual([OWN]);
+        }),
+      );
+
+      it(
+        "leaves what a failed write did not store to be migrated again",
+        onDisk(async (disk) => {
+          await disk.store((self) => (self.total = "7"));
+          const run = await disk.wake(classes.After);
+          const { put } = disk.kv;
+          disk.kv.put = () => {
+            throw new Error("disk full");
+          };
+          await refusal("write-failed", () => run((self) => self.total++));
+          disk.kv.put = put;
+          expect(await run((self) => self.total)).toBe(700);
+          expect(disk.record).toMatchObject({ fields: { total: "7" } });
+          expect(disk.record.versions).toBeUndefined();
         }),
       );
 
@@ -427,6 +463,20 @@ export function evolveCases(
       );
 
       it(
+        "sees bytes and Dates that were changed in place",
+        onDisk(async (disk) => {
+          behaviour.validate = (value) =>
+            (value as [Date, Uint8Array])[1]?.[0] === 13 ? usual.validate(1) : { value };
+          const run = await disk.wake(classes.After);
+          const parts = (self: After): [Date, Uint8Array] => self.text as unknown as [Date, Uint8Array];
+          await run((self) => Object.assign(self, { text: [new Date(0), new Uint8Array([1])] }));
+          await refusal("schema-failed", () => run((self) => (parts(self)[1][0] = 13)));
+          await run((self) => parts(self)[0].setTime(5));
+          expect(await disk.after((self) => snapshot(self.text))).toEqual([new Date(5), new Uint8Array([1])]);
+        }),
+      );
+
+      it(
         "shuts off a stored value that does not fit",
         onDisk(async (disk) => {
           await disk.store((self) => (self.user = { name: "alice" }));
@@ -608,6 +658,16 @@ export function evolveCases(
           const run = await disk.wake(classes.After);
           await refusal("schema-failed", () => run((self) => (self.whole = new Money(-1))));
           await refusal("schema-failed", () => run((self) => void self.whole.add(-1_000)));
+          // An entry that failed changes nothing any more.
+          await refusal("schema-failed", () =>
+            run(async (self) => {
+              self.whole.add(-1_000);
+              await scheduler.wait(0);
+              self.whole.add(7);
+              await scheduler.wait(0);
+            }),
+          );
+          expect(await run((self) => self.whole.cents)).toBe(100);
           await run((self) => void self.whole.add(1));
           expect(await disk.after((self) => self.whole.cents)).toBe(101);
         }),
@@ -794,6 +854,24 @@ export function evolveCases(
           disk.kv.put("app/score", "not a list");
           behaviour.migrate = usual.migrate;
           expect(await disk.after((self) => Quarantine.repair(self, "score", [2]))).toBe(false);
+        }),
+      );
+
+      it(
+        "repairs in onStart, once",
+        onDisk(async (disk) => {
+          class Mended extends classes.After {
+            override onStart(): void {
+              Quarantine.repair(this, "total", 1);
+            }
+          }
+          await disk.store((self) => (self.total = "7"));
+          behaviour.migrate = () => {
+            throw new RangeError("boom");
+          };
+          expect(await (await disk.wake(Mended as Class<After>))((self) => ++self.total)).toBe(2);
+          expect(await (await disk.wake(Mended as Class<After>))((self) => ++self.total)).toBe(3);
+          expect(await disk.after((self) => Quarantine.list(self))).toHaveLength(1);
         }),
       );
 

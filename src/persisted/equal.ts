@@ -14,7 +14,7 @@ export function isEqual(a: unknown, b: unknown, inOrder = false): boolean {
   const proto: unknown = Object.getPrototypeOf(a);
   if (proto !== Object.getPrototypeOf(b)) return false;
   if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime());
-  if (a instanceof RegExp) return String(a) === String(b as RegExp);
+  if (a instanceof RegExp) return a.source === (b as RegExp).source && a.flags === (b as RegExp).flags;
   if (a instanceof Map || a instanceof Set) return isEqual([...a], [...(b as Set<unknown>)], inOrder);
   if (ArrayBuffer.isView(a) || a instanceof ArrayBuffer) return areSame(bytesIn(a), bytesIn(b as ArrayBuffer));
   const isList = Array.isArray(a);

@@ -134,7 +134,7 @@ function wrong(field: string, given: string, why: string, fix: string): DurableE
 }
 
 /** The options of a field, if it has any. */
-export function optionsOf(field: FieldPlan): FieldOptions | undefined {
+function optionsOf(field: FieldPlan): FieldOptions | undefined {
   return field.options as FieldOptions | undefined;
 }
 
@@ -159,6 +159,8 @@ export function allOptions(plan: Plan): ReadonlyMap<string, FieldOptions> | null
  * @throws DurableError `bad-option`, naming both.
  */
 export function verifyOptions(fields: ReadonlyMap<string, FieldPlan>): void {
+  const claiming = [...fields.values()].filter((field) => optionsOf(field) !== undefined);
+  if (claiming.length === 0) return;
   const names = new Map([...fields.keys()].map((name) => [name, name]));
   const keys = new Map<string, string>();
   const claim = (claimed: Map<string, string>, what: string, field: string, option: "key" | "renamedFrom"): void => {
@@ -169,8 +171,8 @@ export function verifyOptions(fields: ReadonlyMap<string, FieldPlan>): void {
     const clash = option === "key" ? `the field ${other} has that key` : `that name is taken by the field ${other}`;
     throw new DurableError("bad-option", `${given}: ${clash}. Write another, or remove one of the two.`);
   };
-  for (const field of fields.values()) {
-    const { key, renamedFrom = [] } = optionsOf(field) ?? {};
+  for (const field of claiming) {
+    const { key, renamedFrom } = optionsOf(field)!;
     if (key !== undefined) claim(keys, key, field.name, "key");
     for (const old of renamedFrom) claim(names, old, field.name, "renamedFrom");
   }
