@@ -12,6 +12,7 @@ const FLOORS = {
   "vite.ts": 0,
   "snapshot.ts": 1,
   "plan.ts": 1,
+  "schema.ts": 1,
   "entry.ts": 2,
   storage: 2,
   persisted: 3,

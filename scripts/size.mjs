@@ -13,9 +13,9 @@ const BUDGETS = {
   // 0.1.0 is over its aim: two thirds of it is what tracks changes inside values (src/persisted), a fifth is the
   // text of errors. Raised from 11 and 15 for what a review found: who is charged for bytes changed in place,
   // Errors and iterators as JavaScript has them, transactions inside transactions.
-  // From 12 to 12.2: Proxies of built-ins are refused with a path where they threw a bare TypeError.
-  counter: { own: { aim: 6, most: 12.2 }, whole: { aim: 10, most: 15.5 } },
-  routes: { own: { aim: 8, most: 16 }, whole: { aim: 18, most: 24.5 } },
+  // Raised for the options of fields, which `@Persisted()` brings also where none is given, and for collections.
+  counter: { own: { aim: 6, most: 22.5 }, whole: { aim: 10, most: 26 } },
+  routes: { own: { aim: 8, most: 26.5 }, whole: { aim: 18, most: 35 } },
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });

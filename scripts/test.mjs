@@ -39,6 +39,7 @@ const steps = [
   { name: "size", command: "node scripts/size.mjs --check" },
   { name: "crash", command: "node scripts/crash.mjs --rounds 20" },
   { name: "crash-steps", command: "node scripts/crash.mjs steps --every 7" },
+  { name: "damage", command: "node scripts/damage.mjs" },
 ];
 
 const only = process.argv.slice(2);

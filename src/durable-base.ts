@@ -195,6 +195,7 @@ class Life implements Owner {
   #begin(): Promise<void> | undefined {
     if (this.#defect !== undefined) throw this.#defect;
     this.shape.verify(this.#self);
+    this.fields.begin();
     this.isStarting = true;
     let result: unknown;
     try {

@@ -14,6 +14,7 @@ export type ErrorCode =
   | "bad-option"
   | "changed-in-constructor"
   | "exclusive-timeout"
+  | "field-newer"
   | "field-unreadable"
   | "invalid-input"
   | "legacy-define"
@@ -27,6 +28,7 @@ export type ErrorCode =
   | "redeclared-field"
   | "reserved-key"
   | "reserved-name"
+  | "schema-failed"
   | "stale-value"
   | "start-timeout"
   | "too-large"
@@ -55,7 +57,7 @@ export class DurableError extends Error {
     if (options?.issues !== undefined) this.issues = options.issues;
   }
 
-  /** What a schema found wrong, for `invalid-input`. */
+  /** What a schema found wrong, for `invalid-input`, `schema-failed` and `field-unreadable`. */
   declare readonly issues?: readonly Issue[];
 
   /** Tells whether `error` is one of ours (and has that `code`), also when it came over RPC. */

@@ -13,10 +13,11 @@ import "reflect-metadata/lite";
 // evaluated; as a statement of a module whose exports are used, bundlers keep it.
 (Symbol as { metadata?: symbol }).metadata ??= Symbol.for("Symbol.metadata");
 
-/** A persisted field as its decorator saw it. */
+/** A persisted field as its decorator saw it; `options` belong to the room of fields. */
 export interface FieldPlan {
   readonly name: string;
   readonly dialect: "accessor" | "field" | "legacy";
+  readonly options?: object | undefined;
 }
 
 /** A route as its decorator saw it; `options` belong to the route room. */

@@ -1,6 +1,10 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { Persisted } from "../src/persisted/persisted.ts";
+import { DurableBase } from "../src/durable-base.ts";
 import { DurableError } from "../src/errors.ts";
+import { Persisted } from "../src/persisted/persisted.ts";
+import { errorOf } from "./error-of.ts";
 import { misplacedLegacy } from "./fixtures/legacy/misplaced.ts";
 
 type Untyped = (target: unknown, context: unknown) => unknown;
@@ -62,5 +66,116 @@ describe("@Persisted in a wrong place (legacy)", () => {
     const [found, message] = codeAndFix(decorate);
     expect(found).toBe(code);
     expect(message).toContain(text);
+  });
+});
+
+describe("@Persisted({ … }) that cannot work", () => {
+  const make = Persisted as unknown as (options: unknown) => Untyped;
+  const asStandard = (options: unknown, metadata = {}, name = "count"): unknown =>
+    make(options)(undefined, context({ metadata, name }));
+  const asLegacy = (options: unknown, prototype = {}, name = "count"): unknown => make(options)(prototype, name);
+
+  it.each<[string, unknown, string, string]>([
+    ["no object", 5, "bad-option", "@Persisted(5) count: options are an object"],
+    ["null", null, "bad-option", "@Persisted({ eager: true }) accessor count = …"],
+    [
+      "an unknown option",
+      { keys: "a" },
+      "bad-option",
+      "no such option, only version, migrate, key, eager, schema, codec",
+    ],
+    ["a name of Object.prototype", { toString: 1 }, "bad-option", "no such option"],
+    ["version 0", { version: 0, migrate: Number }, "bad-option", "@Persisted({ version: 0 }) count"],
+    ["a fraction", { version: 1.5, migrate: Number }, "bad-option", "version: 2, migrate: (old) => …"],
+    ["a version in quotes", { version: "2", migrate: Number }, "bad-option", "it cannot have that value"],
+    ["an infinite version", { version: Infinity, migrate: Number }, "bad-option", "{ version: Infinity }"],
+    ["a version without migrate", { version: 2 }, "bad-option", "values of older versions need `migrate`"],
+    ["migrate without a version", { migrate: Number }, "bad-option", "version: 2, migrate: (old) => …"],
+    ["migrate before version 2", { version: 1, migrate: Number }, "bad-option", "versions before `version`"],
+    ["migrate that is no function", { version: 2, migrate: 1 }, "bad-option", "{ migrate: 1 }"],
+    ["eager that is no boolean", { eager: "yes" }, "bad-option", "eager: true"],
+    ["a schema that is none", { schema: { parse: Number } }, "bad-option", "schema: z.number()"],
+    ["a codec without decode", { codec: { encode: Number } }, "bad-option", "decode: (stored) => …"],
+    ["no codec", { codec: null }, "bad-option", "encode: (value) => …"],
+    ["no old name", { renamedFrom: [] }, "bad-option", 'renamedFrom: "oldName"'],
+    ["an empty old name", { renamedFrom: ["a", ""] }, "bad-option", 'renamedFrom: "oldName"'],
+    ["its own name as the old one", { renamedFrom: "count" }, "bad-option", "taken by the field count"],
+    ["an empty key", { key: "" }, "bad-key", '@Persisted({ key }) count: The key "" is empty'],
+    ["a key that is no string", { key: 5 }, "bad-key", "is no string"],
+    ["an ill-formed key", { key: "\ud800" }, "bad-key", "lone surrogate"],
+    ["a long key", { key: "ż".repeat(1_025) }, "bad-key", "over 2048 bytes"],
+    ["the library's own key", { key: "durable-base:record" }, "reserved-key", "Use another prefix"],
+  ])("throws for %s, with what to write", (_, options, code, text) => {
+    for (const decorate of [asStandard, asLegacy]) {
+      const [found, message] = codeAndFix(() => decorate(options));
+      expect(found).toBe(code);
+      expect(message).toContain(text);
+    }
+  });
+
+  it("takes options that are undefined for none", () => {
+    const undefinedOptions = { version: undefined, migrate: undefined, key: undefined, schema: undefined };
+    expect(asStandard(undefinedOptions)).toHaveProperty("init");
+    expect(() => asLegacy(undefined)).not.toThrow();
+  });
+
+  it.each<[string, [name: string, options: object][], string]>([
+    [
+      "the same key",
+      [
+        ["a", { key: "k" }],
+        ["b", { key: "k" }],
+      ],
+      '@Persisted({ key: "k" }) b: the field a has that key',
+    ],
+    [
+      "an old name that is a field",
+      [
+        ["a", {}],
+        ["b", { renamedFrom: "a" }],
+      ],
+      "that name is taken by the field a",
+    ],
+    [
+      "one declared later",
+      [
+        ["b", { renamedFrom: ["x", "a"] }],
+        ["a", {}],
+      ],
+      '@Persisted({ renamedFrom: "a" }) b',
+    ],
+    [
+      "the same old name",
+      [
+        ["a", { renamedFrom: "x" }],
+        ["b", { renamedFrom: "x" }],
+      ],
+      "taken by the field a",
+    ],
+  ])("throws for two fields with %s", (_, fields, text) => {
+    for (const decorate of [asStandard, asLegacy]) {
+      const holder = {};
+      const [code, message] = codeAndFix(() => fields.map(([name, options]) => decorate(options, holder, name)));
+      expect(code).toBe("bad-option");
+      expect(message).toContain(text);
+    }
+  });
+
+  it("tells the first caller of a subclass whose field clashes with an inherited one", async () => {
+    class Parent extends DurableBase {
+      @Persisted({ key: "k" }) accessor first = 0;
+    }
+    class Child extends Parent {
+      @Persisted({ key: "k" }) accessor second = 0;
+      read(): number {
+        return this.second;
+      }
+    }
+    await runInDurableObject(env.PROBE.getByName("clash"), async (_, state) => {
+      const child = new Child(state, env);
+      await scheduler.wait(0);
+      const error = await errorOf(() => child.read());
+      expect(DurableError.is(error, "bad-option") && error.message).toContain("the field first has that key");
+    });
   });
 });

@@ -47,3 +47,8 @@ declare module "*?raw" {
 interface ImportMeta {
   glob(patterns: string[], options: object): Record<string, string>;
 }
+
+/** Node's, of which arktype's types name one class. */
+declare module "buffer" {
+  export const File: unknown;
+}

@@ -50,6 +50,7 @@ describe("the package", () => {
       "Exclusive",
       "Object",
       "Persisted",
+      "Quarantine",
       "Route",
       "Storage",
       "serve",

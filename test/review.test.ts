@@ -299,10 +299,6 @@ describe("entries", () => {
     await abortAllDurableObjects();
     expect(await inside(byId(), (self) => self.name)).toBe(name);
   });
-
-  it("refuse options that are not there yet", () => {
-    expect(() => (Persisted as unknown as (options: object) => void)({ eager: true })).toThrow("no options yet");
-  });
 });
 
 /** Transfers bytes away, as a byte stream or `structuredClone` does. */

@@ -7,6 +7,7 @@
 import { DurableError } from "../errors.ts";
 import { ownLevel, type AnyClass, type Plan } from "../plan.ts";
 import { FIELDS, type Fields } from "./fields.ts";
+import { verifyOptions } from "./options.ts";
 
 const ours = new WeakSet<object>();
 const byName = new Map<string, PropertyDescriptor>();
@@ -49,11 +50,13 @@ export function accessorsOf(plan: Plan): PropertyDescriptorMap {
 }
 
 /**
- * Checks that nothing took the place of a field's property while the instance was constructed.
+ * Checks that nothing took the place of a field's property while the instance was constructed, and that a field's
+ * options get along with those of its ancestors.
  *
- * @throws DurableError `legacy-define` or `redeclared-field`, with the line to write.
+ * @throws DurableError `legacy-define`, `redeclared-field` or `bad-option`, with the line to write.
  */
 export function verifyAccessors(self: object, cls: AnyClass, plan: Plan): void {
+  verifyOptions(plan.fields);
   for (const { name, dialect } of plan.fields.values()) {
     const isOurs = ours.has(Object.getOwnPropertyDescriptor(self, name)?.get ?? ours);
     if (!isOurs && dialect === "legacy" && ownLevel(cls)?.fields.has(name)) {

@@ -8,16 +8,16 @@
  * *print*) of every chunk but the last, to which new entries go; there may be prints of keys that are gone. Chunks
  * are loaded when touched.
  */
-import { DurableError, quote } from "../errors.ts";
+import type { DurableError } from "../errors.ts";
+import { quote } from "../errors.ts";
 import { isContainer, loadBy, loadedBy, setOwn } from "../snapshot.ts";
 import { isEqual } from "./equal.ts";
-import { fieldKey, partKey } from "./layout.ts";
+import { partKey, unreadable, type Named } from "./layout.ts";
 
 /** What a collection needs of the field it belongs to. */
-export interface Store {
-  readonly name: string;
-  /** `Class.field`, for messages. */
-  readonly field: string;
+export interface Store extends Named {
+  /** The key of the field's own row. */
+  readonly key: string;
   /** Reads a row; undefined when there is none. Throws for a value from before a failed write, and for damaged bytes. */
   fetch(key: string): unknown;
   /** Called when a collection has something to write. */
@@ -120,12 +120,12 @@ export abstract class Collection {
   }
 
   get key(): string {
-    return this.id === "" ? fieldKey(this.store.name) : partKey(this.store.name, this.id);
+    return this.id === "" ? this.store.key : partKey(this.store.key, this.id);
   }
 
   /** The key of a chunk or a page. */
   keyOf({ id }: Chunk | Page): string {
-    return partKey(this.store.name, `${this.id === "" ? "" : `${this.id}.`}${id}`);
+    return partKey(this.store.key, `${this.id === "" ? "" : `${this.id}.`}${id}`);
   }
 
   /** The kind of the container, boxed, as no value of a field can be. */
@@ -169,7 +169,7 @@ export abstract class Collection {
   }
 
   #misshaped(key: string, found: unknown): DurableError {
-    return unreadable(this.store.field, `the row "${key}" ${found === undefined ? "is missing" : "has another shape"}`);
+    return unreadable(this.store, `Its row "${key}" ${found === undefined ? "is missing" : "has another shape"}.`);
   }
 
   /** Takes what the pages tell beside the chunks. */
@@ -255,7 +255,7 @@ export abstract class Collection {
     const shorter = Math.min(old.length, fresh.length);
     let head = 0;
     // A hole is not undefined.
-    const isSame = (i: number, j: number): boolean => i in old === j in fresh && isEqual(old[i], fresh[j]);
+    const isSame = (i: number, j: number): boolean => i in old === j in fresh && isEqual(old[i], fresh[j], true);
     while (head < shorter && isSame(head, head)) head++;
     let tail = 0;
     while (tail < shorter - head && isSame(old.length - 1 - tail, fresh.length - 1 - tail)) tail++;
@@ -300,15 +300,6 @@ export abstract class Collection {
   }
 }
 
-/** The error for a field of which something stored cannot be read. */
-export function unreadable(field: string, why: string, cause?: unknown): DurableError {
-  return new DurableError(
-    "field-unreadable",
-    `${field} cannot be read: ${why}. What is stored is kept, and the other fields work.`,
-    { cause },
-  );
-}
-
 const NONE: ReadonlySet<Collection> = new Set();
 
 /** A large array. */
@@ -341,8 +332,8 @@ export class List extends Collection {
     const items = this.fetch(chunk) as unknown[];
     if (items.length !== chunk.count)
       throw unreadable(
-        this.store.field,
-        `the row "${this.keyOf(chunk)}" has ${items.length} items in place of ${chunk.count}`,
+        this.store,
+        `Its row "${this.keyOf(chunk)}" has ${items.length} items in place of ${chunk.count}.`,
       );
     this.#put(chunk, start, items);
   }
@@ -439,7 +430,7 @@ export class Keyed extends Collection {
     let at = 0;
     for (const some of prints) {
       if (!(some instanceof Uint16Array) || at + some.length > from)
-        throw unreadable(this.store.field, `the row "${this.key}" has other prints than it says`);
+        throw unreadable(this.store, `Its row "${this.key}" has other prints than it says.`);
       this.#prints.set(some, at);
       at += some.length;
     }
@@ -552,7 +543,7 @@ export class Keyed extends Collection {
     this.chunks.forEach((chunk, at) => {
       const start = this.startOf(at);
       const own = keys.slice(start, start + chunk.count);
-      if (!isEqual(own, chunk.keys)) {
+      if (!isEqual(own, chunk.keys, true)) {
         chunk.page.isDirty = true;
         chunk.prints = -1;
       }
@@ -728,7 +719,7 @@ function collectionAt(pointer: string, store: Store, held: Set<Collection>): Col
 /** The collection whose head was read as the value of a field. */
 export function makeHeaded(store: Store, head: Head): Collection {
   const kind = String(head.chunks);
-  if (!Object.hasOwn(EMPTY, kind)) throw unreadable(store.field, `it is of the unknown kind "${kind}"`);
+  if (!Object.hasOwn(EMPTY, kind)) throw unreadable(store, `It is of the unknown kind "${kind}".`);
   const collection = makeEmpty(store, "", kind as Kind);
   collection.open(head);
   return collection;

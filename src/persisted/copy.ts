@@ -9,6 +9,8 @@ import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
 /** Containers inside containers; V8's serializer would overflow the stack a few thousand levels later. */
 const MAX_DEPTH = 1_000;
 
+const TOO_DEEP = `the value is nested more than ${MAX_DEPTH} levels deep. Store it flat, with ids.`;
+
 /** The most bytes one assignment may bring; an object has 128 MB of memory. */
 const MAX_VALUE = 64_000_000;
 
@@ -50,6 +52,9 @@ export function copyIn(value: unknown, site: Site, key?: PropertyKey): unknown {
   try {
     return new Copy(site.depth()).of(value);
   } catch (refusal) {
+    // Cold code takes more stack a level: it may run out before the limit is reached.
+    if (refusal instanceof RangeError && refusal.message.includes("call stack"))
+      throw refused(`${TOO_DEEP} Or it holds itself (a cycle).`, site);
     if (!(refusal instanceof Refusal)) throw refusal;
     throw refused(refusal.what, site, [...(key === undefined ? [] : [key]), ...refusal.path.reverse()], refusal.code);
   }
@@ -140,7 +145,7 @@ class Copy {
       const isCycle = new Set(this.#ancestors).size < this.#ancestors.length || this.#ancestors.includes(value);
       throw isCycle
         ? new Refusal("the value holds itself (a cycle). A field holds a tree: store an id in place of the reference.")
-        : new Refusal(`the value is nested more than ${MAX_DEPTH} levels deep. Store it flat, with ids.`);
+        : new Refusal(TOO_DEEP);
     }
     this.#count(8);
     this.#ancestors.push(value);

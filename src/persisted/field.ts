@@ -2,22 +2,23 @@
  * @module
  * One loaded field: its raw value, and the tracked one that reading gives.
  */
-import { DurableError } from "../errors.ts";
-import { isPrimitive } from "../snapshot.ts";
-import { collectionOf, decode, isHead, makeHeaded, unreadable, type Collection, type Store } from "./collection.ts";
+import { DurableError, quote } from "../errors.ts";
+import { copyPlain, isPrimitive } from "../snapshot.ts";
+import { collectionOf, decode, isHead, makeHeaded, type Collection, type Store } from "./collection.ts";
 import type { Site } from "./copy.ts";
 import { isEqual } from "./equal.ts";
-import { attach, detach, type Leaf, type Node, type Root } from "./node.ts";
+import { unreadable } from "./layout.ts";
+import { attach, detach, isSame, type Leaf, type Node, type Root } from "./node.ts";
 import { track } from "./tree.ts";
 
 /** Who keeps the fields of an object. */
 export interface Keeper {
   /** Called before each change of a field's value. */
   change(field: Field): void;
-  /** Reads a row of a field. */
+  /** Reads a row. */
   fetch(key: string): unknown;
-  /** Called when another raw value has taken the place of a field's own. */
-  swapped(field: Field): void;
+  /** Called when another raw value has taken the place of a field's `old` one. */
+  swapped(field: Field, old: unknown): void;
   /** Called when a value that can change without our notice was handed out. */
   watch(leaf: Leaf): void;
 }
@@ -45,37 +46,76 @@ export class Place implements Site {
   }
 }
 
+/** What a field is loaded with. */
+export interface Loaded {
+  /** Its value as plain data. */
+  readonly raw: unknown;
+  /** True when that is what is stored, as the field's own. */
+  readonly isStored: boolean;
+  /** The name under which the record knows what is stored; undefined when it does not. */
+  readonly from: string | undefined;
+}
+
 /** One loaded field. */
 export class Field extends Place implements Root, Store {
   raw: unknown;
   isStored: boolean;
+  from: string | undefined;
   isStale = false;
+  /** False when it was changed inside, and its schema or codec has not seen it since. */
+  isChecked = true;
   /** True when the row that the value as a whole lies in has to be written. */
   isDirty = false;
+  /** The key of the field's own row, which those of its parts come from. */
+  key: string;
   /** The collections that have something to write. */
   readonly dirty: Set<Collection> = new Set();
   /** The collections that the row of the value as a whole points to. */
   held: Set<Collection> = new Set();
-  /** The collection that was the whole value, as long as its rows are there. */
+  /** A collection that was the whole value, as long as its rows are there. */
   removed: Collection | undefined;
   readonly #keeper: Keeper;
   #node: Node | undefined;
 
-  constructor(keeper: Keeper, className: string, name: string, isStored: boolean) {
+  constructor(keeper: Keeper, className: string, name: string, key: string, { raw, isStored, from }: Loaded) {
     super(className, name);
     this.#keeper = keeper;
+    this.key = key;
+    this.raw = raw;
     this.isStored = isStored;
+    this.from = from;
   }
 
-  /** Takes what was read from the record or from the field's own row, or the default. */
+  /** Takes what lies in the record or in the field's own row; what is large is loaded when it is used. */
   load(stored: unknown): void {
     this.raw = isHead(stored) ? makeHeaded(this, stored).raw : decode(stored, this, this.held);
+  }
+
+  /** Takes the place of a field whose rows go with its own next write. */
+  replaceOf(field: Field): void {
+    this.removed = isPrimitive(field.raw) ? undefined : collectionOf(field.raw);
+    this.held = field.held;
   }
 
   /** What reading the field gives. */
   get value(): unknown {
     this.#node ??= track(this.raw, this);
     return this.#node === undefined ? this.raw : this.#node.handOut();
+  }
+
+  /** Tells whether assigning `value` changes nothing. */
+  isHeld(value: unknown): boolean {
+    return isSame(this.raw, value);
+  }
+
+  /** The value as its schema sees it. */
+  content(): unknown {
+    return copyPlain(this.raw);
+  }
+
+  /** Takes what {@link content} was admitted as; false when that is another value, and this one stale. */
+  settle(raw: unknown): boolean {
+    return isEqual(raw, this.raw);
   }
 
   replace(raw: unknown): void {
@@ -87,7 +127,7 @@ export class Field extends Place implements Root, Store {
       attach(old as object, undefined);
       attach(raw as object, collection);
     } else {
-      this.isDirty ||= !this.isStored || this.held.size > 0 || !isEqual(old, raw);
+      this.isDirty ||= !this.isStored || this.held.size > 0 || !isEqual(old, raw, true);
       this.removed ??= collection;
     }
     detach(old);
@@ -107,7 +147,7 @@ export class Field extends Place implements Root, Store {
     try {
       return this.#keeper.fetch(key);
     } catch (cause) {
-      throw unreadable(this.field, `the row "${key}" cannot be decoded`, cause);
+      throw unreadable(this, `The bytes of its row ${quote(key)} cannot be decoded.`, { cause });
     }
   }
 
@@ -115,10 +155,10 @@ export class Field extends Place implements Root, Store {
     this.dirty.add(collection);
   }
 
-  swap(_: unknown, fresh: unknown): void {
+  swap(old: unknown, fresh: unknown): void {
     this.raw = fresh;
     this.#node = undefined;
-    if (!this.isStale) this.#keeper.swapped(this);
+    if (!this.isStale) this.#keeper.swapped(this, old);
   }
 
   watch(leaf: Leaf): void {
@@ -138,6 +178,6 @@ export function changedInConstructor(field: string): DurableError {
 export function staleValue({ field, name }: Field): DurableError {
   return new DurableError(
     "stale-value",
-    `A value of ${field} from before a failed write was used. Read it again: \`this.${name}\`.`,
+    `A value of ${field} from before a failed write, or a conversion by its schema, was used. Read it again: \`this.${name}\`.`,
   );
 }

@@ -3,23 +3,38 @@
  * The fields of one object: loading them, writing what changed, forgetting what could not be written.
  */
 import { openScope, type Owner, type Scope } from "../entry.ts";
-import { DurableError } from "../errors.ts";
+import { DurableError, quote } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
-import { MAX_ROW } from "../storage/size.ts";
+import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
-import { unreadable } from "./collection.ts";
+import { CodedField } from "./coded.ts";
+import { collectionOf, type Collection } from "./collection.ts";
 import { copyIn, isSmall } from "./copy.ts";
+import { admit, adoptedKey, encode, find, nameIn, NOTHING, remake, revive, type Revived } from "./evolve.ts";
 import { changedInConstructor, Field, Place, staleValue, type Keeper } from "./field.ts";
-import { emptyRecord, fieldKey, readRecord, RECORD_KEY, sharesRecord, upgrade, type StoredRecord } from "./layout.ts";
-import { isSame, type Leaf } from "./node.ts";
-import { encode, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
+import {
+  emptyRecord,
+  fieldKey,
+  readRecord,
+  RECORD_KEY,
+  rowKey,
+  setEntry,
+  setVersion,
+  sharesRecord,
+  takeOut,
+  upgrade,
+  type StoredRecord,
+} from "./layout.ts";
+import type { Leaf } from "./node.ts";
+import { allOptions, type FieldOptions } from "./options.ts";
+import { encode as withPointers, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
 import { joinTransactions } from "./transactions.ts";
 
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
 export const FIELDS: unique symbol = Symbol("durable-base.fields");
 
-/** Stands for a value that lies in a row of its own. */
+/** Stands for a value that has to be loaded first. */
 const NOT_HERE = {};
 
 /** The fields of one object. */
@@ -28,6 +43,8 @@ export class Fields implements Keeper {
   readonly #ctx: DurableObjectState;
   readonly #className: string;
   readonly #plan: Plan;
+  /** By name, of the fields that have any; null when none has. */
+  readonly #options: ReadonlyMap<string, FieldOptions> | null;
   readonly #defaults = new Map<string, unknown>();
   #loaded = new Map<string, Field>();
   /** The platform's own, without the fields' part in it. */
@@ -49,6 +66,7 @@ export class Fields implements Keeper {
   constructor(className: string, plan: Plan, ctx: DurableObjectState, owner: Owner) {
     this.#className = className;
     this.#plan = plan;
+    this.#options = allOptions(plan);
     this.#ctx = ctx;
     this.#owner = owner;
     this.#transact = ctx.storage.transactionSync.bind(ctx.storage);
@@ -62,32 +80,41 @@ export class Fields implements Keeper {
     // Most values are primitives of the record, which need no bookkeeping until they are written.
     const record = this.#readRecord();
     const value =
-      record !== null && Object.hasOwn(record.fields, name)
-        ? record.fields[name]
-        : record === null || !record.rows.has(name)
-          ? this.#defaults.get(name)
-          : NOT_HERE;
+      this.#options?.has(name) === true || record?.versions !== undefined
+        ? NOT_HERE
+        : record !== null && Object.hasOwn(record.fields, name)
+          ? record.fields[name]
+          : record === null || !record.rows.has(name)
+            ? this.#defaults.get(name)
+            : NOT_HERE;
     return isPrimitive(value) ? value : this.#load(name).value;
   }
 
   /** Assigns the field; in the constructor this sets the default only. */
   assign(name: string, value: unknown): void {
     const known = this.#loaded.get(name);
+    const options = this.#options?.get(name);
     if (this.#owner.isConstructing) {
-      this.#defaults.set(name, isSmall(value) ? value : copyIn(value, new Place(this.#className, name)));
+      const isPlain = isSmall(value) && options?.codec === undefined;
+      this.#defaults.set(name, isPlain ? value : encode(options?.codec, value, new Place(this.#className, name)));
       if (known !== undefined && !known.isStored) {
         known.isStale = true;
         this.#loaded.delete(name);
       }
       return;
     }
-    const field = known ?? this.#load(name);
-    if (field.isStored && isSame(field.raw, value)) return;
-    const raw = copyIn(value, field);
+    const field = known ?? this.#load(name, true);
+    const isHeld = field.isHeld(value);
+    if (isHeld && field.isStored) return;
+    const isReplaced = !isHeld || known === undefined;
+    const raw = !isReplaced ? undefined : options === undefined ? copyIn(value, field) : admit(value, options, field);
     this.change(field);
+    if (!isReplaced) return;
     // Only what differs from the old value is written, so that has to be known.
     if (this.#watched.size > 0) this.#noticeChanges(openScope(this.#owner));
     field.replace(raw);
+    field.isChecked = true;
+    this.#loaded.set(name, field);
   }
 
   /** The name stored with the object, for wake-ups by id alone. */
@@ -97,19 +124,21 @@ export class Fields implements Keeper {
 
   /** Called before each change of a field's value. */
   change(field: Field): void {
-    if (this.#owner.isConstructing) {
-      throw changedInConstructor(field.field);
-    }
-    if (field.isStale) {
-      throw staleValue(field);
-    }
-    const refusal = this.#owner.refusal?.();
-    if (refusal !== undefined) throw refusal;
+    this.#allow(field.field);
+    if (field.isStale) throw staleValue(field);
     const scope = openScope(this.#owner);
     if (scope?.failure !== undefined) throw scope.failure;
+    field.isChecked = false;
     this.#writers.add(scope);
     this.#changed.add(field);
     this.#schedule();
+  }
+
+  /** Throws where nothing may be changed. */
+  #allow(what: string): void {
+    if (this.#owner.isConstructing) throw changedInConstructor(what);
+    const refusal = this.#owner.refusal?.();
+    if (refusal !== undefined) throw refusal;
   }
 
   /** Called when a value that can change without our notice was handed out. */
@@ -128,6 +157,7 @@ export class Fields implements Keeper {
     try {
       if (this.#watched.size > 0) this.#noticeChanges(scope);
       if (this.#changed.size === 0) return;
+      if (this.#options !== null) this.#checkChanges(this.#options);
       this.#writeRows();
       this.#changed.clear();
       this.#writers.clear();
@@ -185,8 +215,25 @@ export class Fields implements Keeper {
     } else {
       leaf.accept();
       leaf.mark();
+      field.isChecked = false;
       this.#changed.add(field);
       for (const scope of scopes) this.#writers.add(scope);
+    }
+  }
+
+  /** Lets schemas and codecs see what was changed inside. */
+  #checkChanges(all: ReadonlyMap<string, FieldOptions>): void {
+    for (const field of this.#changed) {
+      const options = all.get(field.name);
+      if (field.isChecked || (options?.schema === undefined && options?.codec === undefined)) continue;
+      const raw = admit(field.content(), options, field);
+      if (field.settle(raw)) continue;
+      // The schema made another value of it: what is held of this one is no part of the field any more.
+      this.#changed.delete(field);
+      field.isStale = true;
+      const fresh = this.#keep(this.#make(field.name, { ...NOTHING, raw, from: field.from }));
+      fresh.replaceOf(field);
+      this.#changed.add(fresh);
     }
   }
 
@@ -225,14 +272,68 @@ export class Fields implements Keeper {
     this.#writers.clear();
   }
 
-  /** The record holds a field's raw value itself. */
-  swapped({ name, raw, held }: Field): void {
-    if (this.#record && Object.hasOwn(this.#record.fields, name))
-      this.#record.fields[name] = held.size > 0 ? encode(raw) : raw;
+  /** The record holds a field's raw value itself, unless its options made another of it. */
+  swapped({ from, raw }: Field, old: unknown): void {
+    if (from !== undefined && !isPrimitive(old) && this.#record?.fields[from] === old) this.#record.fields[from] = raw;
   }
 
   fetch(key: string): unknown {
     return this.#kv.get(key);
+  }
+
+  /** Stores the fields that are to be stored when the object wakes up, if they are not. */
+  begin(): void {
+    if (this.#options === null) return;
+    try {
+      for (const [name, { eager }] of this.#options) {
+        if (eager === true && !this.#isKnown(this.#readRecord(), name)) this.#addDefault(name);
+      }
+    } catch (error) {
+      // Whoever uses a field is told.
+      if (!DurableError.is(error, "record-unreadable")) throw error;
+    }
+    this.write();
+  }
+
+  /** @throws DurableError `bad-option` when there is no such field. */
+  optionsOf(name: string): FieldOptions | undefined {
+    if (this.#plan.fields.has(name)) return this.#options?.get(name);
+    throw new DurableError(
+      "bad-option",
+      `${this.#className} has no persisted field ${quote(name)}. It has: ${[...this.#plan.fields.keys()].join(", ")}.`,
+    );
+  }
+
+  /** What is stored about the object; null when nothing is. */
+  get record(): StoredRecord | null {
+    return this.#readRecord();
+  }
+
+  /** Changes the record itself, forgets a field, then does `change`, and writes all of it or nothing: for `quarantine.ts`. */
+  edit(edit: (record: StoredRecord, kv: SyncKvStorage) => void, name?: string, change?: () => void): void {
+    this.#allow(this.#className);
+    // The object's own, which writes what is pending before, and what was changed within.
+    this.#ctx.storage.transactionSync(() => {
+      const record = readRecord(this.#kv) ?? emptyRecord();
+      edit(record, this.#kv);
+      this.#kv.put(RECORD_KEY, record);
+      this.#record = undefined;
+      const known = name === undefined ? undefined : this.#loaded.get(name);
+      if (known !== undefined) {
+        known.isStale = true;
+        this.#loaded.delete(known.name);
+      }
+      change?.();
+    });
+  }
+
+  /** The collections that a stored value is, or points to, where `key` is that of the field's own row. */
+  collectionsIn(name: string, key: string, stored: unknown): readonly Collection[] {
+    const field = new Field(this, this.#className, name, key, NOTHING);
+    // Loading puts the collections in the place of what points to them.
+    field.load(structuredClone(stored));
+    const whole = isPrimitive(field.raw) ? undefined : collectionOf(field.raw);
+    return whole === undefined ? [...field.held] : [whole];
   }
 
   /** Native properties are no cheap ones, so it is looked up once. */
@@ -249,22 +350,68 @@ export class Fields implements Keeper {
     }
   }
 
-  #load(name: string): Field {
+  /** Loads a field; where nothing is stored and it is about to be assigned, its default does not matter. */
+  #load(name: string, isAssigned = false): Field {
+    const options = this.#options?.get(name);
+    const place = new Place(this.#className, name);
     const record = this.#readRecord();
-    const isShared = record !== null && Object.hasOwn(record.fields, name);
-    const isStored = isShared || record?.rows.has(name) === true;
-    const field = new Field(this, this.#className, name, isStored);
-    if (isShared) field.load(record.fields[name]);
-    else if (!isStored) field.load(copyPlain(this.#defaults.get(name)));
-    else {
-      const stored = field.fetch(fieldKey(name));
-      if (stored === undefined) throw unreadable(field.field, `the row "${fieldKey(name)}" is missing`);
-      field.load(stored);
+    const found = find(this.#kv, record, place, options);
+    if (found === undefined) {
+      if (isAssigned) return this.#make(name, NOTHING);
+      return this.#keep(this.#make(name, remake(this.#defaults.get(name), options, place)));
     }
+    const { from } = found;
+    // A row of the user's holds plain data.
+    if (from === undefined) return this.#keep(this.#make(name, revive(found, options, place)));
+    const stored = this.#make(name, { ...NOTHING, from });
+    stored.key = rowKey(record!, from);
+    stored.load(found.value);
     // What decoding put in the place of pointers is not what is stored.
-    if (isShared && field.held.size > 0) record.fields[name] = encode(field.raw);
-    this.#loaded.set(name, field);
+    if (stored.held.size > 0 && Object.hasOwn(record!.fields, from)) record!.fields[from] = withPointers(stored.raw);
+    const revived = revive({ ...found, value: stored.raw }, options, place);
+    if (revived.isStored && adoptedKey(record, options) === undefined) {
+      stored.isStored = true;
+      return this.#keep(stored);
+    }
+    const raw = revived.raw === stored.raw ? copyPlain(stored.raw) : revived.raw;
+    const field = this.#make(name, { ...revived, raw, isStored: false });
+    field.replaceOf(stored);
+    return this.#keep(field);
+  }
+
+  /** Tells whether something is stored for a field. */
+  #isKnown(record: StoredRecord | null, name: string): boolean {
+    const options = this.#options?.get(name);
+    if (nameIn(record, name, options) !== undefined) return true;
+    const key = adoptedKey(record, options);
+    if (key === undefined) return false;
+    try {
+      return this.#loaded.get(name)?.isStored === true || this.#kv.get(key) !== undefined;
+    } catch {
+      return true;
+    }
+  }
+
+  #make(name: string, revived: Revived): Field {
+    const codec = this.#options?.get(name)?.codec;
+    const key = fieldKey(name);
+    return codec === undefined
+      ? new Field(this, this.#className, name, key, revived)
+      : new CodedField(this, this.#className, name, key, revived, codec);
+  }
+
+  #keep(field: Field): Field {
+    this.#loaded.set(field.name, field);
     return field;
+  }
+
+  /** Lets a field that is not stored be written with its default, if that can be stored: whoever reads it is told why not. */
+  #addDefault(name: string): void {
+    try {
+      this.#changed.add(this.#loaded.get(name) ?? this.#load(name));
+    } catch (error) {
+      if (!DurableError.is(error)) throw error;
+    }
   }
 
   /** One row where one is enough, else all or nothing. */
@@ -278,9 +425,7 @@ export class Fields implements Keeper {
     if (name !== undefined) record.name = name;
     // The first write stores all defaults with it, so a random one is stable from then on.
     for (const name of isFirst ? this.#plan.fields.keys() : []) {
-      if (!Object.hasOwn(record.fields, name) && !record.rows.has(name)) {
-        this.#changed.add(this.#loaded.get(name) ?? this.#load(name));
-      }
+      if (!this.#isKnown(record, name)) this.#addDefault(name);
     }
     const rows = new Rows();
     let isRecordChanged = stored === null || name !== undefined;
@@ -302,34 +447,54 @@ export class Fields implements Keeper {
 
   /** Puts what changed of a field into its rows; tells whether the record changed by it. */
   #place(field: Field, record: StoredRecord, rows: Rows): boolean {
-    const { name, raw } = field;
+    const { name, raw, from } = field;
+    const options = this.#options?.get(name);
+    const adopted = adoptedKey(record, options);
+    // `undefined` under a key of the user's would look like no row: it is noted in the record.
+    const key = raw === undefined ? undefined : adopted;
+    if (adopted !== undefined && adopted !== key) rows.delete(adopted, true);
+    let isRecordChanged = false;
     const packer = new Packer(field, rows);
-    packer.writeAll(field.dirty);
-    if (!field.isDirty && field.isStored) {
-      packer.end();
-      return false;
-    }
     if (field.removed !== undefined) packer.free(field.removed);
-    const key = fieldKey(name);
-    const hadRow = record.rows.has(name);
-    const { stored, bytes, held } = packer.inline(raw, field.held);
-    const isShared = sharesRecord(bytes, hadRow);
-    if (isShared) {
-      record.fields[name] = stored;
-      record.rows.delete(name);
-      rows.delete(key, hadRow);
-    } else {
-      if (isTooLarge(raw, bytes)) packer.make(raw, "");
-      else if (bytes + key.length > MAX_ROW) throw tooLarge(field.field, bytes);
-      else rows.put(key, stored);
-      delete record.fields[name];
-      record.rows.add(name);
+    if (from !== undefined && (from !== name || key !== undefined)) {
+      isRecordChanged = true;
+      const old = takeOut(record, from);
+      if (old !== undefined) rows.delete(old, true);
+    }
+    packer.writeAll(field.dirty);
+    const isCollection = !isPrimitive(raw) && collectionOf(raw) !== undefined;
+    if (key !== undefined) {
+      this.#putOwn(field, key, raw, sizeOf(raw), rows);
+      packer.drop(field.held);
+      field.held = new Set();
+    } else if (!isCollection && (field.isDirty || !field.isStored)) {
+      const hadRow = record.rows.has(name);
+      field.key = rowKey(record, name);
+      const { stored, bytes, held } = packer.inline(raw, field.held);
+      const isShared = sharesRecord(bytes, hadRow);
+      if (isShared) {
+        if (hadRow) rows.delete(takeOut(record, name)!, true);
+        record.fields[name] = stored;
+      } else {
+        if (isTooLarge(raw, bytes)) packer.make(raw, "");
+        else this.#putOwn(field, field.key, stored, bytes, rows);
+        record.rows.add(name);
+        if (field.key !== fieldKey(name)) setEntry(record, "keys", name, field.key);
+        delete record.fields[name];
+      }
+      field.held = held;
+      isRecordChanged ||= isShared || !hadRow;
     }
     packer.end();
-    field.held = held;
+    field.from = key === undefined ? name : undefined;
     field.removed = undefined;
     field.isDirty = false;
     field.isStored = true;
-    return isShared || !hadRow;
+    return setVersion(record, name, options?.version ?? 1) || isRecordChanged;
+  }
+
+  #putOwn({ field }: Field, key: string, stored: unknown, bytes: number, rows: Rows): void {
+    if (bytes + bytesOf(key) > MAX_ROW) throw tooLarge(field, bytes);
+    rows.put(key, stored);
   }
 }

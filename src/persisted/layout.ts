@@ -5,7 +5,7 @@
  * Small fields share one row, the record; a larger field has a row of its own, and the record lists it, so
  * that one read tells where everything is. `docs/storage-format.md` is the reference.
  */
-import { DurableError } from "../errors.ts";
+import { DurableError, quote } from "../errors.ts";
 import { PREFIX } from "../storage/keys.ts";
 
 /** The key of the record. */
@@ -16,9 +16,9 @@ export function fieldKey(name: string): string {
   return `${PREFIX}field:${name}`;
 }
 
-/** The key of a part of a field: a chunk of a collection, or a collection inside the field. */
-export function partKey(name: string, id: string): string {
-  return `${PREFIX}part:${name}:${id}`;
+/** The key of a part of the field whose own row has that key: a chunk of a collection, or a collection in the field. */
+export function partKey(ownKey: string, id: string): string {
+  return `${ownKey.replace("field", "part")}:${id}`;
 }
 
 /** The version of the format that this code writes; it reads 1 as well, whose rows are a part of those of 2. */
@@ -42,6 +42,20 @@ export interface StoredRecord {
   readonly fields: Record<string, unknown>;
   /** The fields that have a row of their own. */
   readonly rows: Set<string>;
+  /** Keys of such rows that are not {@link fieldKey}'s, which an unreadable row holds. */
+  keys?: Record<string, string>;
+  /** The versions of fields whose is not 1. */
+  versions?: Record<string, number>;
+  /** What was set aside, by the key of its row: the field it belonged to, and the version. */
+  quarantined?: Record<string, SetAside>;
+}
+
+/** What could not be read and was replaced, as the record remembers it. */
+export interface SetAside {
+  readonly field: string;
+  readonly version: number;
+  /** The key of the own row that the keys of its parts come from, if it has parts and that is another row. */
+  readonly own?: string;
 }
 
 /** A record for an object that has stored nothing yet. */
@@ -59,26 +73,50 @@ export function readRecord(kv: SyncKvStorage): StoredRecord | undefined {
   try {
     stored = kv.get(RECORD_KEY);
   } catch (cause) {
-    throw unreadable("its bytes cannot be decoded", cause);
+    throw recordUnreadable("its bytes cannot be decoded", cause);
   }
   if (stored === undefined) return undefined;
-  if (!isRecord(stored)) throw unreadable("it has another shape than a record");
+  if (!isRecord(stored)) throw recordUnreadable("it has another shape than a record");
   if (stored.format > FORMAT)
-    throw unreadable(`it has format ${stored.format}, newer than ${FORMAT} of this code. Deploy the newer code again`);
+    throw recordUnreadable(
+      `it has format ${stored.format}, newer than ${FORMAT} of this code. Deploy the newer code again`,
+    );
   return stored;
 }
 
 function isRecord(value: unknown): value is StoredRecord {
   if (typeof value !== "object" || value === null) return false;
-  const { format, fields, rows } = value as Partial<StoredRecord>;
-  return typeof format === "number" && typeof fields === "object" && fields !== null && rows instanceof Set;
+  const { format, fields, rows, ...maps } = value as Partial<StoredRecord>;
+  const { keys = {}, versions = {}, quarantined = {} } = maps;
+  const areObjects = [fields, keys, versions, quarantined].every((map) => typeof map === "object" && map !== null);
+  return typeof format === "number" && areObjects && rows instanceof Set;
 }
 
-function unreadable(why: string, cause?: unknown): DurableError {
+function recordUnreadable(why: string, cause?: unknown): DurableError {
   return new DurableError(
     "record-unreadable",
     `The row "${RECORD_KEY}" of this object cannot be read: ${why}. Its bytes are kept and no field is written until it is repaired or deleted with \`ctx.storage.kv\`.`,
     { cause },
+  );
+}
+
+/** What messages call a field. */
+export interface Named {
+  readonly name: string;
+  /** `Class.field`. */
+  readonly field: string;
+}
+
+/** The error for a field of which something that is stored cannot be read. */
+export function unreadable(
+  { field, name }: Named,
+  why: string,
+  options?: ConstructorParameters<typeof DurableError>[2],
+): DurableError {
+  return new DurableError(
+    "field-unreadable",
+    `${field} cannot be read. ${why} What is stored is kept, the field takes no other value, and the other fields work. To set it aside: \`Quarantine.repair(this, ${quote(name)}, value)\`.`,
+    options,
   );
 }
 
@@ -90,4 +128,61 @@ export function upgrade(record: StoredRecord): void {
 /** Tells whether a field of so many bytes shares the record, given where it lies now. */
 export function sharesRecord(bytes: number, hasOwnRow: boolean): boolean {
   return bytes <= (hasOwnRow ? SHARED_MAX / 2 : SHARED_MAX);
+}
+
+/** The key of the row that a field has of its own, or would get. */
+export function rowKey({ keys, quarantined }: StoredRecord, name: string): string {
+  if (keys !== undefined && Object.hasOwn(keys, name)) return keys[name]!;
+  let key = fieldKey(name);
+  for (let nth = 2; isIn(quarantined, key); nth++) key = `${PREFIX}field-${nth}:${name}`;
+  return key;
+}
+
+/** Tells whether the record knows a field's value, in itself or in a row. */
+export function isInRecord(record: StoredRecord | null, name: string): record is StoredRecord {
+  return record !== null && (Object.hasOwn(record.fields, name) || record.rows.has(name));
+}
+
+/** The version of a stored field. */
+export function versionOf({ versions }: StoredRecord, name: string): number {
+  return isIn(versions, name) ? versions[name]! : 1;
+}
+
+/** Sets the version of a stored field; tells whether it had another. */
+export function setVersion(record: StoredRecord, name: string, version: number): boolean {
+  if (versionOf(record, name) === version) return false;
+  setEntry(record, "versions", name, version === 1 ? undefined : version);
+  return true;
+}
+
+/** Takes a field's value out of the record, with its version; gives the key of the row it had of its own. */
+export function takeOut(record: StoredRecord, name: string): string | undefined {
+  const key = record.rows.has(name) ? rowKey(record, name) : undefined;
+  delete record.fields[name];
+  record.rows.delete(name);
+  setEntry(record, "keys", name, undefined);
+  setEntry(record, "versions", name, undefined);
+  return key;
+}
+
+/** Tells whether a row holds what was set aside. */
+export function isSetAside(record: StoredRecord | null, key: string): boolean {
+  return isIn(record?.quarantined, key);
+}
+
+/** Puts an entry into one of the record's maps, or removes it; an empty map is left out of the record. */
+export function setEntry<Name extends "keys" | "versions" | "quarantined">(
+  record: StoredRecord,
+  name: Name,
+  key: string,
+  value: NonNullable<StoredRecord[Name]>[string] | undefined,
+): void {
+  const { [key]: _, ...others } = (record[name] ?? {}) as Record<string, unknown>;
+  const map = value === undefined ? others : { ...others, [key]: value };
+  if (Object.keys(map).length === 0) delete record[name];
+  else (record as unknown as Record<string, unknown>)[name] = map;
+}
+
+function isIn<T>(map: Record<string, T> | undefined, key: string): map is Record<string, T> {
+  return map !== undefined && Object.hasOwn(map, key);
 }

@@ -75,6 +75,11 @@ export class Packer {
     return collection;
   }
 
+  /** Says that no row points to these any more. */
+  drop(held: ReadonlySet<Collection>): void {
+    this.#replace(held, NONE);
+  }
+
   /** Deletes what no row points to any more. */
   end(): void {
     for (const collection of this.#before) if (!this.#after.has(collection)) this.free(collection);
@@ -87,23 +92,13 @@ export class Packer {
 
   /** Deletes the rows of a collection and of those in it. */
   free(collection: Collection): void {
-    collection.open();
-    for (const chunk of collection.chunks) {
-      for (const inner of collection.heldBy(chunk)) this.free(inner);
-      this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
-    }
-    this.#freeHead(collection);
-  }
-
-  #freeHead(collection: Collection): void {
-    for (const page of collection.pages) this.#rows.delete(collection.keyOf(page), true);
-    this.#rows.delete(collection.key, collection.isStored);
+    freeRows(collection, this.#rows);
   }
 
   #freshId(): string {
     for (;;) {
       const id = Math.random().toString(36).slice(2, 10);
-      const key = partKey(this.#store.name, id);
+      const key = partKey(this.#store.key, id);
       if (id.length === 8 && !this.#rows.puts.has(key) && this.#store.fetch(key) === undefined) return id;
     }
   }
@@ -294,7 +289,7 @@ export class Packer {
       this.#replace(collection.heldBy(chunk), NONE);
       this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
     }
-    this.#freeHead(collection);
+    freeHead(collection, this.#rows);
     attach(collection.raw, undefined);
     if (collection.id === "") this.#store.mark();
     else mark(collection.raw);
@@ -302,6 +297,21 @@ export class Packer {
 }
 
 const NONE: ReadonlySet<Collection> = new Set();
+
+/** Deletes the rows of a collection and of those in it. */
+export function freeRows(collection: Collection, rows: Rows): void {
+  collection.open();
+  for (const chunk of collection.chunks) {
+    for (const inner of collection.heldBy(chunk)) freeRows(inner, rows);
+    rows.delete(collection.keyOf(chunk), chunk.stored > 0);
+  }
+  freeHead(collection, rows);
+}
+
+function freeHead(collection: Collection, rows: Rows): void {
+  for (const page of collection.pages) rows.delete(collection.keyOf(page), true);
+  rows.delete(collection.key, collection.isStored);
+}
 
 /** Tells whether a value of so many bytes has to be a collection: one with a single entry gains nothing by it. */
 export function isTooLarge(value: unknown, bytes: number): value is object {

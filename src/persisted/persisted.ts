@@ -5,6 +5,7 @@
 import { DurableError } from "../errors.ts";
 import { levelOf, type FieldPlan } from "../plan.ts";
 import { accessorFor, fieldsOf } from "./accessors.ts";
+import { readOptions, verifyOptions, type Codec, type PersistedOptions } from "./options.ts";
 
 /** Names the framework, the platform or JavaScript owns on an instance. */
 const RESERVED = new Set([
@@ -13,18 +14,40 @@ const RESERVED = new Set([
   ...["alarm", "webSocketMessage", "webSocketClose", "webSocketError"],
 ]);
 
-/** What `@Persisted()` gives: a decorator for a standard `accessor`, a standard field or a legacy field. */
-export interface PersistedDecorator {
+/**
+ * What `@Persisted()` gives: a decorator for a standard `accessor`, a standard field or a legacy field. The field's
+ * type must take `Given`, what the options give, and `Taken`, what they take, must include it.
+ */
+export interface PersistedDecorator<Given = never, Taken = unknown> {
   <This extends object, Value>(
     target: ClassAccessorDecoratorTarget<This, Value>,
-    context: ClassAccessorDecoratorContext<This, Value>,
+    context: ClassAccessorDecoratorContext<This, Value> & Fits<Value, Given, Taken>,
   ): ClassAccessorDecoratorResult<This, Value>;
   <This extends object, Value>(
     target: undefined,
-    context: ClassFieldDecoratorContext<This, Value>,
+    context: ClassFieldDecoratorContext<This, Value> & Fits<Value, Given, Taken>,
   ): (this: This, value: Value) => Value;
-  (target: object, name: string | symbol): void;
+  <This extends object, Name extends string | symbol>(
+    target: This,
+    name: Name & (Name extends keyof This ? Fits<This[Name], Given, Taken> : unknown),
+  ): void;
 }
+
+/** Anything where options fit a field of type `Value`; else the types that don't. */
+type Fits<Value, Given, Taken> = [Given] extends [Value]
+  ? [Value] extends [Taken]
+    ? unknown
+    : { "the options take": Taken; "the field holds": Value }
+  : { "the options give": Given; "the field holds": Value };
+
+/** The type of {@link Persisted}: it works bare, called, and with options. */
+// The decorator's own signatures come first: a factory's single parameter fits a decorator's two arguments, too.
+export type PersistedFactory = PersistedDecorator & {
+  <Value>(
+    options: PersistedOptions<Value> & { readonly codec: Codec<Value> },
+  ): PersistedDecorator<Value, Value | null | undefined>;
+  <Value = never, Input = unknown>(options?: PersistedOptions<Value, Input>): PersistedDecorator<Value, Input>;
+};
 
 /**
  * Makes a field survive: its value is loaded from the object's storage when first read and written when
@@ -37,40 +60,46 @@ export interface PersistedDecorator {
  * entry's answer goes out; if that fails, the call rejects and memory goes back to what is stored. A
  * persisted field cannot be reached through a stub.
  *
- * @throws DurableError `bad-decorator` or `reserved-name` when the class is evaluated; `not-persistable`,
- * `too-large`, `changed-in-constructor` or `stale-value` at the line of a change.
+ * {@link PersistedOptions | Options} let it evolve: `version` and `migrate`, `renamedFrom`, `schema`, `codec`, and say
+ * where and when it is stored: `key`, `eager`. A stored value that cannot be read by them throws when this field is
+ * used and is kept; see `Quarantine`.
+ *
+ * @throws DurableError `bad-decorator`, `reserved-name`, `bad-option`, `bad-key` or `reserved-key` when the class is
+ * evaluated; `not-persistable`, `schema-failed`, `too-large`, `changed-in-constructor` or `stale-value` at the line of
+ * a change; `field-unreadable`, `field-newer` or `record-unreadable` when the field is used.
  *
  * @example
  * ```ts
  * class Counter extends DurableBase {
  *   @Persisted() accessor count = 0;
  *   @Persisted() accessor log: { at: Date; by: number }[] = [];
+ *   @Persisted({ version: 2, migrate: (old) => [String(old)] }) accessor labels: string[] = [];
  * }
  * ```
  */
-export const Persisted: PersistedDecorator & (() => PersistedDecorator) = ((
-  ...args: [] | Parameters<typeof decorate>
-) => {
-  if (args.length === 0) return decorate;
-  if (args.length > 1) return decorate(...args);
-  throw new DurableError("bad-option", "@Persisted() takes no options yet. Write `@Persisted() accessor count = 0`.");
-}) as PersistedDecorator & (() => PersistedDecorator);
+export const Persisted: PersistedFactory = ((...args: [options?: object] | Parameters<Decorate>) =>
+  args.length > 1
+    ? decorateWith(undefined)(...(args as Parameters<Decorate>))
+    : decorateWith(args[0])) as PersistedFactory;
 
 type Context = ClassAccessorDecoratorContext<object> | ClassFieldDecoratorContext<object>;
 
-function decorate(target: unknown, nameOrContext: Context | string | symbol, property?: PropertyDescriptor): unknown {
-  return typeof nameOrContext === "object"
-    ? standard(nameOrContext)
-    : legacy(target as object, nameOrContext, property);
+type Decorate = (target: unknown, nameOrContext: Context | string | symbol, property?: PropertyDescriptor) => unknown;
+
+function decorateWith(options: unknown): Decorate {
+  return (target, nameOrContext, property) =>
+    typeof nameOrContext === "object"
+      ? standard(nameOrContext, options)
+      : legacy(target as object, nameOrContext, property, options);
 }
 
-function standard(context: Context): unknown {
+function standard(context: Context, options: unknown): unknown {
   const { kind, name } = context;
   if (context.private)
     throw misplaced(name, "a #private member is out of reach of the base class", name.toString().slice(1));
   if (context.static) throw misplaced(name, "a static member belongs to no object");
   if (kind !== "accessor" && kind !== "field") throw misplaced(name, `a ${String(kind)} holds no value`);
-  const field = declare(context.metadata, name, kind);
+  const field = declare(context.metadata, name, kind, options);
   const initialize = function (this: object, value: unknown): unknown {
     fieldsOf(this, field).assign(field, value);
     // Without [[Define]] semantics the compiler assigns what comes back, as the default once more.
@@ -84,7 +113,12 @@ function standard(context: Context): unknown {
   return initialize;
 }
 
-function legacy(target: object, name: string | symbol, property: PropertyDescriptor | undefined): void {
+function legacy(
+  target: object,
+  name: string | symbol,
+  property: PropertyDescriptor | undefined,
+  options: unknown,
+): void {
   if (typeof target === "function") throw misplaced(name, "a static member belongs to no object");
   if (property !== undefined) {
     throw misplaced(
@@ -94,10 +128,10 @@ function legacy(target: object, name: string | symbol, property: PropertyDescrip
       "",
     );
   }
-  declare(target, name, "legacy");
+  declare(target, name, "legacy", options);
 }
 
-function declare(holder: object, name: string | symbol, dialect: FieldPlan["dialect"]): string {
+function declare(holder: object, name: string | symbol, dialect: FieldPlan["dialect"], options: unknown): string {
   if (typeof name === "symbol")
     throw misplaced(name, "a field is stored by its name, which must be a string", name.description);
   if (RESERVED.has(name)) {
@@ -106,7 +140,9 @@ function declare(holder: object, name: string | symbol, dialect: FieldPlan["dial
       `@Persisted() ${name}: the name belongs to the framework. Choose another: \`@Persisted() accessor my${name[0]?.toUpperCase()}${name.slice(1)} = …\`.`,
     );
   }
-  levelOf(holder).fields.set(name, { name, dialect });
+  const { fields } = levelOf(holder);
+  fields.set(name, { name, dialect, options: readOptions(options, name) });
+  verifyOptions(fields);
   return name;
 }
 

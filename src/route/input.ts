@@ -4,41 +4,21 @@
  * schema that both doors share.
  */
 import type { Context } from "hono";
-import { DurableError, type Issue } from "../errors.ts";
+import { DurableError } from "../errors.ts";
 import type { Prepare } from "../plan.ts";
+import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../schema.ts";
 import { Refusal } from "./problem.ts";
 
 /**
  * A schema for `input`: any {@link https://standardschema.dev | Standard Schema} (zod, valibot, arktype).
  * `Output` is what the method gets.
  */
-export interface InputSchema<Output = unknown> {
-  readonly "~standard": {
-    readonly version: 1;
-    readonly vendor: string;
-    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
-    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
-  };
-}
-
-/** What a Standard Schema answers: the converted value, or what is wrong. */
-export type SchemaResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly SchemaIssue[] };
-
-/** One thing that is wrong, as a Standard Schema tells it. */
-export interface SchemaIssue {
-  readonly message: string;
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
-}
+export type InputSchema<Output = unknown> = StandardSchema<unknown, Output>;
 
 type Input = Record<string, unknown>;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
-
-// A body of the limit's size can be wrong in half a million places; nobody reads so many.
-const MAX_ISSUES = 100;
 
 // Well below what an answer and a persisted field can hold, so that no body makes either fail.
 const MAX_DEPTH = 500;
@@ -85,8 +65,9 @@ export function preparation(member: string, schema: InputSchema | undefined): Pr
   return ([input = {}], self) => {
     const check = (result: SchemaResult<unknown>): unknown[] => {
       if (result.issues === undefined) return [result.value];
-      const issues = result.issues.slice(0, MAX_ISSUES).map(plainIssue);
-      throw new DurableError("invalid-input", `${self.constructor.name}.${member}: ${listIssues(issues)}.`, { issues });
+      const issues = plainIssues(result.issues);
+      const message = `${self.constructor.name}.${member}: ${listIssues(issues, "input")}.`;
+      throw new DurableError("invalid-input", message, { issues });
     };
     if (typeof input === "object" && input !== null && Object.hasOwn(input, "__proto__")) {
       return check({ issues: [{ message: "not allowed as a key", path: ["__proto__"] }] });
@@ -95,16 +76,6 @@ export function preparation(member: string, schema: InputSchema | undefined): Pr
     const result = schema["~standard"].validate(input);
     return result instanceof Promise ? result.then(check) : check(result);
   };
-}
-
-/** Names each place and what is wrong there. */
-export function listIssues(issues: readonly Issue[]): string {
-  return issues.map(({ path, message }) => `${path.length === 0 ? "input" : path.join(".")}: ${message}`).join("; ");
-}
-
-function plainIssue({ message, path = [] }: SchemaIssue): Issue {
-  const keys = path.map((part) => (typeof part === "object" ? part.key : part));
-  return { path: keys.map((key) => (typeof key === "number" ? key : String(key))), message };
 }
 
 /**

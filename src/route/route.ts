@@ -5,6 +5,7 @@
 import type { Context } from "hono";
 import { DurableError, quote, type ErrorCode } from "../errors.ts";
 import { levelOf, type Level, type RoutePlan } from "../plan.ts";
+import { isSchema } from "../schema.ts";
 import { preparation, type InputSchema } from "./input.ts";
 import { canMatch, routeKey, router, type RouteOptions } from "./router.ts";
 
@@ -158,7 +159,7 @@ function check(written: Written): void {
   }
   const { input, maxBody = 0, status = 200 } = options;
   const wrong =
-    input !== undefined && typeof (input as Partial<InputSchema>)["~standard"]?.validate !== "function"
+    input !== undefined && !isSchema(input)
       ? "input: z.object({ by: z.number() })"
       : !(maxBody >= 0)
         ? "maxBody: 65_536"

@@ -6,7 +6,8 @@ import type { Context, ExecutionContext } from "hono";
 import { Hono } from "hono/tiny";
 import { DurableError } from "../errors.ts";
 import type { HttpEngine, Plan, Prepare, RoutePlan } from "../plan.ts";
-import { addBody, addParams, listIssues, queryInput, type InputSchema } from "./input.ts";
+import { listIssues } from "../schema.ts";
+import { addBody, addParams, queryInput, type InputSchema } from "./input.ts";
 import { respond } from "./output.ts";
 import { problem, refuse, Refusal } from "./problem.ts";
 
@@ -104,6 +105,6 @@ async function prepared(prepare: Prepare, input: object, self: Self): Promise<un
   } catch (error) {
     if (!DurableError.is(error, "invalid-input")) throw error;
     const { code, issues = [] } = error;
-    throw new Refusal(422, { code, detail: listIssues(issues), issues });
+    throw new Refusal(422, { code, detail: listIssues(issues, "input"), issues });
   }
 }

@@ -8,7 +8,12 @@ export const MAX_ROW = 2_000_000;
 
 const WIDE = /[^\0-\xff]/;
 
-/** The bytes of a string: one a character, or two when some character needs it. */
+/** The bytes of a key, which is stored as UTF-8. */
+export function bytesOf(key: string): number {
+  return new TextEncoder().encode(key).length;
+}
+
+/** The bytes of a string in a value: one a character, or two when some character needs it. */
 export function sizeOfString(text: string): number {
   return 4 + (WIDE.test(text) ? 2 * text.length : text.length);
 }

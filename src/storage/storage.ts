@@ -12,12 +12,9 @@
  */
 import { DurableError, quote } from "../errors.ts";
 import { snapshot } from "../snapshot.ts";
-import { PREFIX } from "./keys.ts";
-import { MAX_ROW, sizeOf } from "./size.ts";
+import { PREFIX, usable } from "./keys.ts";
+import { bytesOf, MAX_ROW, sizeOf } from "./size.ts";
 import { kvOf } from "./sqlite.ts";
-
-/** The most bytes of UTF-8 a key may have. */
-const MAX_KEY = 2_048;
 
 /** The first key after all that begin with {@link PREFIX}: its last character, plus one. */
 const AFTER_PREFIX = `${PREFIX.slice(0, -1)};`;
@@ -201,35 +198,6 @@ function after(key: string): string {
 
 function kvFrom(handle: StorageHandle): SyncKvStorage {
   return kvOf("storage" in handle ? handle.storage : handle);
-}
-
-/** The key, if a caller may use it. */
-function usable(key: string): string {
-  const flaw = flawOf(key);
-  if (flaw !== undefined) {
-    throw new DurableError(
-      "bad-key",
-      `The key ${quote(key)} ${flaw}. Pass a non-empty string of at most ${MAX_KEY} bytes.`,
-    );
-  }
-  if (key.startsWith(PREFIX)) {
-    throw new DurableError(
-      "reserved-key",
-      `The key ${quote(key)} is the library's own: all that begin with "${PREFIX}" are. Use another prefix.`,
-    );
-  }
-  return key;
-}
-
-function flawOf(key: unknown): string | undefined {
-  if (typeof key !== "string") return "is no string";
-  if (key === "") return "is empty";
-  if (!key.isWellFormed()) return "holds a lone surrogate, which UTF-8 cannot";
-  return bytesOf(key) > MAX_KEY ? `is over ${MAX_KEY} bytes` : undefined;
-}
-
-function bytesOf(text: string): number {
-  return new TextEncoder().encode(text).length;
 }
 
 /** The plain data to store, if a row can hold it. */
