@@ -11,6 +11,8 @@ export interface State {
   list: Entry[];
   map: Map<string, Entry>;
   tree: { groups: Record<string, Entry[]> };
+  /** Stored by older code, in format 1 and in version 1; see {@link OLD}. */
+  moved: Entry[];
   /** A row of the user's own, by `ctx.storage.kv`. */
   own: number;
 }
@@ -32,12 +34,19 @@ export interface Call {
   readonly throws?: true;
 }
 
+/** What older code has stored. */
+export const OLD: readonly Entry[] = Array.from({ length: 120 }, (_, id) => ({ id, note: `old ${id}` }));
+
+/** What the code of today makes of it. */
+export const migrate = (old: readonly Entry[]): Entry[] => old.map(({ id, note }) => ({ id, note: `${note}, moved` }));
+
 export const begin = (): State => ({
   count: 0,
   label: "",
   list: [],
   map: new Map(),
   tree: { groups: {} },
+  moved: migrate(OLD),
   own: 0,
 });
 
@@ -164,7 +173,19 @@ export const PROGRAM: readonly Call[] = [
       (s) => (s.tree = { groups: {} }),
     ],
   },
-  // Migrations go here: a field whose version is raised, its first change after that, one that throws.
+  // Migrated by its first write: undone, then done, then changed and emptied.
+  { how: "atomic", throws: true, stretches: [(s) => s.moved.push(entry(1))] },
+  {
+    how: "plain",
+    stretches: [
+      (s) => {
+        s.moved.push(entry(2));
+        s.count++;
+      },
+      (s) => mark(s.moved[60], "changed"),
+      (s) => (s.moved = []),
+    ],
+  },
 ];
 
 /** The states that a call may leave when it is stopped: the one before it first, the complete one last. */
@@ -180,6 +201,6 @@ export function boundaries({ how, stretches, throws }: Call, before: State): Sta
 }
 
 /** A state as text. */
-export function textOf({ count, label, list, map, tree, own }: State): string {
-  return JSON.stringify({ count, label, list, map: [...map], tree, own });
+export function textOf({ count, label, list, map, tree, moved, own }: State): string {
+  return JSON.stringify({ count, label, list, map: [...map], tree, moved, own });
 }

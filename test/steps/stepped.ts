@@ -1,5 +1,5 @@
 import { Atomic, DurableBase, Persisted } from "durable-base";
-import { begin, PROGRAM, textOf, type Call, type State } from "./program.ts";
+import { begin, migrate, OLD, PROGRAM, textOf, type Call, type State } from "./program.ts";
 
 /** Where an object is stopped. */
 export interface Trap {
@@ -26,6 +26,10 @@ function stepped(ctx: DurableObjectState): DurableObjectState {
   const { storage } = ctx;
   const { kv, transaction, transactionSync } = storage;
   const { put, delete: remove } = kv;
+  if (kv.get("durable-base:record") === undefined) {
+    put.call(kv, "durable-base:record", { format: 1, fields: {}, rows: new Set(["moved"]) });
+    put.call(kv, "durable-base:field:moved", OLD);
+  }
   const step = (isAfter = false): void => {
     const trap = traps.get(ctx.id.toString());
     if (trap === undefined || (isAfter && !trap.isAfter)) return;
@@ -74,6 +78,7 @@ export class Stepped extends DurableBase implements State {
   @Persisted() accessor list: State["list"] = [];
   @Persisted() accessor map: State["map"] = new Map();
   @Persisted() accessor tree: State["tree"] = begin().tree;
+  @Persisted({ version: 2, migrate: (old) => migrate(old as typeof OLD) }) accessor moved: State["moved"] = [];
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(stepped(ctx), env);
