@@ -109,6 +109,8 @@ export abstract class Collection {
   readonly head: Page = new Page(0, true);
   /** The others, as they are stored. */
   pages: readonly Page[] = [];
+  /** The chunks that differ from their rows. */
+  readonly touched: Set<Chunk> = new Set();
   /** A number that no chunk and no page has. */
   next = 1;
   /** Of each chunk, how many entries lie before it; undefined when that has to be counted again. */
@@ -190,8 +192,8 @@ export abstract class Collection {
   /** The entries of a chunk, of which the first is the `start`-th of all, as a container of the collection's kind. */
   abstract slice(chunk: Chunk, start: number): object;
 
-  /** The key and the value of an entry of a chunk; of an array, the key is undefined. */
-  abstract entry(chunk: Chunk, start: number, i: number): readonly [key: unknown, value: unknown];
+  /** The value of an entry of a chunk; of a Set, the member. */
+  abstract valueAt(chunk: Chunk, start: number, i: number): unknown;
 
   /** All entries in the order of the chunks. */
   protected abstract entries(): unknown[];
@@ -205,7 +207,13 @@ export abstract class Collection {
   /** What a page tells about neighbouring chunks. */
   abstract describe(chunks: readonly Chunk[]): StoredPage;
 
-  protected startOf(at: number): number {
+  /** Notes that a chunk differs from its row, from its `from`-th entry on. */
+  protected touch(chunk: Chunk, from: number): void {
+    chunk.change(from);
+    this.touched.add(chunk);
+  }
+
+  startOf(at: number): number {
     if (this.#starts === undefined) {
       let start = 0;
       this.#starts = this.chunks.map((chunk) => (start += chunk.count) - chunk.count);
@@ -238,7 +246,7 @@ export abstract class Collection {
       const chunk = this.chunks[at++]!;
       const taken = Math.min(left, chunk.count - from);
       chunk.count += right - taken;
-      chunk.change(from);
+      this.touch(chunk, from);
       // Nothing is left to load.
       chunk.isLoaded ||= chunk.count === 0;
       left -= taken;
@@ -263,7 +271,7 @@ export abstract class Collection {
       for (let i = head; i < fresh.length - tail; i++) {
         if (isSame(i, i)) continue;
         const at = this.find(i);
-        this.chunks[at]!.change(i - this.startOf(at));
+        this.touch(this.chunks[at]!, i - this.startOf(at));
       }
       this.note(false);
     } else this.splice(head, old.length - head - tail, fresh.length - head - tail);
@@ -292,6 +300,7 @@ export abstract class Collection {
   /** Puts the chunks in their final order. */
   arrange(chunks: Chunk[]): void {
     this.chunks = chunks;
+    this.touched.clear();
     this.#starts = undefined;
   }
 
@@ -300,7 +309,8 @@ export abstract class Collection {
   }
 }
 
-const NONE: ReadonlySet<Collection> = new Set();
+/** No collections. */
+export const NONE: ReadonlySet<Collection> = new Set();
 
 /** A large array. */
 export class List extends Collection {
@@ -360,7 +370,7 @@ export class List extends Collection {
     // An item that moved since it was read is looked for.
     const i = raw === undefined || this.raw[Number(index)] === raw ? Number(index) : this.raw.indexOf(raw);
     const at = this.find(i);
-    this.chunks[at]!.change(i - this.startOf(at));
+    this.touch(this.chunks[at]!, i - this.startOf(at));
     this.note(false);
   }
 
@@ -370,7 +380,7 @@ export class List extends Collection {
       const start = this.startOf(at);
       for (let i = start; i < start + chunk.count; i++) {
         if (Object.is(before[i], this.raw[i]) && i in before === i in this.raw) continue;
-        chunk.change(i - start);
+        this.touch(chunk, i - start);
         break;
       }
     });
@@ -385,13 +395,13 @@ export class List extends Collection {
     return this.raw;
   }
 
-  override entry(_chunk: Chunk, start: number, i: number): readonly [undefined, unknown] {
-    return [undefined, this.raw[start + i]];
+  override valueAt(_: Chunk, start: number, i: number): unknown {
+    return this.raw[start + i];
   }
 
   override fill(): void {
     const chunk = this.newChunk(this.head, this.raw.length);
-    chunk.change(0);
+    this.touch(chunk, 0);
     this.chunks = [chunk];
     this.isOpen = this.isComplete = true;
   }
@@ -455,19 +465,20 @@ export class Keyed extends Collection {
   override need(key: unknown): void {
     // A key that is an object is one that was loaded, or another.
     if (this.isComplete || (typeof key === "object" && key !== null) || this.#has(key)) return;
-    for (const chunk of this.#candidates(key)) {
-      this.load(chunk);
+    const print = printOf(key);
+    for (let found = this.#candidate(print, 0); found !== undefined; found = this.#candidate(print, found[1])) {
+      this.load(found[0]);
       if (this.#has(key)) return;
     }
     this.load(this.chunks.at(-1)!);
   }
 
-  /** The chunks that may have a key, by their prints. */
-  *#candidates(key: unknown): Iterable<Chunk> {
-    const print = printOf(key);
-    for (let i = this.#prints.indexOf(print); i !== -1; i = this.#prints.indexOf(print, i + 1)) {
-      yield this.chunks[search(this.chunks.length - 1, i, (at) => this.chunks[at]!.from)]!;
-    }
+  /** The next chunk that may have a key of that print, and the place to go on from; undefined when there is none. */
+  #candidate(print: number, from: number): [chunk: Chunk, next: number] | undefined {
+    const i = this.#prints.indexOf(print, from);
+    if (i === -1) return undefined;
+    const chunk = this.chunks[search(this.chunks.length - 1, i, (at) => this.chunks[at]!.from)]!;
+    return [chunk, chunk.from + chunk.prints];
   }
 
   override complete(): void {
@@ -494,16 +505,19 @@ export class Keyed extends Collection {
 
   /** The loaded chunk that has a key, and the key's place in it. */
   #locate(key: unknown): [Chunk, number] {
-    for (const chunk of [this.chunks.at(-1)!, ...this.#candidates(key)]) {
+    const print = printOf(key);
+    let chunk: Chunk | undefined = this.chunks.at(-1);
+    for (let next = 0; chunk !== undefined;) {
       const at = chunk.keys === undefined ? -1 : indexOf(chunk.keys, key);
       if (at !== -1) return [chunk, at];
+      [chunk, next] = this.#candidate(print, next) ?? [undefined, 0];
     }
     throw new Error(`${this.store.field}: no chunk has the key ${quote(key)}`);
   }
 
   override change(key: unknown): void {
     const [chunk, at] = this.#locate(key);
-    chunk.change(at);
+    this.touch(chunk, at);
     this.note(false);
   }
 
@@ -511,7 +525,7 @@ export class Keyed extends Collection {
   add(key: unknown): void {
     const chunk = this.chunks.at(-1)!;
     this.load(chunk);
-    chunk.change(chunk.count++);
+    this.touch(chunk, chunk.count++);
     chunk.keys!.push(key);
     this.note();
   }
@@ -521,7 +535,7 @@ export class Keyed extends Collection {
     const [chunk, at] = this.#locate(key);
     chunk.keys!.splice(at, 1);
     chunk.count--;
-    chunk.change(at);
+    this.touch(chunk, at);
     this.note();
   }
 
@@ -531,7 +545,7 @@ export class Keyed extends Collection {
       chunk.keys = [];
       chunk.count = 0;
       chunk.isLoaded = true;
-      chunk.change(0);
+      this.touch(chunk, 0);
     }
     this.isComplete = true;
     this.note();
@@ -567,15 +581,14 @@ export class Keyed extends Collection {
     );
   }
 
-  override entry({ keys }: Chunk, _start: number, i: number): readonly [key: unknown, value: unknown] {
-    const key = keys![i];
-    return this.raw instanceof Set ? [undefined, key] : [key, valueOf(this.raw, key)];
+  override valueAt({ keys }: Chunk, _: number, i: number): unknown {
+    return valueOf(this.raw, keys![i]);
   }
 
   override fill(): void {
     const keys = keysOf(this.raw);
     const chunk = this.newChunk(this.head, keys.length, keys);
-    chunk.change(0);
+    this.touch(chunk, 0);
     this.chunks = [chunk];
     this.isOpen = this.isComplete = true;
   }

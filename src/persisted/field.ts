@@ -4,7 +4,7 @@
  */
 import { DurableError, quote } from "../errors.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
-import { collectionOf, decode, isHead, makeHeaded, type Collection, type Store } from "./collection.ts";
+import { collectionOf, decode, isHead, makeHeaded, NONE, type Collection, type Store } from "./collection.ts";
 import type { Site } from "./copy.ts";
 import { isEqual } from "./equal.ts";
 import { unreadable } from "./layout.ts";
@@ -69,9 +69,9 @@ export class Field extends Place implements Root, Store {
   /** The key of the field's own row, which those of its parts come from. */
   key: string;
   /** The collections that have something to write. */
-  readonly dirty: Set<Collection> = new Set();
+  dirty: Set<Collection> | undefined;
   /** The collections that the row of the value as a whole points to. */
-  held: Set<Collection> = new Set();
+  held: ReadonlySet<Collection> = NONE;
   /** A collection that was the whole value, as long as its rows are there. */
   removed: Collection | undefined;
   readonly #keeper: Keeper;
@@ -88,7 +88,15 @@ export class Field extends Place implements Root, Store {
 
   /** Takes what lies in the record or in the field's own row; what is large is loaded when it is used. */
   load(stored: unknown): void {
-    this.raw = isHead(stored) ? makeHeaded(this, stored).raw : decode(stored, this, this.held);
+    if (isHead(stored)) {
+      this.raw = makeHeaded(this, stored).raw;
+    } else if (isPrimitive(stored)) {
+      this.raw = stored;
+    } else {
+      const held = new Set<Collection>();
+      this.raw = decode(stored, this, held);
+      if (held.size > 0) this.held = held;
+    }
   }
 
   /** Takes the place of a field whose rows go with its own next write. */
@@ -120,6 +128,11 @@ export class Field extends Place implements Root, Store {
 
   replace(raw: unknown): void {
     const old = this.raw;
+    if (isPrimitive(old) && isPrimitive(raw)) {
+      this.raw = raw;
+      this.isDirty = true;
+      return;
+    }
     const collection = isPrimitive(old) ? undefined : collectionOf(old);
     // Before anything is changed, since it may be unreadable.
     collection?.complete();
@@ -152,7 +165,7 @@ export class Field extends Place implements Root, Store {
   }
 
   changed(collection: Collection): void {
-    this.dirty.add(collection);
+    (this.dirty ??= new Set()).add(collection);
   }
 
   swap(old: unknown, fresh: unknown): void {

@@ -9,7 +9,7 @@ import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
 import { CodedField } from "./coded.ts";
-import { collectionOf, type Collection } from "./collection.ts";
+import { collectionOf, NONE, type Collection } from "./collection.ts";
 import { copyIn, isSmall } from "./copy.ts";
 import { admit, adoptedKey, encode, find, nameIn, NOTHING, remake, revive, type Revived } from "./evolve.ts";
 import { changedInConstructor, Field, Place, staleValue, type Keeper } from "./field.ts";
@@ -449,6 +449,21 @@ export class Fields implements Keeper {
   #place(field: Field, record: StoredRecord, rows: Rows): boolean {
     const { name, raw, from } = field;
     const options = this.#options?.get(name);
+    // Most fields are numbers and short texts that stay in the record.
+    if (
+      isPrimitive(raw) &&
+      isSmall(raw) &&
+      options === undefined &&
+      from === name &&
+      Object.hasOwn(record.fields, name)
+    ) {
+      if (field.removed === undefined && field.held === NONE && record.versions === undefined) {
+        record.fields[name] = raw;
+        field.isDirty = false;
+        field.isStored = true;
+        return true;
+      }
+    }
     const adopted = adoptedKey(record, options);
     // `undefined` under a key of the user's would look like no row: it is noted in the record.
     const key = raw === undefined ? undefined : adopted;
@@ -466,7 +481,7 @@ export class Fields implements Keeper {
     if (key !== undefined) {
       this.#putOwn(field, key, raw, sizeOf(raw), rows);
       packer.drop(field.held);
-      field.held = new Set();
+      field.held = NONE;
     } else if (!isCollection && (field.isDirty || !field.isStored)) {
       const hadRow = record.rows.has(name);
       field.key = rowKey(record, name);

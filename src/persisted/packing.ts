@@ -9,7 +9,7 @@
 import { DurableError } from "../errors.ts";
 import { isContainer, rebuild } from "../snapshot.ts";
 import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
-import { collectionOf, makeCollection, Page, type Chunk, type Collection, type Store } from "./collection.ts";
+import { collectionOf, makeCollection, NONE, Page, type Chunk, type Collection, type Store } from "./collection.ts";
 import { CHUNK_MAX, PAGE_MAX, partKey } from "./layout.ts";
 import { attach, depthOf, mark } from "./node.ts";
 
@@ -38,8 +38,8 @@ export class Packer {
   readonly #store: Store;
   readonly #rows: Rows;
   /** Collections that a rewritten row pointed to, and those that one points to now. */
-  readonly #before = new Set<Collection>();
-  readonly #after = new Set<Collection>();
+  #before: Set<Collection> | undefined;
+  #after: Set<Collection> | undefined;
   /** Those met while the row at hand is measured. */
   #met: Collection[] = [];
 
@@ -49,9 +49,9 @@ export class Packer {
   }
 
   /** Writes the collections that changed, the innermost first. */
-  writeAll(changed: Set<Collection>): void {
-    while (changed.size > 0) {
-      const batch = [...changed].sort((a, b) => depthOf(b.raw) - depthOf(a.raw));
+  writeAll(changed: Set<Collection> | undefined): void {
+    while (changed !== undefined && changed.size > 0) {
+      const batch = changed.size === 1 ? [...changed] : [...changed].sort((a, b) => depthOf(b.raw) - depthOf(a.raw));
       changed.clear();
       // One that was removed meanwhile is freed with the row that pointed to it.
       for (const collection of batch) if (collectionOf(collection.raw) === collection) this.#write(collection);
@@ -59,9 +59,13 @@ export class Packer {
   }
 
   /** What is to be stored for a value that is no collection, how large it is, and what it points to. */
-  inline(value: unknown, held: ReadonlySet<Collection>): { stored: unknown; bytes: number; held: Set<Collection> } {
-    const bytes = this.#measure(() => this.#fit(value));
-    const found = new Set(this.#met);
+  inline(
+    value: unknown,
+    held: ReadonlySet<Collection>,
+  ): { stored: unknown; bytes: number; held: ReadonlySet<Collection> } {
+    this.#met = [];
+    const bytes = this.#fit(value);
+    const found = this.#met.length > 0 ? new Set(this.#met) : NONE;
     this.#replace(held, found);
     return { stored: found.size > 0 ? encode(value) : value, bytes, held: found };
   }
@@ -82,12 +86,12 @@ export class Packer {
 
   /** Deletes what no row points to any more. */
   end(): void {
-    for (const collection of this.#before) if (!this.#after.has(collection)) this.free(collection);
+    for (const collection of this.#before ?? NONE) if (this.#after?.has(collection) !== true) this.free(collection);
   }
 
   #replace(before: ReadonlySet<Collection>, after: ReadonlySet<Collection>): void {
-    for (const collection of before) this.#before.add(collection);
-    for (const collection of after) this.#after.add(collection);
+    for (const collection of before) (this.#before ??= new Set()).add(collection);
+    for (const collection of after) (this.#after ??= new Set()).add(collection);
   }
 
   /** Deletes the rows of a collection and of those in it. */
@@ -101,11 +105,6 @@ export class Packer {
       const key = partKey(this.#store.key, id);
       if (id.length === 8 && !this.#rows.puts.has(key) && this.#store.fetch(key) === undefined) return id;
     }
-  }
-
-  #measure<T>(work: () => T): T {
-    this.#met = [];
-    return work();
   }
 
   /** The bytes that a value takes in the row that holds it, once its large containers are collections. */
@@ -144,12 +143,14 @@ export class Packer {
   }
 
   #sizes(collection: Collection, chunk: Chunk, start: number): number[] {
-    const sizes = this.#measure(() =>
-      Array.from({ length: chunk.count }, (_, i) => {
-        const [key, value] = collection.entry(chunk, start, i);
-        return (key === undefined ? 0 : sizeOf(key)) + this.#fitMember(value);
-      }),
-    );
+    const { keys, count } = chunk;
+    const sizes = new Array<number>(count);
+    const hasKeys = keys !== undefined && !(collection.raw instanceof Set);
+    this.#met = [];
+    for (let i = 0; i < count; i++) {
+      sizes[i] = (hasKeys ? sizeOf(keys[i]) : 0) + this.#fitMember(collection.valueAt(chunk, start, i));
+    }
+    if (this.#met.length === 0) return sizes;
     const held = collection.heldBy(chunk);
     // A copy of what was stored, assigned in its place, has other collections in it.
     for (const inner of this.#met) if (!held.has(inner)) chunk.change(0);
@@ -157,6 +158,7 @@ export class Packer {
   }
 
   #write(collection: Collection): void {
+    if (collection.isStored && this.#writeInPlace(collection)) return;
     this.#joinSmall(collection);
     const done: Chunk[] = [];
     let start = 0;
@@ -186,6 +188,24 @@ export class Packer {
     } else if (collection.head.isDirty || collection.pages.some(({ isDirty }) => isDirty)) {
       this.#writeHead(collection);
     }
+  }
+
+  /** Writes the chunks that changed, if none of them came, went, or has to be divided or joined: the usual case. */
+  #writeInPlace(collection: Collection): boolean {
+    const { chunks, head, pages, raw, touched } = collection;
+    const isList = Array.isArray(raw);
+    for (const chunk of touched) {
+      const at = chunks.indexOf(chunk);
+      const isEnd = at === chunks.length - 1 || (isList && at === 0);
+      if (chunk.count === 0 || (isList && !isEnd && chunk.count !== chunk.stored)) return false;
+      const start = isList ? collection.startOf(at) : 0;
+      const sizes = this.#sizes(collection, chunk, start);
+      const bytes = sum(sizes);
+      if (bytes > CHUNK_MAX ? chunk.count > 1 : chunk.count < chunk.stored && bytes < CHUNK_MAX / 4) return false;
+      this.#put(collection, chunk, start, sizes);
+      touched.delete(chunk);
+    }
+    return !head.isDirty && pages.every(({ isDirty }) => !isDirty);
   }
 
   /** Writes the pages whose chunks changed, and the head, divided when there are too many chunks. */
@@ -268,7 +288,7 @@ export class Packer {
   /** Writes a chunk, unless its row has just these entries. */
   #put(collection: Collection, chunk: Chunk, start: number, sizes?: readonly number[]): void {
     const bytes = sum(sizes ?? this.#sizes(collection, chunk, start));
-    const met = new Set(this.#met);
+    const met = this.#met.length > 0 ? new Set(this.#met) : NONE;
     this.#replace(collection.heldBy(chunk), met);
     chunk.bytes = bytes;
     chunk.held = met;
@@ -296,8 +316,6 @@ export class Packer {
   }
 }
 
-const NONE: ReadonlySet<Collection> = new Set();
-
 /** Deletes the rows of a collection and of those in it. */
 export function freeRows(collection: Collection, rows: Rows): void {
   collection.open();
@@ -321,7 +339,9 @@ export function isTooLarge(value: unknown, bytes: number): value is object {
 }
 
 function sum(sizes: readonly number[]): number {
-  return sizes.reduce((bytes, size) => bytes + size, 0);
+  let bytes = 0;
+  for (const size of sizes) bytes += size;
+  return bytes;
 }
 
 /** Divides a chunk that is too large: what is added at the end fills chunks up, others get room to grow. */
