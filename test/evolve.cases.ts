@@ -25,7 +25,7 @@ interface StoredRecord {
 const RECORD = "durable-base:record";
 
 /** A string that does not fit into the record. */
-const LONG = "x".repeat(2_000);
+const LONG = "x".repeat(1_200);
 
 export function evolveCases(
   dialect: string,
@@ -449,7 +449,7 @@ export function evolveCases(
       );
 
       it(
-        "validates a stored value once per load",
+        "validates a stored value once per load, and an assigned one with what came of it",
         onDisk(async (disk) => {
           await disk.store((self) => (self.text = "stored"));
           let calls = 0;
@@ -458,8 +458,9 @@ export function evolveCases(
           await run((self) => [self.text, self.text]);
           await run((self) => self.text);
           expect(calls).toBe(1);
+          // An assigned value twice: what the schema gave has to be given again.
           await run((self) => (self.text = "again"));
-          expect(calls).toBe(2);
+          expect(calls).toBe(3);
         }),
       );
 

@@ -10,7 +10,7 @@ import type { Leaf } from "./node.ts";
 import type { Codec } from "./options.ts";
 
 /** Stands for what an instance that cannot be encoded would be. */
-const BROKEN = {};
+const BROKEN: unique symbol = Symbol();
 
 /** A loaded field with a codec: its raw value is what the codec gave for the instance. */
 export class CodedField extends Field {
@@ -44,8 +44,9 @@ export class CodedField extends Field {
   }
 
   override settle(raw: unknown): boolean {
+    if (this.#instance !== undefined && !isEqual(this.encoded(this.#instance.value), raw)) return false;
     super.replace(raw);
-    return this.#instance === undefined || isEqual(this.encoded(this.#instance.value), raw);
+    return true;
   }
 
   /** Lets go of the instance: reading makes another. */

@@ -184,7 +184,9 @@ class Copy {
     if (typeof value.message !== "string") throw new Refusal("an Error whose message is no string cannot be stored.");
     const before = this.#bytes;
     // Built-in names that are stored though they are not enumerable.
-    const keys = Object.keys(value).concat(["cause", "errors"].filter((key) => Object.hasOwn(value, key)));
+    const keys = [
+      ...new Set(Object.keys(value).concat(["cause", "errors"].filter((key) => Object.hasOwn(value, key)))),
+    ];
     // A built-in error of the same kind, since only such a one is cloned as an error.
     const copy = Object.setPrototypeOf(new Error(value.message), Object.getPrototypeOf(value) as object) as Error;
     if (value.stack !== undefined) copy.stack = value.stack;

@@ -11,10 +11,10 @@ import { isPrimitive, loadedBy } from "../snapshot.ts";
 export function isEqual(a: unknown, b: unknown, inOrder = false): boolean {
   if (Object.is(a, b)) return true;
   if (isPrimitive(a) || isPrimitive(b)) return false;
+  if (a instanceof Date) return b instanceof Date && Object.is(a.getTime(), b.getTime());
   const proto: unknown = Object.getPrototypeOf(a);
   if (proto !== Object.getPrototypeOf(b)) return false;
   for (const value of [a, b]) loadedBy(value)?.complete();
-  if (a instanceof Date) return Object.is(a.getTime(), (b as Date).getTime());
   if (a instanceof RegExp) return a.source === (b as RegExp).source && a.flags === (b as RegExp).flags;
   if (a instanceof Map || a instanceof Set) return isEqual([...a], [...(b as Set<unknown>)], inOrder);
   if (ArrayBuffer.isView(a) || a instanceof ArrayBuffer) return areSame(bytesIn(a), bytesIn(b as ArrayBuffer));

@@ -12,7 +12,16 @@ import { copyPlain, snapshot } from "../snapshot.ts";
 import { copyIn, refused, type Site } from "./copy.ts";
 import { isEqual } from "./equal.ts";
 import type { Loaded } from "./field.ts";
-import { isInRecord, isSetAside, rowKey, unreadable, versionOf, type Named, type StoredRecord } from "./layout.ts";
+import {
+  isInRecord,
+  isSetAside,
+  isVersioned,
+  rowKey,
+  unreadable,
+  versionOf,
+  type Named,
+  type StoredRecord,
+} from "./layout.ts";
 import type { Codec, FieldOptions } from "./options.ts";
 
 /** A field's stored value. */
@@ -57,7 +66,7 @@ export function find(
   if (key !== undefined) {
     // `undefined` is noted in the record: other code could not tell it from no row.
     const value = readRow(kv, key, site);
-    if (value !== undefined) return { value, version: record === null ? 1 : versionOf(record, name), from: undefined };
+    if (value !== undefined) return { value, version: adoptedVersion(record, name, options), from: undefined };
   }
   const found = nameIn(record, name, options);
   if (found === undefined || record === null) return undefined;
@@ -66,6 +75,12 @@ export function find(
   // What has a row of its own is too large to be undefined.
   if (!isShared && value === undefined) throw unreadable(site, "Its row is missing.");
   return { value, version: versionOf(record, found), from: found };
+}
+
+/** The version of what lies under a key of the user's, which the record has by the field's name, or an older one. */
+function adoptedVersion(record: StoredRecord | null, name: string, options?: FieldOptions): number {
+  const known = [name, ...(options?.renamedFrom ?? [])].find((one) => isVersioned(record, one));
+  return record === null || known === undefined ? 1 : versionOf(record, known);
 }
 
 function readRow(kv: SyncKvStorage, key: string, site: Site & Named): unknown {
@@ -96,7 +111,7 @@ export function revive(found: Found, options: FieldOptions | undefined, site: Si
     const { raw, value: checked } = check(value, options, site);
     return { raw, value: checked, isStored: isStored && isEqual(raw, stored), from };
   } catch (error) {
-    if (!DurableError.is(error) || error.code === "bad-option") throw error;
+    if (!DurableError.is(error) || error.code === "bad-option" || error.code === "field-unreadable") throw error;
     const { message, cause = error, issues } = error;
     throw unreadable(site, message, issues === undefined ? { cause } : { cause, issues });
   }
@@ -127,24 +142,17 @@ function check(given: unknown, { codec, schema }: Partial<FieldOptions> = {}, si
  */
 export function admit(given: unknown, options: FieldOptions, site: Site): unknown {
   const { codec, schema } = options;
-  const value = schema === undefined ? given : snapshot(given);
-  const { raw } = check(value, options, site);
-  if (codec === undefined && (schema === undefined || isEqual(raw, value))) return raw;
+  const { raw } = check(schema === undefined ? given : snapshot(given), options, site);
   const loaded = decode(codec, copyPlain(raw), site);
-  if (schema === undefined || isKept(raw, loaded)) return raw;
+  try {
+    if (schema === undefined || isEqual(raw, check(loaded, options, site).raw)) return raw;
+  } catch (error) {
+    if (!DurableError.is(error, "schema-failed")) throw error;
+  }
   throw new DurableError(
     "schema-failed",
     `${site.field}: its schema refuses or converts again what it gave, so a stored value would change with each load. Give it a schema that keeps its own output, and a \`codec\` for another form in storage.`,
   );
-
-  function isKept(raw: unknown, loaded: unknown): boolean {
-    try {
-      return isEqual(raw, encode(codec, validate(schema!, loaded, site), site));
-    } catch (error) {
-      if (DurableError.is(error, "schema-failed")) return false;
-      throw error;
-    }
-  }
 }
 
 /** The plain data for a value, by its codec if it has one. */
@@ -167,7 +175,12 @@ function migrated(migrate: NonNullable<FieldOptions["migrate"]>, old: unknown, f
   return isThenable(result) ? refuseAsync("migrate", result, site) : result;
 }
 
-function validate(schema: StandardSchema, value: unknown, site: Site): unknown {
+/**
+ * What a schema makes of a value.
+ *
+ * @throws DurableError `schema-failed`, or `bad-option` for an async schema.
+ */
+export function validate(schema: StandardSchema, value: unknown, site: Site): unknown {
   let result: SchemaResult<unknown> | Promise<SchemaResult<unknown>>;
   try {
     result = schema["~standard"].validate(value);

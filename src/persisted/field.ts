@@ -25,29 +25,6 @@ export interface Keeper {
   watch(leaf: Leaf): void;
 }
 
-/** Where a field's value as a whole goes. */
-export class Place implements Site {
-  readonly name: string;
-  readonly #className: string;
-
-  constructor(className: string, name: string) {
-    this.#className = className;
-    this.name = name;
-  }
-
-  get field(): string {
-    return `${this.#className}.${this.name}`;
-  }
-
-  path(): PropertyKey[] {
-    return [];
-  }
-
-  depth(): number {
-    return 0;
-  }
-}
-
 /** What a field is loaded with. */
 export interface Loaded {
   /** Its value as plain data. */
@@ -59,7 +36,9 @@ export interface Loaded {
 }
 
 /** One loaded field. */
-export class Field extends Place implements Root, Store {
+export class Field implements Root, Store, Site {
+  readonly name: string;
+  readonly field: string;
   raw: unknown;
   isStored: boolean;
   from: string | undefined;
@@ -80,12 +59,21 @@ export class Field extends Place implements Root, Store {
   #node: Node | undefined;
 
   constructor(keeper: Keeper, className: string, name: string, key: string, { raw, isStored, from }: Loaded) {
-    super(className, name);
+    this.name = name;
+    this.field = `${className}.${name}`;
     this.#keeper = keeper;
     this.key = key;
     this.raw = raw;
     this.isStored = isStored;
     this.from = from;
+  }
+
+  path(): PropertyKey[] {
+    return [];
+  }
+
+  depth(): number {
+    return 0;
   }
 
   /** Takes what lies in the record or in the field's own row; what is large is loaded when it is used. */
@@ -103,7 +91,7 @@ export class Field extends Place implements Root, Store {
 
   /** Takes the place of a field whose rows go with its own next write. */
   replaceOf(field: Field): void {
-    this.removed = isPrimitive(field.raw) ? undefined : collectionOf(field.raw);
+    this.removed = field.removed ?? (isPrimitive(field.raw) ? undefined : collectionOf(field.raw));
     this.held = field.held;
   }
 
@@ -144,6 +132,7 @@ export class Field extends Place implements Root, Store {
     } else {
       this.isDirty ||= !this.isStored || this.held.size > 0 || !isEqual(old, raw, true);
       this.removed ??= collection;
+      if (collection !== undefined) this.dirty?.delete(collection);
     }
     detach(old);
     this.swap(old, raw);

@@ -11,10 +11,12 @@ import { withoutSqlite } from "../storage/sqlite.ts";
 import { CodedField } from "./coded.ts";
 import { collectionOf, NONE, type Collection } from "./collection.ts";
 import { copyIn, isSmall } from "./copy.ts";
-import { admit, adoptedKey, encode, find, nameIn, NOTHING, remake, revive, type Revived } from "./evolve.ts";
-import { changedInConstructor, Field, Place, staleValue, type Keeper } from "./field.ts";
+import { isEqual } from "./equal.ts";
+import { validate, admit, adoptedKey, encode, find, nameIn, NOTHING, remake, revive, type Revived } from "./evolve.ts";
+import { changedInConstructor, Field, staleValue, type Keeper } from "./field.ts";
 import {
   emptyRecord,
+  isVersioned,
   fieldKey,
   readRecord,
   RECORD_KEY,
@@ -28,7 +30,7 @@ import {
 } from "./layout.ts";
 import type { Leaf, Node } from "./node.ts";
 import { allOptions, type FieldOptions } from "./options.ts";
-import { encode as withPointers, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
+import { encode as withPointers, freeRows, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
 import { joinTransactions } from "./transactions.ts";
 
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
@@ -84,7 +86,7 @@ export class Fields implements Keeper {
     // Most values are primitives of the record, which need no bookkeeping until they are written.
     const record = this.#readRecord();
     const value =
-      this.#options?.has(name) === true || record?.versions !== undefined
+      this.#options?.has(name) === true || isVersioned(record, name)
         ? NOT_HERE
         : record !== null && Object.hasOwn(record.fields, name)
           ? record.fields[name]
@@ -100,7 +102,10 @@ export class Fields implements Keeper {
     const options = this.#options?.get(name);
     if (this.#owner.isConstructing) {
       const isPlain = isSmall(value) && options?.codec === undefined;
-      this.#defaults.set(name, isPlain ? value : encode(options?.codec, value, new Place(this.#className, name)));
+      const field = this.#make(name, NOTHING);
+      const raw = isPlain ? value : encode(options?.codec, value, field);
+      checkKeyed(raw, options, field);
+      this.#defaults.set(name, raw);
       if (known !== undefined && !known.isStored) {
         known.isStale = true;
         this.#loaded.delete(name);
@@ -112,10 +117,11 @@ export class Fields implements Keeper {
     if (isHeld && field.isStored) return;
     const isReplaced = !isHeld || known === undefined;
     const raw = !isReplaced ? undefined : options === undefined ? copyIn(value, field) : admit(value, options, field);
+    checkKeyed(raw, options, field);
     this.change(field);
     if (!isReplaced) return;
     // Only what differs from the old value is written, so that has to be known.
-    if (this.#watched.size > 0) this.#noticeChanges(openScope(this.#owner));
+    if (this.#watched.size > 0) this.#noticeChanges(openScope(this.#owner), field);
     field.replace(raw);
     field.isChecked = true;
     this.#loaded.set(name, field);
@@ -213,8 +219,9 @@ export class Fields implements Keeper {
   }
 
   /** Finds what was changed without a call of ours; whoever holds it changed it, else the entry that is about to end. */
-  #noticeChanges(ending: Scope | undefined): void {
+  #noticeChanges(ending: Scope | undefined, only?: Field): void {
     for (const [leaf, holders] of this.#watched) {
+      if (only !== undefined && leaf.root !== only) continue;
       for (const scope of holders) if (!scope.isOpen) holders.delete(scope);
       const field = leaf.root as Field | undefined;
       if (field === undefined || (field.isStale && holders.size === 0)) this.#watched.delete(leaf);
@@ -244,6 +251,9 @@ export class Fields implements Keeper {
     for (const field of this.#changed) {
       const options = all.get(field.name);
       if (field.isChecked || (options?.schema === undefined && options?.codec === undefined)) continue;
+      // A schema that gives what it got has nothing to say about it again.
+      if (options.codec === undefined && isEqual(validate(options.schema!, field.content(), field), field.raw))
+        continue;
       const raw = admit(field.content(), options, field);
       if (field.settle(raw)) continue;
       // The schema made another value of it: what is held of this one is no part of the field any more.
@@ -373,22 +383,22 @@ export class Fields implements Keeper {
   /** Loads a field; where nothing is stored and it is about to be assigned, its default does not matter. */
   #load(name: string, isAssigned = false): Field {
     const options = this.#options?.get(name);
-    const place = new Place(this.#className, name);
+    const stored = this.#make(name, NOTHING);
     const record = this.#readRecord();
-    const found = find(this.#kv, record, place, options);
+    const found = find(this.#kv, record, stored, options);
     if (found === undefined) {
-      if (isAssigned) return this.#make(name, NOTHING);
-      return this.#keep(this.#make(name, remake(this.#defaults.get(name), options, place)));
+      if (isAssigned) return stored;
+      return this.#keep(this.#make(name, remake(this.#defaults.get(name), options, stored)));
     }
     const { from } = found;
     // A row of the user's holds plain data.
-    if (from === undefined) return this.#keep(this.#make(name, revive(found, options, place)));
-    const stored = this.#make(name, { ...NOTHING, from });
+    if (from === undefined) return this.#keep(this.#make(name, revive(found, options, stored)));
+    stored.from = from;
     stored.key = rowKey(record!, from);
     stored.load(found.value);
     // What decoding put in the place of pointers is not what is stored.
     if (stored.held.size > 0 && Object.hasOwn(record!.fields, from)) record!.fields[from] = withPointers(stored.raw);
-    const revived = revive({ ...found, value: stored.raw }, options, place);
+    const revived = revive({ ...found, value: stored.raw }, options, stored);
     if (revived.isStored && adoptedKey(record, options) === undefined) {
       stored.isStored = true;
       return this.#keep(stored);
@@ -450,8 +460,7 @@ export class Fields implements Keeper {
     const rows = new Rows();
     let isRecordChanged = stored === null || name !== undefined;
     for (const field of this.#changed) if (this.#place(field, record, rows)) isRecordChanged = true;
-    if (isRecordChanged) {
-      upgrade(record);
+    if (upgrade(record) || isRecordChanged) {
       rows.put(RECORD_KEY, record);
     }
     const { puts, deletes } = rows;
@@ -477,7 +486,7 @@ export class Fields implements Keeper {
       from === name &&
       Object.hasOwn(record.fields, name)
     ) {
-      if (field.removed === undefined && field.held === NONE && record.versions === undefined) {
+      if (field.removed === undefined && field.held === NONE && !isVersioned(record, name)) {
         record.fields[name] = raw;
         field.isDirty = false;
         field.isStored = true;
@@ -490,7 +499,7 @@ export class Fields implements Keeper {
     if (adopted !== undefined && adopted !== key) rows.delete(adopted, true);
     let isRecordChanged = false;
     const packer = new Packer(field, rows);
-    if (field.removed !== undefined) packer.free(field.removed);
+    if (field.removed !== undefined) freeRows(field.removed, rows);
     if (from !== undefined && (from !== name || key !== undefined)) {
       isRecordChanged = true;
       const old = takeOut(record, from);
@@ -514,9 +523,10 @@ export class Fields implements Keeper {
         if (isTooLarge(raw, bytes)) packer.make(raw, "");
         else this.#putOwn(field, field.key, stored, bytes, rows);
         record.rows.add(name);
-        if (field.key !== fieldKey(name)) setEntry(record, "keys", name, field.key);
         delete record.fields[name];
       }
+      const isNamed = (!isShared || held.size > 0) && field.key !== fieldKey(name);
+      setEntry(record, "keys", name, isNamed ? field.key : undefined);
       field.held = held;
       isRecordChanged ||= isShared || !hadRow;
     }
@@ -532,4 +542,11 @@ export class Fields implements Keeper {
     if (bytes + bytesOf(key) > MAX_ROW) throw tooLarge(field, bytes);
     rows.put(key, stored);
   }
+}
+
+/** Refuses what cannot lie in the one row of a key. */
+function checkKeyed(raw: unknown, options: FieldOptions | undefined, { field }: Field): void {
+  if (options?.key === undefined) return;
+  const bytes = sizeOf(raw);
+  if (bytes + bytesOf(options.key) > MAX_ROW) throw tooLarge(field, bytes);
 }

@@ -120,9 +120,11 @@ export function unreadable(
   );
 }
 
-/** Makes a record one of the present format, before it is written. */
-export function upgrade(record: StoredRecord): void {
+/** Makes a record one of the present format; tells whether it was an older one, and has to be written. */
+export function upgrade(record: StoredRecord): boolean {
+  const isOlder = record.format < FORMAT;
   record.format = FORMAT;
+  return isOlder;
 }
 
 /** Tells whether a field of so many bytes shares the record, given where it lies now. */
@@ -141,6 +143,11 @@ export function rowKey({ keys, quarantined }: StoredRecord, name: string): strin
 /** Tells whether the record knows a field's value, in itself or in a row. */
 export function isInRecord(record: StoredRecord | null, name: string): record is StoredRecord {
   return record !== null && (Object.hasOwn(record.fields, name) || record.rows.has(name));
+}
+
+/** Tells whether a field is stored as another version than 1. */
+export function isVersioned(record: StoredRecord | null, name: string): boolean {
+  return isIn(record?.versions, name);
 }
 
 /** The version of a stored field. */

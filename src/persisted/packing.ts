@@ -86,17 +86,13 @@ export class Packer {
 
   /** Deletes what no row points to any more. */
   end(): void {
-    for (const collection of this.#before ?? NONE) if (this.#after?.has(collection) !== true) this.free(collection);
+    for (const collection of this.#before ?? NONE)
+      if (this.#after?.has(collection) !== true) freeRows(collection, this.#rows);
   }
 
   #replace(before: ReadonlySet<Collection>, after: ReadonlySet<Collection>): void {
     for (const collection of before) (this.#before ??= new Set()).add(collection);
     for (const collection of after) (this.#after ??= new Set()).add(collection);
-  }
-
-  /** Deletes the rows of a collection and of those in it. */
-  free(collection: Collection): void {
-    freeRows(collection, this.#rows);
   }
 
   #freshId(): string {
@@ -316,11 +312,17 @@ export class Packer {
   }
 }
 
-/** Deletes the rows of a collection and of those in it. */
-export function freeRows(collection: Collection, rows: Rows): void {
+/** Deletes the rows of a collection and of those in it; `isDamaged` passes over what cannot be read. */
+export function freeRows(collection: Collection, rows: Rows, isDamaged = false): void {
   collection.open();
   for (const chunk of collection.chunks) {
-    for (const inner of collection.heldBy(chunk)) freeRows(inner, rows);
+    let held = NONE;
+    try {
+      held = collection.heldBy(chunk);
+    } catch (error) {
+      if (!isDamaged || !DurableError.is(error, "field-unreadable")) throw error;
+    }
+    for (const inner of held) freeRows(inner, rows, isDamaged);
     rows.delete(collection.keyOf(chunk), chunk.stored > 0);
   }
   freeHead(collection, rows);

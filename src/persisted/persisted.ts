@@ -43,9 +43,9 @@ type Fits<Value, Given, Taken> = [Given] extends [Value]
 /** The type of {@link Persisted}: it works bare, called, and with options. */
 // The decorator's own signatures come first: a factory's single parameter fits a decorator's two arguments, too.
 export type PersistedFactory = PersistedDecorator & {
-  <Value>(
-    options: PersistedOptions<Value> & { readonly codec: Codec<Value> },
-  ): PersistedDecorator<Value, Value | null | undefined>;
+  <Value, Input = unknown>(
+    options: PersistedOptions<Value, Input> & { readonly codec: Codec<Value> },
+  ): PersistedDecorator<Value, Input & (Value | null | undefined)>;
   <Value = never, Input = unknown>(options?: PersistedOptions<Value, Input>): PersistedDecorator<Value, Input>;
 };
 

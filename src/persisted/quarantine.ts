@@ -15,6 +15,7 @@ import { snapshot } from "../snapshot.ts";
 import { fieldsOf } from "./accessors.ts";
 import { adoptedKey, nameIn } from "./evolve.ts";
 import { isSetAside, rowKey, setEntry, takeOut, versionOf, type StoredRecord } from "./layout.ts";
+import type { Collection } from "./collection.ts";
 import type { Fields } from "./fields.ts";
 import type { FieldOptions } from "./options.ts";
 import { freeRows, Rows } from "./packing.ts";
@@ -65,7 +66,9 @@ export function repair<T extends object, Name extends keyof T & string>(
     if (!DurableError.is(error, "field-unreadable") && !DurableError.is(error, "field-newer")) throw error;
   }
   fields.edit(
-    (record, kv) => setAside(fields, record, kv, field, options),
+    (record, kv) => {
+      while (setAside(fields, record, kv, field, options));
+    },
     field,
     () => fields.assign(field, value),
   );
@@ -105,33 +108,36 @@ export function discard(object: object, key: string): boolean {
     setEntry(record, "quarantined", key, undefined);
     deleteParts(fields, kv, field, own, read(kv, key));
     kv.delete(key);
-  });
+  }, fields.record!.quarantined![key]!.field);
   return true;
 }
 
-/** Takes the value of a field out of the record and remembers where it is. */
+/** Takes a value of a field out of the record and remembers where it is; false when there is none any more. */
 function setAside(
   fields: Fields,
   record: StoredRecord,
   kv: SyncKvStorage,
   field: string,
   options: FieldOptions | undefined,
-): void {
+): boolean {
   const adopted = adoptedKey(record, options);
   const ofUser = adopted === undefined ? undefined : read(kv, adopted);
   if (ofUser !== undefined) {
     const version = versionOf(record, field);
     setEntry(record, "versions", field, undefined);
-    return keep(adopted!, ofUser, version, false, false);
+    keep(adopted!, ofUser, version, false, false);
+    return true;
   }
-  const name = nameIn(record, field, options) ?? field;
+  const name = nameIn(record, field, options);
+  if (name === undefined) return false;
   const version = versionOf(record, name);
   const key = rowKey(record, name);
   const value = record.fields[name];
   const isShared = takeOut(record, name) === undefined;
   const row = isShared ? { value } : read(kv, key);
-  const hasParts = row !== undefined && row !== DAMAGED && fields.collectionsIn(field, key, row.value).length > 0;
+  const hasParts = row !== undefined && row !== DAMAGED && partsOf(fields, field, key, row) !== NONE;
   keep(key, row, version, isShared, hasParts);
+  return true;
 
   function keep(from: string, row: Row | undefined, version: number, isShared: boolean, hasParts: boolean): void {
     // A row that is missing leaves nothing to keep.
@@ -151,14 +157,23 @@ function setAside(
 function deleteParts(fields: Fields, kv: SyncKvStorage, name: string, own: string, row: Row | undefined): void {
   if (row === undefined || row === DAMAGED) return;
   const rows = new Rows();
-  try {
-    for (const collection of fields.collectionsIn(name, own, row.value)) freeRows(collection, rows);
-  } catch (error) {
-    // Of what is damaged, the rows that only it tells about cannot be found.
-    if (!DurableError.is(error, "field-unreadable")) throw error;
-  }
+  // Of what is damaged, the rows that only it tells about cannot be found.
+  for (const collection of partsOf(fields, name, own, row) ?? []) freeRows(collection, rows, true);
   for (const key of rows.deletes) kv.delete(key);
 }
+
+/** The collections in what a row holds, if any; undefined where that cannot be read. */
+function partsOf(fields: Fields, name: string, own: string, { value }: Row): readonly Collection[] | undefined {
+  try {
+    const found = fields.collectionsIn(name, own, value);
+    return found.length > 0 ? found : NONE;
+  } catch (error) {
+    if (DurableError.is(error, "field-unreadable")) return undefined;
+    throw error;
+  }
+}
+
+const NONE: readonly Collection[] = [];
 
 /** What a row holds. */
 interface Row {
