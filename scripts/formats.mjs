@@ -12,7 +12,7 @@ import { dirname, join, parse, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { readField, whole } from "../test/formats/read-field.ts";
 import { openRows } from "../test/formats/read-file.mjs";
-import { change, makeOld, makeValues, now } from "../test/formats/values.ts";
+import { changeLarge, changeLog, changeSmall, makeOld, makeValues, now } from "../test/formats/values.ts";
 import { show } from "../test/model.ts";
 import { fail, readOptions, wholeNumber } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
@@ -26,10 +26,10 @@ if (write === undefined) await checkAll();
 else await make(wholeNumber("write", write));
 
 async function checkAll() {
-  const newer = await script("newer");
+  const [older, newer] = await Promise.all([script("older"), script("newer")]);
   const checks = { "the docs show the readers": async () => checkDocs() };
   const files = globSync("*.sqlite", { cwd: fixtures }).sort((a, b) => parseInt(a) - parseInt(b));
-  for (const file of files) checks[file] = () => inFolder((folder) => checkFile(folder, file, newer));
+  for (const file of files) checks[file] = () => inFolder((folder) => checkFile(folder, file));
   const latest = await inFolder((folder) => writtenBy(folder, "older"));
   checks["there is one of the present format"] = async () => assert.equal(files.at(-1), `${latest.format}.sqlite`);
   let passed = 0;
@@ -47,7 +47,7 @@ async function checkAll() {
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 
-  async function checkFile(folder, file, script) {
+  async function checkFile(folder, file) {
     const format = Number(parse(file).name);
     const path = join(folder, latest.path);
     mkdirSync(dirname(path), { recursive: true });
@@ -57,13 +57,20 @@ async function checkAll() {
     checkStored(path, format, values);
     const before = rowsOf(path);
 
-    assert.deepEqual(await read(folder, script, format, values), given(format, values));
+    assert.deepEqual(await read(folder, newer, format, values), given(format, values));
     assert.deepEqual(rowsOf(path), before, "reading wrote something");
 
-    change(values);
-    assert.deepEqual(await read(folder, script, format, values, "change"), given(format, values));
-    assert.deepEqual(await read(folder, script, format, values), given(format, values), "after a restart");
+    // Rows of the present format under a record of an older one would be misread by code that knows only that. The
+    // class of `older` has no new fields, whose defaults would be written to the record.
+    await answers(folder, older, ["changeLog"]);
     assert.equal(openRows(path)(RECORD).format, latest.format);
+    changeLog(values);
+    checkStored(path, format, values);
+
+    changeLarge(values);
+    changeSmall(values);
+    assert.deepEqual(await read(folder, newer, format, values, "changeLarge", "changeSmall"), given(format, values));
+    assert.deepEqual(await read(folder, newer, format, values), given(format, values), "after a restart");
     checkStored(path, format, values);
   }
 }

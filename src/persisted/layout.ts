@@ -120,9 +120,14 @@ export function unreadable(
   );
 }
 
-/** Makes a record one of the present format, before it is written. */
-export function upgrade(record: StoredRecord): void {
+/**
+ * Makes a record one of the present format, before anything is written; tells whether it was of an older one. Code that
+ * knows only that would misread what lies in the rows.
+ */
+export function upgrade(record: StoredRecord): boolean {
+  const isOlder = record.format < FORMAT;
   record.format = FORMAT;
+  return isOlder;
 }
 
 /** Tells whether a field of so many bytes shares the record, given where it lies now. */

@@ -1,6 +1,6 @@
 import { DurableBase, DurableError, Object, Persisted, snapshot } from "durable-base";
 import { show } from "../model.ts";
-import { change, makeValues, type Values } from "./values.ts";
+import { changeLarge, changeLog, changeSmall, makeValues, type Values } from "./values.ts";
 
 /** The fields that every format's file has; for the library of any format, so without options. */
 export class Fields extends DurableBase {
@@ -35,8 +35,16 @@ export class Fields extends DurableBase {
     globalThis.Object.assign(this, makeValues());
   }
 
-  change(): void {
-    change(this as unknown as Values);
+  changeSmall(): void {
+    changeSmall(this as unknown as Values);
+  }
+
+  changeLog(): void {
+    changeLog(this as unknown as Values);
+  }
+
+  changeLarge(): void {
+    changeLarge(this as unknown as Values);
   }
 
   /** Each of the fields as text, or the code of its error. */

@@ -80,12 +80,21 @@ function makeLarge() {
   };
 }
 
-/** Changes one entry of each large field, and some small ones. */
-export function change(values: Values): void {
+/** Changes some small fields. */
+export function changeSmall(values: Values): void {
   values.zero = 1;
   values.missing = "found";
   values.tree.deep.list.push({ map: new Map() });
+  values.failure = brief(new TypeError("again"));
+}
+
+/** Changes an entry of one large field. */
+export function changeLog(values: Values): void {
   values.log[250]!.said += "!";
+}
+
+/** Changes an entry, or a few, of the other large fields. */
+export function changeLarge(values: Values): void {
   values.holes[7] = -1;
   values.users.get("user300")!.visits = -1;
   values.odd.delete(-3);
