@@ -182,10 +182,11 @@ export class Run {
     const any: unknown = structuredClone(this.#plain.any);
     return (fate) => {
       const now = reachable(this.#plain.any);
-      this.#turnStale(fate === "stale" ? now : new Set());
-      // What was in the field and was taken out of it by what is undone: see "a value taken out" in review.test.ts.
-      const isGone = (held: Held): boolean => before.has(held.plain) && !now.has(held.plain);
-      this.#holds = this.#holds.filter((held) => !isGone(held) && (fate === "stale" || !now.has(held.plain)));
+      // What was taken out by what is undone is the field's again; what was never read before was plain from then on.
+      this.#holds = this.#holds.filter(({ plain, tracked }) => now.has(plain) || rawBehind(tracked) !== undefined);
+      const inside = new Set([...before, ...now]);
+      this.#turnStale(fate === "stale" ? inside : new Set());
+      if (fate === "dead") this.#holds = this.#holds.filter(({ plain }) => !inside.has(plain));
       this.#plain.any = any;
       this.#plain.count = count;
     };

@@ -3,6 +3,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { DurableError } from "../src/errors.ts";
+import { sizeOf } from "../src/storage/size.ts";
 import { objects as Objects } from "../src/object/object.ts";
 import { snapshot } from "../src/snapshot.ts";
 import { errorOf } from "./error-of.ts";
@@ -189,5 +190,20 @@ describe("peers' faults: consistency, security, cost", () => {
       for (let i = 0; i < 100; i++) self.count++;
     };
     expect(await rows(fresh(), work)).toEqual(["durable-base:record"]);
+  });
+
+  it("29: one entry of 10,000 changed is one row of at most 4 KB, also on a cold start", async () => {
+    const stub = fresh();
+    await inside(
+      stub,
+      (self) => (self.any = new Map(Array.from({ length: 10_000 }, (_, i) => [`key ${i}`, { n: i }]))),
+    );
+    await evictDurableObject(stub);
+    const changed = await rows(stub, (self) => (self.any as Map<string, { n: number }>).get("key 5000")!.n++);
+    expect(changed).toHaveLength(1);
+    const bytes = await runInDurableObject(stub, (_, { storage }) => sizeOf(storage.kv.get(changed[0]!)));
+    expect(bytes).toBeLessThan(4_096);
+    await evictDurableObject(stub);
+    expect(await inside(stub, (self) => (self.any as Map<string, { n: number }>).get("key 5000")!.n)).toBe(5_001);
   });
 });

@@ -19,6 +19,8 @@ export interface Keeper {
   fetch(key: string): unknown;
   /** Called when another raw value has taken the place of a field's `old` one. */
   swapped(field: Field, old: unknown): void;
+  /** Called when a part of a field was taken out of it. */
+  took(field: Field, node: Node): void;
   /** Called when a value that can change without our notice was handed out. */
   watch(leaf: Leaf): void;
 }
@@ -172,6 +174,10 @@ export class Field extends Place implements Root, Store {
     this.raw = fresh;
     this.#node = undefined;
     if (!this.isStale) this.#keeper.swapped(this, old);
+  }
+
+  took(node: Node): void {
+    this.#keeper.took(this, node);
   }
 
   watch(leaf: Leaf): void {

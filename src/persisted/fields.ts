@@ -26,7 +26,7 @@ import {
   upgrade,
   type StoredRecord,
 } from "./layout.ts";
-import type { Leaf } from "./node.ts";
+import type { Leaf, Node } from "./node.ts";
 import { allOptions, type FieldOptions } from "./options.ts";
 import { encode as withPointers, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
 import { joinTransactions } from "./transactions.ts";
@@ -57,6 +57,10 @@ export class Fields implements Keeper {
   readonly #watched = new Map<Leaf, Set<Scope>>();
   /** The entries that changed something since the last write; undefined stands for code outside any entry. */
   readonly #writers = new Set<Scope | undefined>();
+  /** What was taken out of fields and would be theirs again after a rollback. */
+  readonly #taken = new Map<Node, Field>();
+  /** How many of the user's transactions are open. */
+  #transactions = 0;
   #isScheduled = false;
   /** The error of the last write that failed; not undefined, which would be no argument. */
   failure: DurableError | null = null;
@@ -141,6 +145,19 @@ export class Fields implements Keeper {
     if (refusal !== undefined) throw refusal;
   }
 
+  /** Called when a part of a field was taken out of it. */
+  took(field: Field, node: Node): void {
+    this.#taken.set(node, field);
+  }
+
+  /** A transaction of the user's begins; what is given ends it. */
+  begun(): () => void {
+    this.#transactions++;
+    return () => {
+      if (--this.#transactions === 0) this.#taken.clear();
+    };
+  }
+
   /** Called when a value that can change without our notice was handed out. */
   watch(leaf: Leaf): void {
     const scope = openScope(this.#owner);
@@ -161,6 +178,7 @@ export class Fields implements Keeper {
       this.#writeRows();
       this.#changed.clear();
       this.#writers.clear();
+      if (this.#transactions === 0) this.#taken.clear();
     } catch (cause) {
       this.#fail(cause);
     }
@@ -265,6 +283,8 @@ export class Fields implements Keeper {
     // What was changed in place until now goes back with the rest; only a later change is one of a stale value.
     for (const leaf of this.#watched.keys()) if (leaf.hasChanged()) leaf.accept();
     for (const field of this.#loaded.values()) field.isStale = true;
+    for (const [node, field] of this.#taken) node.parent ??= field;
+    this.#taken.clear();
     this.#loaded = new Map();
     this.#record = undefined;
     this.#isComplete = false;

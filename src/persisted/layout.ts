@@ -25,7 +25,7 @@ export function partKey(ownKey: string, id: string): string {
 const FORMAT = 2;
 
 /** The most bytes that a container takes within a row, before it is held in chunks of at most as many. */
-export const CHUNK_MAX = 1_024;
+export const CHUNK_MAX = 1_536;
 
 /** The most bytes of a row that tells where the chunks are. */
 export const PAGE_MAX = 8_000;

@@ -17,6 +17,8 @@ export interface Root {
   mark(): void;
   /** Puts another raw part in the place of one. */
   swap(old: object, fresh: object): void;
+  /** Called when a part was taken out, which is the field's again after a rollback. */
+  took(node: Node): void;
   /** Called when something was handed out that can change without a call of ours. */
   watch(leaf: Leaf): void;
 }
@@ -69,6 +71,7 @@ export function detach(raw: unknown): Node | undefined {
   const node = nodes.get(raw);
   if (node === undefined) return undefined;
   settle(raw);
+  node.root?.took(node);
   node.parent = undefined;
   return node;
 }

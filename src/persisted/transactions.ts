@@ -10,6 +10,8 @@ export interface Written {
   write(failure?: Error | null): void;
   /** Goes back to what is stored. */
   forget(): void;
+  /** A transaction begins; what is given ends it. */
+  begun(): () => void;
   /** The last write that failed, also one that nobody waited for. */
   readonly failure: Error | null;
 }
@@ -29,6 +31,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
   storage.transactionSync = <T>(work: () => T): T => {
     fields.write();
     const { failure } = fields;
+    const end = fields.begun();
     try {
       return transactionSync.call(storage, () => {
         const result = work();
@@ -38,6 +41,8 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     } catch (error) {
       fields.forget();
       throw error;
+    } finally {
+      end();
     }
   };
 
@@ -55,6 +60,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     // A write that fails in a microtask tells its entry only, and the rest must not be kept.
     const { failure } = fields;
     const inner = new Set<Promise<unknown>>();
+    const end = fields.begun();
     try {
       return (await transaction.call(storage, async (txn) => {
         const rollback = txn.rollback.bind(txn);
@@ -75,6 +81,8 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     } catch (error) {
       fields.forget();
       throw error;
+    } finally {
+      end();
     }
   };
 
