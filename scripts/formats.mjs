@@ -3,7 +3,8 @@
  * can it be changed, does the reader of `docs/storage-format.md` say the same?
  *
  * `node scripts/formats.mjs --write 3` makes `test/formats/3.sqlite` when 3 is the code's format, once: what a released
- * version wrote is never written anew. (`1.sqlite` is of 05d3a45, with this script and `test/formats/` put there.)
+ * version wrote is never written anew. (`1.sqlite` is of 05d3a45, with this script and `test/formats/` put there;
+ * `2.sqlite` has chunks of at most 1,024 bytes.)
  */
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
