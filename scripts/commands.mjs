@@ -10,6 +10,8 @@ const mistakes = {
   "crash.mjs --seed -1": "--seed",
   "crash.mjs steps --every 0": "--every",
   "crash.mjs step": "step",
+  "formats.mjs --write 1": "1.sqlite",
+  "formats.mjs --write next": "--write",
   "model.mjs --runs 1.5": "--runs",
   "rows.mjs --updat": "--updat",
   "start.mjs --port 0": "port",

@@ -40,6 +40,7 @@ const steps = [
   { name: "crash", command: "node scripts/crash.mjs --rounds 20" },
   { name: "crash-steps", command: "node scripts/crash.mjs steps --every 7" },
   { name: "damage", command: "node scripts/damage.mjs" },
+  { name: "formats", command: "node scripts/formats.mjs" },
 ];
 
 const only = process.argv.slice(2);

@@ -460,10 +460,9 @@ export class Fields implements Keeper {
     const rows = new Rows();
     let isRecordChanged = stored === null || name !== undefined;
     for (const field of this.#changed) if (this.#place(field, record, rows)) isRecordChanged = true;
-    if (upgrade(record) || isRecordChanged) {
-      rows.put(RECORD_KEY, record);
-    }
     const { puts, deletes } = rows;
+    const isAnyChanged = isRecordChanged || puts.size + deletes.size > 0;
+    if (isAnyChanged && (upgrade(record) || isRecordChanged)) rows.put(RECORD_KEY, record);
     const writeAll = (): void => {
       for (const [key, value] of puts) kv.put(key, value);
       for (const key of deletes) kv.delete(key);

@@ -120,7 +120,10 @@ export function unreadable(
   );
 }
 
-/** Makes a record one of the present format; tells whether it was an older one, and has to be written. */
+/**
+ * Makes a record one of the present format, before anything is written; tells whether it was of an older one. Code that
+ * knows only that would misread what lies in the rows.
+ */
 export function upgrade(record: StoredRecord): boolean {
   const isOlder = record.format < FORMAT;
   record.format = FORMAT;
