@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { snapshot } from "../src/index.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
+import { show } from "./model.ts";
 import { rowsOf } from "./persisted.cases.ts";
 
 const PART = "durable-base:part:any:";
@@ -206,5 +207,204 @@ describe("a collection", () => {
       self.any = list.map((bytes) => bytes.slice());
     });
     expect(await cold(stub, (self) => (self.any as Uint8Array[])[30]![5])).toBe(7);
+  });
+});
+
+/** What a review found, each by the sentence that was wrong. */
+describe("a collection, reviewed,", () => {
+  const nums = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+  const of = <T>({ any }: AccessorThings): T => any as T;
+
+  it("that lies in its own row again keeps the collections inside it", async () => {
+    const stub = fresh();
+    const text = "x".repeat(3_000);
+    await inside(stub, (self) => (self.any = { p: { a: text, b: text, big: nums(1_000) } }));
+    await inside(stub, (self) => {
+      const { p } = of<{ p: { a?: string; b?: string } }>(self);
+      delete p.a;
+      delete p.b;
+    });
+    expect(await cold(stub, (self) => of<{ p: { big: number[] } }>(self).p.big.length)).toBe(1_000);
+  });
+
+  it("may be called chunks", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = { chunks: nums(2_000), pages: [], ids: [], counts: [] }));
+    expect(await cold(stub, (self) => of<{ chunks: number[] }>(self).chunks.length)).toBe(2_000);
+  });
+
+  it("that was changed deep inside before it was replaced by nearly the same is written", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = nums(300).map((i) => ({ i, list: nums(600) }))));
+    type Entry = { list: unknown[] };
+    await inside(stub, (self) => {
+      of<Entry[]>(self)[10]!.list.push("x");
+      self.any = of<Entry[]>(self).filter((_, i) => i !== 250);
+    });
+    expect(await cold(stub, (self) => of<Entry[]>(self)[10]!.list.at(-1))).toBe("x");
+    await inside(stub, (self) => {
+      of<Entry[]>(self)[20]!.list.push("y");
+      self.any = snapshot(self.any);
+    });
+    expect(await cold(stub, (self) => of<Entry[]>(self)[20]!.list.at(-1))).toBe("y");
+  });
+
+  it("loses no other write when bytes that are a member are transferred away", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.set = new Set([new Uint8Array(3)])));
+    for (let i = 0; i < 3; i++) {
+      await inside(stub, (self) => {
+        self.count++;
+        if (i > 0) return;
+        for (const bytes of self.set as Set<Uint8Array>) structuredClone(bytes, { transfer: [bytes.buffer] });
+      }).catch((error: unknown) => expect(error).toMatchObject({ code: "not-persistable" }));
+    }
+    expect(await cold(stub, (self) => self.count)).toBe(2);
+  });
+
+  it("takes back nothing half when there are too many arguments", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = nums(2_000)));
+    const shown = await inside(stub, (self) => {
+      try {
+        of<number[]>(self).unshift(...nums(120_000));
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+      }
+      return JSON.stringify(self.any);
+    });
+    expect(await cold(stub, (self) => JSON.stringify(self.any))).toBe(shown);
+  });
+
+  it("stores a change of bytes that were given back after a transfer", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = new Map(nums(200).map((i) => [`k${i}`, new Uint8Array(40)]))));
+    await inside(stub, (self) => {
+      const bytes = (): Uint8Array => of<Map<string, Uint8Array>>(self).get("k5")!;
+      structuredClone(bytes(), { transfer: [bytes().buffer] });
+      bytes()[0] = 7;
+    });
+    expect(await cold(stub, (self) => of<Map<string, Uint8Array>>(self).get("k5")![0])).toBe(7);
+  });
+
+  const reentrant: Record<string, (self: AccessorThings) => void> = {
+    "a comparator": (self) => {
+      let isFirst = true;
+      of<number[]>(self).sort((a, b) => {
+        if (isFirst) of<number[]>(self).length = 1_000;
+        isFirst = false;
+        return b - a;
+      });
+    },
+    "fill's argument": (self) =>
+      of<number[]>(self).fill(0, { valueOf: () => ((of<number[]>(self).length = 1_000), 0) } as never),
+    "splice's argument": (self) =>
+      of<number[]>(self).splice({ valueOf: () => ((of<number[]>(self).length = 1_000), 500) } as never, 1_000),
+    "a getter of what is set": (self) =>
+      (of<unknown[]>(self)[1_999] = {
+        get x() {
+          of<number[]>(self).length = 1_000;
+          return 1;
+        },
+      }),
+  };
+  for (const [what, change] of Object.entries(reentrant)) {
+    it(`is in memory what it is on disk when ${what} changes it`, async () => {
+      const stub = fresh();
+      await inside(stub, (self) => (self.any = nums(2_000)));
+      const shown = await inside(stub, (self) => (change(self), show(self.any)));
+      expect(await cold(stub, (self) => show(self.any))).toBe(shown);
+    });
+  }
+
+  it("is in memory what it is on disk when a getter changes the key that is set", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = new Map<unknown, unknown>(nums(500).map((i) => [i, i]))));
+    const shown = await inside(stub, (self) => {
+      const map = of<Map<unknown, unknown>>(self);
+      map.set(5, {
+        get x() {
+          return map.delete(5);
+        },
+      });
+      map.set("n", {
+        get x() {
+          return map.set("n", 1).size;
+        },
+      });
+      map.delete("n");
+      return show(map);
+    });
+    expect(await cold(stub, (self) => show(self.any))).toBe(shown);
+  });
+
+  it("refuses a length that is none, and changes nothing", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = numbers(2_000)));
+    await inside(stub, (self) => {
+      const list = of<{ n: number }[]>(self);
+      const held = list[1_500]!;
+      for (const length of [-1, 1.5, NaN]) expect(() => (list.length = length)).toThrow(RangeError);
+      held.n = -7;
+    });
+    expect(await cold(stub, (self) => of<{ n: number }[]>(self)[1_500]!.n)).toBe(-7);
+  });
+
+  it("may have over 2 MB of keys", async () => {
+    const stub = fresh();
+    await inside(
+      stub,
+      (self) => (self.any = Object.fromEntries(nums(80_000).map((i) => [`the key with the number ${i}`, i]))),
+    );
+    expect(await cold(stub, (self) => of<Record<string, number>>(self)["the key with the number 79999"])).toBe(79_999);
+  });
+
+  it("is all there for a method that was taken from another", async () => {
+    const stub = fresh();
+    await inside(stub, fill.map);
+    await cold(stub, (self) => {
+      const { values, forEach } = self.map;
+      expect([...values.call(of<Map<unknown, unknown>>(self))]).toHaveLength(1_500);
+      forEach.call(of<Map<unknown, unknown>>(self), (value) => expect(value).toBeDefined());
+    });
+  });
+
+  it("of which a neighbour is damaged takes deletes, and of which an inner one is damaged is left whole", async () => {
+    const stub = fresh();
+    await inside(stub, fill.map);
+    await cold(stub, (_, { kv }) => kv.put(`${PART}2`, "damaged"));
+    await cold(stub, (self, { kv }) => {
+      const healthy = [...kv.get<Map<string, unknown>>(`${PART}1`)!.keys()];
+      for (const key of healthy.slice(1)) expect(of<Map<string, unknown>>(self).delete(key)).toBe(true);
+    });
+    expect(await cold(stub, (self) => of<Map<string, unknown>>(self).has("k1"))).toBe(false);
+
+    const nested = fresh();
+    await inside(nested, (self) => (self.any = new Map(nums(60).map((i) => [i, { i, list: numbers(200) }]))));
+    await cold(nested, (_, { kv }) => {
+      const inner = [...kv.list({ prefix: PART })].find(([key]) => key.endsWith(".2"))![0];
+      kv.put(inner, "damaged");
+    });
+    await cold(nested, (self) => {
+      const map = of<Map<number, { i: number }>>(self);
+      const held = map.get(3)!;
+      for (let i = 0; i < 60; i++) map.get(i);
+      expect(thrown(() => map.clear())).toMatchObject({ code: "field-unreadable" });
+      expect(thrown(() => (self.any = []))).toMatchObject({ code: "field-unreadable" });
+      held.i = -1;
+      self.count++;
+    });
+    expect(await cold(nested, (self) => [of<Map<number, { i: number }>>(self).get(3)!.i, self.count])).toEqual([-1, 1]);
+  });
+
+  it("lies in its own row again when its entries have shrunk where they are", async () => {
+    const stub = fresh();
+    const text = "x".repeat(1_200);
+    await inside(stub, (self) => (self.any = { z: 1, p: { a: text, b: text } }));
+    await cold(stub, (self) => Object.assign(of<{ p: object }>(self).p, { a: "", b: "" }));
+    expect(await cold(stub, (self, { kv }) => [[...kv.list({ prefix: PART })].length, snapshot(self.any)])).toEqual([
+      0,
+      { z: 1, p: { a: "", b: "" } },
+    ]);
   });
 });

@@ -674,9 +674,15 @@ function kindOf(raw: object): Kind {
   return raw instanceof Set ? "set" : "object";
 }
 
+/** The letters of a pointer to a collection inside a field. */
+export const POINTER_LENGTH = 9;
+
 /** Tells whether what a row holds is the head of a collection. */
 export function isHead(value: unknown): value is Head {
-  return typeof value === "object" && value !== null && (value as Partial<Head>).chunks instanceof globalThis.String;
+  if (typeof value !== "object" || value === null) return false;
+  const { chunks } = value as Partial<Head>;
+  // What the user calls `chunks` may be a collection: its pointer is longer than any kind.
+  return chunks instanceof globalThis.String && chunks.length < POINTER_LENGTH;
 }
 
 function isPage(value: unknown): value is StoredPage {

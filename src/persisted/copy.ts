@@ -136,7 +136,10 @@ class Copy {
     return this.#inside(value, () => {
       if (value instanceof Error) return this.#error(value);
       this.#count(bytes);
-      return rebuild(value, (member, key) => this.#at(key, member));
+      return rebuild(value, (member, key) => {
+        if (typeof key === "string" && !Array.isArray(value)) this.#count(sizeOfString(key));
+        return this.#at(key, member);
+      });
     });
   }
 
@@ -244,7 +247,7 @@ function checkPlain(value: object): number {
   if (Object.getOwnPropertySymbols(value).length > 0) {
     throw new Refusal("a property named by a symbol cannot be stored. Name it by a string.");
   }
-  return Object.keys(value).reduce((bytes, key) => bytes + sizeOfString(key), 0);
+  return 0;
 }
 
 /** Tells whether a property name is an array's index. */

@@ -8,7 +8,7 @@ import { collectionOf, decode, isHead, makeHeaded, NONE, type Collection, type S
 import type { Site } from "./copy.ts";
 import { isEqual } from "./equal.ts";
 import { unreadable } from "./layout.ts";
-import { attach, detach, isSame, type Leaf, type Node, type Root } from "./node.ts";
+import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root } from "./node.ts";
 import { track } from "./tree.ts";
 
 /** Who keeps the fields of an object. */
@@ -124,8 +124,9 @@ export class Field implements Root, Store, Site {
       return;
     }
     const collection = isPrimitive(old) ? undefined : collectionOf(old);
-    // Before anything is changed, since it may be unreadable.
+    prepare(old);
     collection?.complete();
+    for (const inner of this.dirty ?? []) if (inner !== collection) mark(inner.raw);
     if (collection?.adopt(raw) === true) {
       attach(old as object, undefined);
       attach(raw as object, collection);

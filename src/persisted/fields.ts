@@ -519,6 +519,7 @@ export class Fields implements Keeper {
         if (hadRow) rows.delete(takeOut(record, name)!, true);
         record.fields[name] = stored;
       } else {
+        // What its parts are, its own rows point to.
         if (isTooLarge(raw, bytes)) packer.make(raw, "");
         else this.#putOwn(field, field.key, stored, bytes, rows);
         record.rows.add(name);
@@ -526,7 +527,7 @@ export class Fields implements Keeper {
       }
       const isNamed = (!isShared || held.size > 0) && field.key !== fieldKey(name);
       setEntry(record, "keys", name, isNamed ? field.key : undefined);
-      field.held = held;
+      field.held = isPrimitive(raw) || collectionOf(raw) === undefined ? held : NONE;
       isRecordChanged ||= isShared || !hadRow;
     }
     packer.end();

@@ -4,7 +4,7 @@
  */
 import { rawBehind } from "../snapshot.ts";
 import type { Keyed as Collection } from "./collection.ts";
-import { ContainerNode, detach, isSame, nodeOf, type Parent } from "./node.ts";
+import { ContainerNode, detach, isSame, nodeOf, prepare, type Parent } from "./node.ts";
 
 type AnyMap = Map<unknown, unknown>;
 type AnySet = Set<unknown>;
@@ -77,6 +77,13 @@ function keyedOf<T extends Keyed>(outward: T): KeyedNode<T> {
   return nodeOf(outward, KeyedNode<T>, "a Map or Set");
 }
 
+/** The same with every entry there, also for a method that another value's was. */
+function wholeOf<T extends Keyed>(outward: T): KeyedNode<T> {
+  const node = keyedOf(outward);
+  node.collection?.complete();
+  return node;
+}
+
 /** An iterator with each item changed; no generator, which a `break` would end for ever, as it does not end a Map's. */
 function through<T, U>(items: Iterator<T, undefined>, change: (item: T) => U): Iterator<U> {
   const next = (): IteratorResult<U> => {
@@ -97,6 +104,8 @@ const keyedMethods = {
     const { raw } = node;
     const found = node.find(key);
     if (!raw.has(found)) return false;
+    prepare(found);
+    if (raw instanceof Map) prepare(raw.get(found));
     node.touch();
     detach(found);
     if (raw instanceof Map) detach(raw.get(found));
@@ -106,6 +115,10 @@ const keyedMethods = {
   clear(this: Keyed): void {
     const node = keyedOf(this);
     if (node.raw.size === 0 && node.collection === undefined) return;
+    for (const [key, value] of node.raw.entries()) {
+      prepare(key);
+      prepare(value);
+    }
     node.touch();
     for (const [key, value] of node.raw.entries()) {
       detach(key);
@@ -115,21 +128,21 @@ const keyedMethods = {
     node.raw.clear();
   },
   forEach(this: Keyed, visit: (value: unknown, key: unknown, all: Keyed) => void, self?: unknown): void {
-    const node = keyedOf(this);
+    const node = wholeOf(this);
     node.raw.forEach((value: unknown, key: unknown) =>
       visit.call(self, node.give(value, key), node.give(key, key), this),
     );
   },
   entries(this: Keyed): Iterator<[unknown, unknown]> {
-    const node = keyedOf(this);
+    const node = wholeOf(this);
     return through(node.raw.entries(), ([key, value]) => [node.give(key, key), node.give(value, key)]);
   },
   keys(this: Keyed): Iterator<unknown> {
-    const node = keyedOf(this);
+    const node = wholeOf(this);
     return through(node.raw.keys(), (key) => node.give(key, key));
   },
   values(this: Keyed): Iterator<unknown> {
-    const node = keyedOf(this);
+    const node = wholeOf(this);
     return through(node.raw.entries(), ([key, value]) => node.give(value, key));
   },
 };
@@ -145,11 +158,12 @@ const mapMethods = {
   set(this: AnyMap, key: unknown, value: unknown): AnyMap {
     const node = keyedOf(this);
     const found = node.find(key);
+    if (node.raw.has(found) && isSame(node.raw.get(found), value)) return this;
+    const copy = node.copyIn(value, nameOf(key));
     const isHeld = node.raw.has(found);
     const old = node.raw.get(found);
-    if (isHeld && isSame(old, value)) return this;
-    const copy = node.copyIn(value, nameOf(key));
     const held = isHeld ? found : node.adopt(key);
+    prepare(old);
     node.touch();
     detach(old);
     if (isHeld) node.collection?.change(held);

@@ -88,7 +88,9 @@ export class BytesNode extends LeafNode {
   override handOut(): object {
     const { parent } = this;
     if (parent === undefined || !this.#isDetached()) return super.handOut();
-    return nodeFor(this.#leaveInPlace(), parent).handOut();
+    const fresh = nodeFor(this.#leaveInPlace(), parent);
+    fresh.at = this.at;
+    return fresh.handOut();
   }
 
   hasChanged(): boolean {
@@ -126,8 +128,8 @@ export class BytesNode extends LeafNode {
     const kind = this.raw.constructor as new (bytes: ArrayBufferLike) => object;
     const parent = this.parent as { swap(old: object, fresh: object): void } | undefined;
     const fresh = this.raw instanceof ArrayBuffer ? buffer : new kind(buffer);
-    parent?.swap(this.raw, fresh);
     this.parent = undefined;
+    parent?.swap(this.raw, fresh);
     return fresh;
   }
 }

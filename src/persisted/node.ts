@@ -76,7 +76,22 @@ export function detach(raw: unknown): Node | undefined {
   return node;
 }
 
-/** Loads all of a part that is about to go, since its rows go too. */
+/**
+ * Loads all of a part that is about to go, since its rows go too; before anything is changed, since that may fail. What
+ * was never read only matters when it is handed out now.
+ */
+export function prepare(raw: unknown, isHandedOut = false): void {
+  if (typeof raw === "object" && raw !== null && (isHandedOut || nodes.has(raw))) load(raw);
+}
+
+function load(raw: unknown): void {
+  if (typeof raw !== "object" || raw === null || !isContainer(raw)) return;
+  collectionOf(raw)?.complete();
+  const members: Iterable<unknown> = raw instanceof Map || raw instanceof Set ? raw.values() : Object.values(raw);
+  for (const member of members) load(member);
+}
+
+/** Makes plain data of a part that goes. */
 function settle(raw: unknown): void {
   if (typeof raw !== "object" || raw === null || !isContainer(raw)) return;
   const collection = collectionOf(raw);

@@ -9,7 +9,16 @@
 import { DurableError } from "../errors.ts";
 import { isContainer, rebuild } from "../snapshot.ts";
 import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
-import { collectionOf, makeCollection, NONE, Page, type Chunk, type Collection, type Store } from "./collection.ts";
+import {
+  collectionOf,
+  makeCollection,
+  NONE,
+  Page,
+  POINTER_LENGTH,
+  type Chunk,
+  type Collection,
+  type Store,
+} from "./collection.ts";
 import { CHUNK_MAX, PAGE_MAX, partKey } from "./layout.ts";
 import { attach, depthOf, mark } from "./node.ts";
 
@@ -97,9 +106,12 @@ export class Packer {
 
   #freshId(): string {
     for (;;) {
-      const id = Math.random().toString(36).slice(2, 10);
+      const id = Math.random()
+        .toString(36)
+        .slice(2, POINTER_LENGTH + 1);
       const key = partKey(this.#store.key, id);
-      if (id.length === 8 && !this.#rows.puts.has(key) && this.#store.fetch(key) === undefined) return id;
+      if (id.length === POINTER_LENGTH - 1 && !this.#rows.puts.has(key) && this.#store.fetch(key) === undefined)
+        return id;
     }
   }
 
@@ -197,7 +209,7 @@ export class Packer {
       const start = isList ? collection.startOf(at) : 0;
       const sizes = this.#sizes(collection, chunk, start);
       const bytes = sum(sizes);
-      if (bytes > CHUNK_MAX ? chunk.count > 1 : chunk.count < chunk.stored && bytes < CHUNK_MAX / 4) return false;
+      if (bytes > CHUNK_MAX ? chunk.count > 1 : hasShrunk(collection, chunk, bytes)) return false;
       this.#put(collection, chunk, start, sizes);
       touched.delete(chunk);
     }
@@ -265,12 +277,18 @@ export class Packer {
 
   /** Moves the entries of a chunk, of which the first is the `start`-th of all, to the one before or behind, if they fit well. */
   #joins(collection: Collection, chunk: Chunk, other: Chunk | undefined, start: number): boolean {
-    if (other === undefined || chunk.count >= chunk.stored) return false;
+    if (other === undefined) return false;
     const bytes = sum(this.#sizes(collection, chunk, start));
-    if (bytes > CHUNK_MAX / 4) return false;
+    if (!hasShrunk(collection, chunk, bytes)) return false;
     const isBehind = start === 0;
     const from = isBehind ? chunk.count : start - other.count;
-    collection.load(other, from);
+    try {
+      collection.load(other, from);
+    } catch (error) {
+      // It stays as it is.
+      if (DurableError.is(error, "field-unreadable")) return false;
+      throw error;
+    }
     if (bytes + sum(this.#sizes(collection, other, from)) > (CHUNK_MAX * 3) / 4) return false;
     other.change(isBehind ? 0 : other.count);
     if (isBehind) other.keys?.unshift(...chunk.keys!);
@@ -306,6 +324,8 @@ export class Packer {
       this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
     }
     freeHead(collection, this.#rows);
+    // What it held, the row that holds it points to from now on.
+    collection.arrange([]);
     attach(collection.raw, undefined);
     if (collection.id === "") this.#store.mark();
     else mark(collection.raw);
@@ -338,6 +358,12 @@ export function isTooLarge(value: unknown, bytes: number): value is object {
   if (bytes <= CHUNK_MAX || typeof value !== "object" || value === null || !isContainer(value)) return false;
   if (Array.isArray(value)) return value.length > 1;
   return (value instanceof Map || value instanceof Set ? value.size : Object.keys(value).length) > 1;
+}
+
+/** Tells whether a chunk became so small that a neighbour may take its entries; the last one is small when it begins. */
+function hasShrunk({ chunks }: Collection, chunk: Chunk, bytes: number): boolean {
+  if (bytes >= CHUNK_MAX / 4) return false;
+  return chunk.count < chunk.stored || bytes < (chunk.bytes ?? (chunk === chunks.at(-1) ? 0 : Infinity));
 }
 
 function sum(sizes: readonly number[]): number {

@@ -5,7 +5,7 @@
 import { isIndex, MAX_HOLES } from "./copy.ts";
 import { isPrimitive } from "../snapshot.ts";
 import type { Collection, Keyed, List } from "./collection.ts";
-import { ContainerNode, detach, isSame, nodeOf } from "./node.ts";
+import { ContainerNode, detach, isSame, nodeOf, prepare } from "./node.ts";
 
 /** Plain objects and arrays: changed by assigning, deleting and defining properties. */
 abstract class PropertiesNode<T extends object, C extends Collection> extends ContainerNode<T, C> {
@@ -36,10 +36,11 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     if (receiver !== this.outward) return Reflect.set(target, key, value, receiver);
     this.checkKey(key);
     this.need(key);
+    if (Object.hasOwn(target, key) && isSame(Reflect.get(target, key), value)) return true;
+    const copy = this.copyIn(value, key);
     const old: unknown = Reflect.get(target, key);
     const isNew = !Object.hasOwn(target, key);
-    if (isSame(old, value) && !isNew) return true;
-    const copy = this.copyIn(value, key);
+    prepare(old);
     this.touch();
     detach(old);
     this.noteSet(key, isNew);
@@ -51,6 +52,7 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     const property = Reflect.getOwnPropertyDescriptor(target, key);
     if (property === undefined) return true;
     if (property.configurable !== true) return false;
+    prepare(property.value);
     this.touch();
     detach(property.value);
     this.noteDelete(key);
@@ -143,9 +145,11 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
   override set(target: unknown[], key: PropertyKey, value: unknown, receiver: unknown): boolean {
     if (key !== "length" || receiver !== this.outward) return super.set(target, key, value, receiver);
     const length = Number(value);
+    if (length !== length >>> 0) throw new RangeError("Invalid array length");
     if (length === target.length) return true;
     if (length > target.length) this.checkGap(length);
     if (length < target.length) this.collection?.needRange(length, 0);
+    for (const child of target.slice(length)) prepare(child);
     this.touch();
     const before = target.length;
     for (const child of target.slice(length)) detach(child);
@@ -258,22 +262,34 @@ const arrayMethods = {
 /** The one way in which items come and go. */
 function splice(node: ArrayNode, start: number, count: number, items: readonly unknown[]): unknown[] {
   const copies = items.map((item, i) => node.copyIn(item, start + i));
+  const { raw } = node;
+  // Copying can run getters, which can change the list.
+  start = Math.min(start, raw.length);
+  count = Math.min(count, raw.length - start);
   if (count === 0 && copies.length === 0) return [];
   node.collection?.needRange(start, count);
+  for (let i = start; i < start + count; i++) prepare(raw[i], true);
   node.touch();
+  const isEnd = start === raw.length;
+  // First, since it may throw for too many.
+  const gone = isEnd ? [] : raw.splice(start, count, ...copies);
   node.collection?.splice(start, count, copies.length);
   // One by one where that is enough: there may be too many for the arguments of a call.
-  if (start === node.raw.length) for (const copy of copies) node.raw.push(copy);
-  else return node.raw.splice(start, count, ...copies).map((child) => node.release(child));
-  return [];
+  if (isEnd) for (const copy of copies) raw.push(copy);
+  return gone.map((child) => node.release(child));
 }
 
 /** Runs what changes items in their places. */
 function rearrange(node: ArrayNode, change: (raw: unknown[], before: readonly unknown[]) => void): void {
   const raw = wholeArray(node);
   const before = raw.slice();
+  // Any of them may go.
+  for (const child of before) prepare(child);
   node.touch();
   change(raw, before);
+  const grown = raw.length - before.length;
+  if (grown !== 0)
+    node.collection?.splice(Math.min(raw.length, before.length), Math.max(0, -grown), Math.max(0, grown));
   node.collection?.rearrange(before);
 }
 
