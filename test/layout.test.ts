@@ -28,6 +28,18 @@ const entry = fc.oneof(
   },
   {
     weight: 1,
+    // Four levels, of which each may be a collection.
+    arbitrary: fc.integer({ min: 1, max: 60 }).map((n) => ({
+      n: 1,
+      p: {
+        a: "z".repeat(n * 50),
+        b: "z".repeat(900),
+        list: Array.from({ length: n * 2 }, (_, i) => [i, "t".repeat(n)]),
+      },
+    })),
+  },
+  {
+    weight: 1,
     arbitrary: fc
       .integer({ min: 1, max: 150 })
       .map(
@@ -67,7 +79,12 @@ function act(holder: Holder, at: Place, { op, n, m, many, entry }: Bulk): unknow
     if (Array.isArray(value)) return (value.push(n), value.length);
     if (value instanceof Map) return (value.set(`k${n % 9}`, m), value.has("k3"));
     if (typeof value === "object" && value !== null) {
-      const object = value as { n?: number; deep?: { text: string } };
+      const object = value as { n?: number; deep?: { text: string }; p?: { a?: string; b?: string; list: unknown[] } };
+      if (object.p !== undefined) {
+        if (m % 3 === 0) delete object.p.a;
+        if (m % 3 === 1) object.p.b = "";
+        return object.p.list.push([m, { chunks: "t".repeat(n) }]);
+      }
       if (object.deep !== undefined && m % 3 === 0) object.deep.text = object.deep.text.slice(0, n);
       return (object.n = m);
     }
