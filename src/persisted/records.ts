@@ -176,10 +176,12 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
 }
 
 /**
- * The array methods that change the array. JavaScript's own would work through the traps, but would copy
- * each element they move, and a reference held to one would go astray.
+ * The array methods that change the array, and iterating. JavaScript's own would work through the traps, but would copy
+ * each element they move, and a reference held to one would go astray; and they ask the traps twice for each item.
  */
 const arrayMethods = {
+  values,
+  [Symbol.iterator]: values,
   push(this: unknown[], ...items: unknown[]): number {
     const node = arrayOf(this);
     splice(node, node.raw.length, 0, items);
@@ -258,6 +260,21 @@ const arrayMethods = {
     return this;
   },
 };
+
+const ArrayIterator = Object.getPrototypeOf([].values()) as object;
+
+/** An iterator as JavaScript's: it follows the list as it is, and once at its end it stays there. */
+function values(this: unknown[]): ArrayIterator<unknown> {
+  const node = arrayOf(this);
+  const raw = wholeArray(node);
+  let i = 0;
+  const next = (): IteratorResult<unknown> => {
+    if (i < raw.length) return { value: node.give(raw[i], i++), done: false };
+    i = Infinity;
+    return { value: undefined, done: true };
+  };
+  return Object.assign(Object.create(ArrayIterator) as ArrayIterator<unknown>, { next });
+}
 
 /** The one way in which items come and go. */
 function splice(node: ArrayNode, start: number, count: number, items: readonly unknown[]): unknown[] {
