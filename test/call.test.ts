@@ -3,23 +3,13 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { Atomic } from "../src/call/atomic.ts";
 import { Exclusive } from "../src/call/exclusive.ts";
-import { DurableError } from "../src/errors.ts";
 import { callCases } from "./call.cases.ts";
+import { thrownBy } from "./error-of.ts";
 import { misplaced } from "./fixtures/call.ts";
 import { misplacedLegacy } from "./fixtures/legacy/call.ts";
 
 callCases("standard", "StandardCalls", () => env.STANDARD_CALLS as never);
 callCases("legacy", "LegacyCalls", () => env.LEGACY_CALLS as never);
-
-function thrownBy(make: () => unknown): DurableError {
-  try {
-    make();
-  } catch (error) {
-    if (error instanceof DurableError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("@Atomic and @Exclusive, misplaced", () => {
   const all = [

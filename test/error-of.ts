@@ -7,3 +7,13 @@ export async function errorOf(call: () => unknown): Promise<Error> {
   }
   throw new Error("expected an error");
 }
+
+/** As {@link errorOf}, of what throws at once. */
+export function thrownBy(call: () => unknown): Error & { code?: unknown } {
+  try {
+    call();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("expected an error");
+}

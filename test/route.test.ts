@@ -3,6 +3,7 @@ import { HTTPException } from "hono/http-exception";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { DurableError } from "../src/errors.ts";
 import { Route } from "../src/route/route.ts";
+import { thrownBy } from "./error-of.ts";
 import { misplacedLegacy } from "./fixtures/legacy/route.ts";
 import { SECRET } from "./fixtures/route-data.ts";
 import { misplaced, StuckRoutes } from "./fixtures/route.ts";
@@ -18,17 +19,6 @@ routeCases(
   () => env.LEGACY_ROUTES,
   () => env.CHILD_LEGACY_ROUTES,
 );
-
-/** The code and message that `make` throws. */
-function thrownBy(make: () => unknown): { code: unknown; message: string } {
-  try {
-    make();
-  } catch (error) {
-    if (error instanceof DurableError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("Route, misplaced", () => {
   it.each(misplaced)("refuses %s, standard", (_, make, code, part) => {

@@ -439,11 +439,12 @@ export class Keyed extends Collection {
     this.#prints = new Uint16Array(from);
     let at = 0;
     for (const some of prints) {
-      if (!(some instanceof Uint16Array) || at + some.length > from)
-        throw unreadable(this.store, `Its row "${this.key}" has other prints than it says.`);
+      if (!(some instanceof Uint16Array) || at + some.length > from) break;
       this.#prints.set(some, at);
       at += some.length;
     }
+    // With too few of them, an entry that is there would not be found.
+    if (at !== from) throw unreadable(this.store, `Its row "${this.key}", or a page, has other prints than it says.`);
     this.isComplete = this.chunks.length === 1;
     if (this.isComplete) this.load(this.chunks[0]!);
   }

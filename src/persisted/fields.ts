@@ -101,11 +101,7 @@ export class Fields implements Keeper {
     const known = this.#loaded.get(name);
     const options = this.#options?.get(name);
     if (this.#owner.isConstructing) {
-      const isPlain = isSmall(value) && options?.codec === undefined;
-      const field = this.#make(name, NOTHING);
-      const raw = isPlain ? value : encode(options?.codec, value, field);
-      checkKeyed(raw, options, field);
-      this.#defaults.set(name, raw);
+      this.#defaults.set(name, isSmall(value) && options?.codec === undefined ? value : this.#asDefault(name, value));
       if (known !== undefined && !known.isStored) {
         known.isStale = true;
         this.#loaded.delete(name);
@@ -125,6 +121,15 @@ export class Fields implements Keeper {
     field.replace(raw);
     field.isChecked = true;
     this.#loaded.set(name, field);
+  }
+
+  /** What is kept for a default that is no small primitive, as most are. */
+  #asDefault(name: string, value: unknown): unknown {
+    const options = this.#options?.get(name);
+    const field = this.#make(name, NOTHING);
+    const raw = encode(options?.codec, value, field);
+    checkKeyed(raw, options, field);
+    return raw;
   }
 
   /** The name stored with the object, for wake-ups by id alone. */
@@ -418,6 +423,7 @@ export class Fields implements Keeper {
     try {
       return this.#loaded.get(name)?.isStored === true || this.#kv.get(key) !== undefined;
     } catch {
+      // What cannot be read is stored all the same; whoever uses the field is told.
       return true;
     }
   }

@@ -70,7 +70,7 @@ export function detach(raw: unknown): Node | undefined {
   if (typeof raw !== "object" || raw === null) return undefined;
   const node = nodes.get(raw);
   if (node === undefined) return undefined;
-  settle(raw);
+  load(raw, true);
   node.root?.took(node);
   node.parent = undefined;
   return node;
@@ -84,23 +84,14 @@ export function prepare(raw: unknown, isHandedOut = false): void {
   if (typeof raw === "object" && raw !== null && (isHandedOut || nodes.has(raw))) load(raw);
 }
 
-function load(raw: unknown): void {
-  if (typeof raw !== "object" || raw === null || !isContainer(raw)) return;
-  collectionOf(raw)?.complete();
-  const members: Iterable<unknown> = raw instanceof Map || raw instanceof Set ? raw.values() : Object.values(raw);
-  for (const member of members) load(member);
-}
-
-/** Makes plain data of a part that goes. */
-function settle(raw: unknown): void {
+/** Loads every collection in a tree, and lets go of them where `isGone`: plain data is left. */
+function load(raw: unknown, isGone = false): void {
   if (typeof raw !== "object" || raw === null || !isContainer(raw)) return;
   const collection = collectionOf(raw);
-  if (collection !== undefined) {
-    collection.complete();
-    attach(raw, undefined);
-  }
+  collection?.complete();
+  if (isGone && collection !== undefined) attach(raw, undefined);
   const members: Iterable<unknown> = raw instanceof Map || raw instanceof Set ? raw.values() : Object.values(raw);
-  for (const member of members) settle(member);
+  for (const member of members) load(member, isGone);
 }
 
 /** Says that a container is held by a collection from now on, or no more. */
@@ -180,7 +171,7 @@ export abstract class Node implements Site {
   /** What reading a child that was just removed gives: never tracked by anyone, it is plain already. */
   release(child: unknown): unknown {
     const node = detach(child);
-    if (node === undefined) settle(child);
+    if (node === undefined) load(child, true);
     return node?.outward ?? child;
   }
 
