@@ -14,7 +14,7 @@ const BUDGETS = {
   // text of errors. Raised from 11 and 15 for what a review found: who is charged for bytes changed in place,
   // Errors and iterators as JavaScript has them, transactions inside transactions.
   // Raised for the options of fields, which `@Persisted()` brings also where none is given, and for collections.
-  counter: { own: { aim: 6, most: 23.2 }, whole: { aim: 10, most: 26.5 } },
+  counter: { own: { aim: 6, most: 23.3 }, whole: { aim: 10, most: 26.5 } },
   routes: { own: { aim: 8, most: 27 }, whole: { aim: 18, most: 35.5 } },
 };
 

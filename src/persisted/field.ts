@@ -4,11 +4,12 @@
  */
 import { DurableError, quote } from "../errors.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
-import { collectionOf, decode, isHead, makeHeaded, NONE, type Collection, type Store } from "./collection.ts";
+import { collectionOf, isHead, NONE, type Collection, type Store } from "./collection.ts";
 import type { Site } from "./copy.ts";
 import { isEqual } from "./equal.ts";
 import { unreadable } from "./layout.ts";
 import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root } from "./node.ts";
+import { decode, makeHeaded } from "./pointers.ts";
 import { track } from "./tree.ts";
 
 /** Who keeps the fields of an object. */
@@ -84,7 +85,7 @@ export class Field implements Root, Store, Site {
       this.raw = stored;
     } else {
       const held = new Set<Collection>();
-      this.raw = decode(stored, this, held);
+      this.raw = this.decode(stored, held);
       if (held.size > 0) this.held = held;
     }
   }
@@ -154,6 +155,10 @@ export class Field implements Root, Store, Site {
     } catch (cause) {
       throw unreadable(this, `The bytes of its row ${quote(key)} cannot be decoded.`, { cause });
     }
+  }
+
+  decode(stored: unknown, held: Set<Collection>): unknown {
+    return decode(stored, this, held);
   }
 
   changed(collection: Collection): void {

@@ -3,7 +3,7 @@
  * Tracked Maps and Sets: their contents lie in internal slots, so the Proxy offers methods of its own.
  */
 import { rawBehind } from "../snapshot.ts";
-import type { Keyed as Collection } from "./collection.ts";
+import type { Keyed as Collection } from "./entries.ts";
 import { ContainerNode, detach, isSame, nodeOf, prepare, type Parent } from "./node.ts";
 
 type AnyMap = Map<unknown, unknown>;

@@ -9,18 +9,10 @@
 import { DurableError } from "../errors.ts";
 import { isContainer, rebuild } from "../snapshot.ts";
 import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
-import {
-  collectionOf,
-  makeCollection,
-  NONE,
-  Page,
-  POINTER_LENGTH,
-  type Chunk,
-  type Collection,
-  type Store,
-} from "./collection.ts";
+import { collectionOf, NONE, Page, POINTER_LENGTH, type Chunk, type Collection, type Store } from "./collection.ts";
 import { CHUNK_MAX, PAGE_MAX, partKey } from "./layout.ts";
 import { attach, depthOf, mark } from "./node.ts";
+import { makeCollection } from "./pointers.ts";
 
 /** What a pointer takes. */
 const POINTER = 24;

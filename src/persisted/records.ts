@@ -4,7 +4,9 @@
  */
 import { isIndex, MAX_HOLES } from "./copy.ts";
 import { isPrimitive } from "../snapshot.ts";
-import type { Collection, Keyed, List } from "./collection.ts";
+import type { Collection } from "./collection.ts";
+import type { Keyed } from "./entries.ts";
+import type { List } from "./list.ts";
 import { ContainerNode, detach, isSame, nodeOf, prepare } from "./node.ts";
 
 /** Plain objects and arrays: changed by assigning, deleting and defining properties. */

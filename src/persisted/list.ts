@@ -1,0 +1,109 @@
+/**
+ * @module
+ * A large array.
+ */
+import { Collection, type Chunk, type Store, type StoredPage } from "./collection.ts";
+import { unreadable } from "./layout.ts";
+
+/** A large array. */
+export class List extends Collection {
+  raw: unknown[];
+
+  constructor(store: Store, id: string, raw: unknown[]) {
+    super(store, id);
+    this.raw = raw;
+  }
+
+  protected override readHead(): void {
+    const last = this.chunks.length - 1;
+    const ends = last > 0 ? [0, last] : [0];
+    const items = ends.map((at) => this.fetch(this.chunks[at]!) as unknown[]);
+    ends.forEach((at, i) => (this.chunks[at]!.count = this.chunks[at]!.stored = items[i]!.length));
+    this.raw.length = this.startOf(last) + this.chunks[last]!.count;
+    ends.forEach((at, i) => this.#put(this.chunks[at]!, this.startOf(at), items[i]!));
+    this.isComplete = last <= 1;
+  }
+
+  #put(chunk: Chunk, start: number, items: readonly unknown[]): void {
+    // Holes stay holes.
+    items.forEach((item, i) => (this.raw[start + i] = item));
+    chunk.isLoaded = true;
+  }
+
+  override load(chunk: Chunk, start: number): void {
+    if (chunk.isLoaded) return;
+    const items = this.fetch(chunk) as unknown[];
+    if (items.length !== chunk.count)
+      throw unreadable(
+        this.store,
+        `Its row "${this.keyOf(chunk)}" has ${items.length} items in place of ${chunk.count}.`,
+      );
+    this.#put(chunk, start, items);
+  }
+
+  override need(index: unknown): void {
+    if (Number(index) < this.raw.length) this.needRange(Number(index), 0);
+  }
+
+  /** Loads what a splice of `count` items changes. */
+  needRange(start: number, count: number): void {
+    if (this.isComplete) return;
+    for (let at = this.find(start), last = this.find(start + Math.max(0, count - 1)); at <= last; at++)
+      this.load(this.chunks[at]!, this.startOf(at));
+  }
+
+  override complete(): void {
+    this.open();
+    if (this.isComplete) return;
+    this.chunks.forEach((chunk, at) => this.load(chunk, this.startOf(at)));
+    this.isComplete = true;
+  }
+
+  override change(index: unknown, raw?: object): void {
+    // An item that moved since it was read is looked for.
+    const i = raw === undefined || this.raw[Number(index)] === raw ? Number(index) : this.raw.indexOf(raw);
+    const at = this.find(i);
+    this.touch(this.chunks[at]!, i - this.startOf(at));
+    this.note(false);
+  }
+
+  /** Notes that items changed places, or others lie in their place; `before` has them as they were. */
+  rearrange(before: readonly unknown[]): void {
+    this.chunks.forEach((chunk, at) => {
+      const start = this.startOf(at);
+      for (let i = start; i < start + chunk.count; i++) {
+        if (Object.is(before[i], this.raw[i]) && i in before === i in this.raw) continue;
+        this.touch(chunk, i - start);
+        break;
+      }
+    });
+    this.note(false);
+  }
+
+  override slice(chunk: Chunk, start: number): object {
+    return this.raw.slice(start, start + chunk.count);
+  }
+
+  protected override entries(): unknown[] {
+    return this.raw;
+  }
+
+  override valueAt(_: Chunk, start: number, i: number): unknown {
+    return this.raw[start + i];
+  }
+
+  override fill(): void {
+    const chunk = this.newChunk(this.head, this.raw.length);
+    this.touch(chunk, 0);
+    this.chunks = [chunk];
+    this.isOpen = this.isComplete = true;
+  }
+
+  override index(): void {
+    for (const chunk of this.chunks) chunk.prints = 0;
+  }
+
+  override describe(chunks: readonly Chunk[]): StoredPage {
+    return { ids: chunks.map(({ id }) => id), counts: chunks.map(({ count }) => count) };
+  }
+}
