@@ -328,7 +328,7 @@ function entriesOf(raw: object): unknown[] {
 }
 
 /** The kind of a container. */
-export function kindOf(raw: object): Kind {
+function kindOf(raw: object): Kind {
   if (Array.isArray(raw)) return "array";
   if (raw instanceof Map) return "map";
   return raw instanceof Set ? "set" : "object";
