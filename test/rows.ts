@@ -229,6 +229,20 @@ function ofArray(count: number): OnEntries[] {
       bound,
     },
     {
+      name: `array ${of} replaced by one without two that lie apart`,
+      kind,
+      before,
+      work: (list, nth) => list.fill(before.toSpliced(count - 90, 1 + nth).toSpliced(90, 1 + nth)),
+      bound: { written: 2 + FORM, largest: PAGE },
+    },
+    {
+      name: `array ${of} replaced by one that moved on by one`,
+      kind,
+      before,
+      work: (list, nth) => list.fill([...before.slice(1 + nth), ...many(1 + nth, (i) => -i)]),
+      bound: { written: 2, largest: PAGE },
+    },
+    {
       name: `sort of array ${of} that swaps two neighbours (warm: two times two)`,
       kind,
       before,

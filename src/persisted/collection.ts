@@ -10,6 +10,7 @@
  */
 import type { DurableError } from "../errors.ts";
 import { isContainer, loadedBy } from "../snapshot.ts";
+import { diff } from "./diff.ts";
 import { isEqual } from "./equal.ts";
 import { partKey, unreadable, type Named } from "./layout.ts";
 
@@ -254,26 +255,27 @@ export abstract class Collection {
     this.note();
   }
 
+  /** Notes that the entry at a place is not as stored. */
+  protected touchAt(index: number): void {
+    const at = this.find(index);
+    this.touch(this.chunks[at]!, index - this.startOf(at));
+  }
+
   /** Takes another raw container in the place of its own, and notes where they differ; false if it is of another kind. */
   adopt(raw: unknown): boolean {
     if (typeof raw !== "object" || raw === null || !isContainer(raw) || kindOf(raw) !== kindOf(this.raw)) return false;
     this.complete();
     const [old, fresh] = [this.entries(), entriesOf(raw)];
-    const shorter = Math.min(old.length, fresh.length);
-    let head = 0;
     // A hole is not undefined.
     const isSame = (i: number, j: number): boolean => i in old === j in fresh && isEqual(old[i], fresh[j], true);
-    while (head < shorter && isSame(head, head)) head++;
-    let tail = 0;
-    while (tail < shorter - head && isSame(old.length - 1 - tail, fresh.length - 1 - tail)) tail++;
-    if (old.length === fresh.length) {
-      for (let i = head; i < fresh.length - tail; i++) {
-        if (isSame(i, i)) continue;
-        const at = this.find(i);
-        this.touch(this.chunks[at]!, i - this.startOf(at));
-      }
-      this.note(false);
-    } else this.splice(head, old.length - head - tail, fresh.length - head - tail);
+    let shift = 0;
+    for (const { at, removed, added } of diff(old.length, fresh.length, isSame)) {
+      const replaced = Math.min(removed, added);
+      for (let i = at; i < at + replaced; i++) if (!isSame(i, i + shift)) this.touchAt(i + shift);
+      if (removed !== added) this.splice(at + shift + replaced, removed - replaced, added - replaced);
+      shift += added - removed;
+    }
+    this.note();
     this.raw = raw;
     return true;
   }

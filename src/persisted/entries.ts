@@ -5,7 +5,6 @@
 import { quote } from "../errors.ts";
 import { setOwn } from "../snapshot.ts";
 import { Collection, search, type Chunk, type Store, type StoredPage } from "./collection.ts";
-import { isEqual } from "./equal.ts";
 import { unreadable } from "./layout.ts";
 
 /** What has entries by key. */
@@ -45,11 +44,20 @@ export class Keyed extends Collection {
 
   override load(chunk: Chunk): void {
     if (chunk.isLoaded) return;
+    this.#take(chunk, this.#read(chunk));
+  }
+
+  /** Reads a chunk's row, and with it which keys the chunk has. */
+  #read(chunk: Chunk): Entries {
     const part = this.fetch(chunk) as Entries;
     chunk.keys = keysOf(part);
     chunk.count = chunk.stored = chunk.keys.length;
+    return part;
+  }
+
+  #take(chunk: Chunk, part: Entries): void {
+    for (const key of chunk.keys!) put(this.raw, key, valueOf(part, key));
     chunk.isLoaded = true;
-    for (const key of chunk.keys) put(this.raw, key, valueOf(part, key));
   }
 
   #has(key: unknown): boolean {
@@ -81,38 +89,28 @@ export class Keyed extends Collection {
     if (this.isComplete) return;
     const { raw } = this;
     const loaded: Entries = raw instanceof Map ? new Map(raw) : raw instanceof Set ? new Set(raw) : { ...raw };
-    const parts = this.chunks.map((chunk) => {
-      if (chunk.isLoaded) return loaded;
-      const part = this.fetch(chunk) as Entries;
-      chunk.keys = keysOf(part);
-      chunk.count = chunk.stored = chunk.keys.length;
-      return part;
-    });
+    const parts = this.chunks.map((chunk) => (chunk.isLoaded ? loaded : this.#read(chunk)));
     // Again in order, now that nothing can fail.
     if (raw instanceof Map || raw instanceof Set) raw.clear();
     else for (const key of Object.keys(raw)) delete raw[key];
-    this.chunks.forEach((chunk, i) => {
-      for (const key of chunk.keys!) put(raw, key, valueOf(parts[i]!, key));
-      chunk.isLoaded = true;
-    });
+    this.chunks.forEach((chunk, i) => this.#take(chunk, parts[i]!));
     this.isComplete = true;
   }
 
-  /** The loaded chunk that has a key, and the key's place in it. */
-  #locate(key: unknown): [Chunk, number] {
+  /** The chunk that has a key which is loaded. */
+  #chunkOf(key: unknown): Chunk {
     const print = printOf(key);
-    let chunk: Chunk | undefined = this.chunks.at(-1);
-    for (let next = 0; chunk !== undefined;) {
-      const at = chunk.keys === undefined ? -1 : indexOf(chunk.keys, key);
-      if (at !== -1) return [chunk, at];
-      [chunk, next] = this.#candidate(print, next) ?? [undefined, 0];
-    }
-    throw new Error(`${this.store.field}: no chunk has the key ${quote(key)}`);
+    for (let found = this.#candidate(print, 0); found !== undefined; found = this.#candidate(print, found[1]))
+      if (found[0].keys !== undefined && indexOf(found[0].keys, key) !== -1) return found[0];
+    return this.chunks.at(-1)!;
   }
 
   override change(key: unknown): void {
-    const [chunk, at] = this.#locate(key);
-    this.touch(chunk, at);
+    const chunk = this.#chunkOf(key);
+    // Behind what has changed already, nobody asks for the place: there may be many that are not stored yet.
+    const { dirtyFrom } = chunk;
+    const at = indexOf(dirtyFrom === Infinity ? chunk.keys! : chunk.keys!.slice(0, dirtyFrom), key);
+    this.touch(chunk, at === -1 ? dirtyFrom : at);
     this.note(false);
   }
 
@@ -127,7 +125,9 @@ export class Keyed extends Collection {
 
   /** Notes that an entry goes. */
   remove(key: unknown): void {
-    const [chunk, at] = this.#locate(key);
+    const chunk = this.#chunkOf(key);
+    const at = indexOf(chunk.keys!, key);
+    if (at === -1) throw new Error(`${this.store.field}: no chunk has the key ${quote(key)}`);
     chunk.keys!.splice(at, 1);
     chunk.count--;
     this.touch(chunk, at);
@@ -152,7 +152,9 @@ export class Keyed extends Collection {
     this.chunks.forEach((chunk, at) => {
       const start = this.startOf(at);
       const own = keys.slice(start, start + chunk.count);
-      if (!isEqual(own, chunk.keys, true)) {
+      // Those of keys that are gone may stay.
+      const prints = new Set(chunk.keys!.map(printOf));
+      if (chunk.prints >= 0 && own.some((key) => !prints.has(printOf(key)))) {
         chunk.page.isDirty = true;
         chunk.prints = -1;
       }

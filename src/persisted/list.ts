@@ -62,21 +62,14 @@ export class List extends Collection {
   override change(index: unknown, raw?: object): void {
     // An item that moved since it was read is looked for.
     const i = raw === undefined || this.raw[Number(index)] === raw ? Number(index) : this.raw.indexOf(raw);
-    const at = this.find(i);
-    this.touch(this.chunks[at]!, i - this.startOf(at));
+    this.touchAt(i);
     this.note(false);
   }
 
   /** Notes that items changed places, or others lie in their place; `before` has them as they were. */
   rearrange(before: readonly unknown[]): void {
-    this.chunks.forEach((chunk, at) => {
-      const start = this.startOf(at);
-      for (let i = start; i < start + chunk.count; i++) {
-        if (Object.is(before[i], this.raw[i]) && i in before === i in this.raw) continue;
-        this.touch(chunk, i - start);
-        break;
-      }
-    });
+    for (let i = 0; i < before.length; i++)
+      if (!Object.is(before[i], this.raw[i]) || i in before !== i in this.raw) this.touchAt(i);
     this.note(false);
   }
 
