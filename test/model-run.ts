@@ -33,6 +33,8 @@ export class Run {
   #holds: Held[] = [];
   /** The first difference, kept until the entry in which it came up has ended. */
   #problem: Error | undefined;
+  /** What was inside at some time of an act that may be undone. */
+  #between: Set<object> | undefined;
   readonly #trace: string[] = [];
   #self!: AccessorThings;
   #storage!: DurableObjectStorage;
@@ -180,11 +182,13 @@ export class Run {
     const before = reachable(this.#plain.any);
     const { count } = this.#plain;
     const any: unknown = structuredClone(this.#plain.any);
+    const between = (this.#between = new Set());
     return (fate) => {
+      this.#between = undefined;
       const now = reachable(this.#plain.any);
       // What was taken out by what is undone is the field's again; what was never read before was plain from then on.
       this.#holds = this.#holds.filter(({ plain, tracked }) => now.has(plain) || rawBehind(tracked) !== undefined);
-      const inside = new Set([...before, ...now]);
+      const inside = new Set([...before, ...between, ...now]);
       this.#turnStale(fate === "stale" ? inside : new Set());
       if (fate === "dead") this.#holds = this.#holds.filter(({ plain }) => !inside.has(plain));
       this.#plain.any = any;
@@ -209,6 +213,7 @@ export class Run {
     if (isTicking) for (const side of [this.#plain, this.#self]) side.count++;
     for (const step of steps) {
       if (this.#problem !== undefined) return;
+      if (this.#between !== undefined) for (const part of reachable(this.#plain.any)) this.#between.add(part);
       this.#step(step);
     }
   }
