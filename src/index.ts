@@ -16,6 +16,14 @@ export { Route, type RouteContext, type RouteDecorator } from "./route/route.ts"
 export type { RouteOptions } from "./route/router.ts";
 export type { InputSchema } from "./route/input.ts";
 export type { StandardSchema } from "./schema.ts";
-export { serve, type ServeNamespace, type ServeOptions, type ServeTarget } from "./object/serve.ts";
+export { serve } from "./object/serve.ts";
+export type {
+  ServeCall,
+  ServeNamespace,
+  ServeObject,
+  ServeOptions,
+  ServeRoute,
+  ServeTarget,
+} from "./object/serve-options.ts";
 export { snapshot } from "./snapshot.ts";
 export * as Storage from "./storage/storage.ts";

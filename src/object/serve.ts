@@ -1,148 +1,159 @@
 /**
  * @module
- * The Worker's side of HTTP: finds the object that a path names and passes the request on.
+ * The Worker's side of HTTP: finds the object that a request names and passes the request on.
  */
 import type { Context, Hono as HonoApp } from "hono";
-import { routePath } from "hono/route";
 import { Hono } from "hono/tiny";
-import { DurableError, quote } from "../errors.ts";
-import { problem, Refusal, refuse } from "../route/problem.ts";
+import { DurableError } from "../errors.ts";
+import { problem, refuse } from "../route/problem.ts";
+import { locate, placeOfName } from "./address.ts";
 import { flawOfName, missingBinding } from "./object.ts";
+import {
+  checkOptions,
+  checkValue,
+  readRoute,
+  type ServeCall,
+  type ServeNamespace,
+  type ServeOptions,
+  type ServeRoute,
+  type ServeTarget,
+} from "./serve-options.ts";
+
+/** When to come back to an object that was overloaded or moving, in seconds. */
+const RETRY_AFTER = "5";
 
 /**
- * Where the objects of a path are: their class, found by its name in `ctx.exports`, or a function that gives
- * their namespace. A minifier that renames classes breaks the first: keep names (wrangler does), or use the second.
- *
- * @example
- * ```ts
- * const byClass: ServeTarget<Env> = Counter;
- * const byBinding: ServeTarget<Env> = (env) => env.COUNTER;
- * ```
- */
-export type ServeTarget<Env> =
-  | (abstract new (ctx: never, env: never) => Rpc.DurableObjectBranded)
-  | ((env: Env) => ServeNamespace);
-
-/**
- * The part of a namespace that {@link serve} uses.
- *
- * @example
- * ```ts
- * const namespace: ServeNamespace = env.COUNTER;
- * ```
- */
-export interface ServeNamespace {
-  /** The object of that name. */
-  getByName(name: string): { fetch(request: Request): Promise<Response> };
-}
-
-/**
- * Options of {@link serve}.
- *
- * @example
- * ```ts
- * const options: ServeOptions<Env> = { authorize: (request, { name, env }) => mayOpen(request, name, env.SECRET) };
- * ```
- */
-export interface ServeOptions<Env> {
-  /**
-   * Decides before the object is woken: `true` lets the request pass, a `Response` answers it, anything else
-   * is answered with 403. To read the body, read that of `request.clone()`.
-   */
-  authorize?(
-    request: Request,
-    target: { readonly name: string; readonly env: Env },
-  ): boolean | Response | Promise<boolean | Response>;
-}
-
-/**
- * A Worker that serves objects over HTTP: under each path with a parameter `:name`, the object of that name.
+ * A Worker that serves objects over HTTP: under each path the object that its segment `:name` or the option
+ * `name` says.
  *
  * The object gets the request with the rest of the path (`/counters/alice/increment?by=2` arrives as
- * `/increment?by=2`), and the method, headers and body as they are, in one subrequest. A bad name is answered
- * with 400, an unknown path with 404, an object that throws with a bare 500, all as `application/problem+json`.
- * What it gives is a Hono app: export it, and add routes of your own, in which a `bad-name` of `byName` and a
- * `bad-id` of `byId` are a 400 too. Without `authorize` anyone can create objects; that is warned of once.
+ * `/increment?by=2`), and the method, headers and body as they are, in one subrequest; its answer goes out as it
+ * is, redirects too. Of several paths that match, the one written first answers. A bad name is answered with 400,
+ * an unknown path with 404, an object that throws with a bare 500, one that is overloaded or moving with 503 and
+ * `Retry-After`, all as `application/problem+json`; nothing is sent twice.
+ * What it gives is a Hono app: export it, mount it in another, or add routes of your own, in which a `bad-name` of
+ * `byName` and a `bad-id` of `byId` are a 400 too. Without `authorize` anyone can create objects; that is warned
+ * of once.
  *
- * @throws DurableError `bad-option` when a path does not begin with `/` or has no segment `:name`. When a
- * request comes, `missing-binding` is logged if there is no namespace of the class.
+ * @param options for all paths; a path's own take their place, one by one.
+ * @throws DurableError `bad-option` when a path names no object, a target is none, or an option is misspelt or has a
+ * value that cannot work. When a request comes, `missing-binding` is logged if there is no namespace of the class.
  *
  * @example
  * ```ts
- * export { Counter, TodoList };
- * export default serve({ "/counters/:name": Counter, "/lists/:name": TodoList });
+ * export { Counter, Room };
+ * export default serve(
+ *   {
+ *     "/counters/:name": Counter,
+ *     "/": { object: Room, name: (request) => new URL(request.url).hostname },
+ *   },
+ *   { authorize: (request, { name, env }) => mayOpen(request, name, env.SECRET) },
+ * );
  * ```
  */
 export function serve<Env extends object = Cloudflare.Env>(
-  routes: Readonly<Record<string, ServeTarget<Env>>>,
+  routes: Readonly<Record<string, ServeTarget<Env> | ServeRoute<Env>>>,
   options: ServeOptions<Env> = {},
 ): HonoApp<{ Bindings: Env }> {
+  checkOptions(options);
   const app = new Hono<{ Bindings: Env }>();
-  // A name or id comes from the request, in a route of the user's own as well. What an object threw has lost its class.
-  app.onError((error) =>
-    error instanceof DurableError && (error.code === "bad-name" || error.code === "bad-id")
-      ? problem(400, { code: error.code })
-      : refuse(error),
-  );
+  app.onError(answerError);
   app.notFound(() => problem(404));
-  let isWarned = options.authorize !== undefined;
-
-  for (const [path, target] of Object.entries(routes)) {
-    checkPath(path);
-    app.all(`${path}/*`, async (c) => {
-      const { name, rest } = address(c);
-      const request = c.req.raw;
-      const verdict = options.authorize === undefined || (await options.authorize(request, { name, env: c.env }));
-      if (verdict instanceof Response) return verdict;
-      if (!verdict) return problem(403);
-      if (!isWarned) {
-        isWarned = true;
-        console.warn(
-          "serve-without-authorize: anyone can create and call objects by any name. Pass `serve(routes, { authorize(request, { name, env }) { … } })`.",
-        );
-      }
-      return await namespaceOf(target, c).getByName(name).fetch(new Request(rest, request));
-    });
+  let isWarned = false;
+  const warn = (): void => {
+    if (isWarned) return;
+    isWarned = true;
+    console.warn(
+      "serve-without-authorize: anyone can create and call objects by any name. Pass `serve(routes, { authorize(request, { name, env }) { … } })`.",
+    );
+  };
+  for (const [path, given] of Object.entries(routes)) {
+    const route = readRoute(path, given, options);
+    const place = placeOfName(path, route.name !== undefined);
+    app.all(path === "/" ? "/*" : `${path}/*`, (c) =>
+      pass(c as unknown as ServeCall<Env>["c"], route, place, warn).catch(rethrow),
+    );
   }
   return app;
 }
 
-function checkPath(path: string): void {
-  const segments = path.split("/");
-  if (segments[0] === "" && segments.at(-1) !== "" && segments.filter((segment) => segment === ":name").length === 1)
-    return;
-  throw new DurableError(
-    "bad-option",
-    `serve: the path ${quote(path)} must begin with "/", not end with it, and name the object in one segment: "/counters/:name".`,
-  );
+async function pass<Env extends object>(
+  c: ServeCall<Env>["c"],
+  route: ServeRoute<Env>,
+  place: number | undefined,
+  warn: () => void,
+): Promise<Response> {
+  // What is looked at is what is passed on, whatever an option's function does to `c`.
+  const request = c.req.raw as Request<unknown, IncomingRequestCfProperties>;
+  const { segment, rest } = locate(c as Context, place);
+  if (rest === null) return problem(400);
+  const { env } = c;
+
+  const name = route.name === undefined ? decode(segment) : await route.name(request, { env, c });
+  const flaw = name == null ? "is missing, or not UTF-8" : flawOfName(name);
+  if (flaw !== undefined) return problem(400, { code: "bad-name", detail: `The object's name ${flaw}.` });
+  const named = { name: name as string, env, c };
+
+  let { jurisdiction, locationHint } = route;
+  if (typeof jurisdiction === "function") {
+    jurisdiction = await jurisdiction(request, named);
+    checkValue("jurisdiction", jurisdiction);
+  }
+  const object = { ...named, jurisdiction };
+
+  if (route.authorize === undefined) warn();
+  const verdict = route.authorize === undefined || (await route.authorize(request, object));
+  if (verdict instanceof Response) return verdict;
+  const passed = verdict === true ? request : verdict;
+  if (!(passed instanceof Request)) return problem(403);
+
+  if (typeof locationHint === "function") {
+    locationHint = await locationHint(request, object);
+    checkValue("locationHint", locationHint);
+  }
+  if (passed.bodyUsed) {
+    throw new DurableError(
+      "bad-option",
+      "serve: the body was read before the object could get it. In `authorize` and the like read that of `request.clone()`.",
+    );
+  }
+  let namespace = namespaceOf(route.object, c);
+  if (jurisdiction !== undefined) namespace = namespace.jurisdiction(jurisdiction);
+  const stub = namespace.getByName(object.name, locationHint === undefined ? {} : { locationHint });
+  // A request that was made by code, as middleware does, would make the stub follow redirects itself.
+  return await stub.fetch(new Request(new Request(rest, passed), { redirect: "manual" }));
 }
 
-/** The object's name and the URL under which it gets the request. */
-function address(c: Context): { name: string; rest: URL } {
-  // The whole pattern, also when the app is mounted below a path of another one; its last segment is "*".
-  const pattern = routePath(c).split("/");
-  const rest = new URL(c.req.url);
-  const segments = rest.pathname.split("/");
-  const name = decode(segments[pattern.indexOf(":name")]!);
-  const flaw = flawOfName(name);
-  if (flaw !== undefined) throw badName(flaw);
-  rest.pathname = `/${segments.slice(pattern.length - 1).join("/")}`;
-  return { name, rest };
+/** An object's name comes from the request, in a route of the user's own as well. */
+function answerError(error: unknown): Response {
+  // What an object threw has lost its class.
+  if (error instanceof DurableError && (error.code === "bad-name" || error.code === "bad-id")) {
+    return problem(400, { code: error.code });
+  }
+  const { overloaded, retryable } = error as { overloaded?: boolean; retryable?: boolean };
+  if (overloaded !== true && retryable !== true) return refuse(error);
+  console.error(error);
+  const response = problem(503);
+  response.headers.set("retry-after", RETRY_AFTER);
+  return response;
 }
 
-function decode(segment: string): string {
+/** Hono hands errors to `onError`, but lets everything else that is thrown pass. */
+function rethrow(thrown: unknown): never {
+  throw thrown instanceof Error
+    ? thrown
+    : new Error("serve: something that is no Error was thrown.", { cause: thrown });
+}
+
+function decode(segment: string): string | undefined {
   try {
     return decodeURIComponent(segment);
   } catch {
-    throw badName("is no percent-encoded UTF-8");
+    return undefined;
   }
 }
 
-function badName(flaw: string): Refusal {
-  return new Refusal(400, { code: "bad-name", detail: `The name in the path ${flaw}.` });
-}
-
-function namespaceOf<Env extends object>(target: ServeTarget<Env>, c: Context<{ Bindings: Env }>): ServeNamespace {
+function namespaceOf<Env extends object>(target: ServeTarget<Env>, c: ServeCall<Env>["c"]): ServeNamespace {
   if (!isClass(target)) {
     const namespace: ServeNamespace | undefined = target(c.env);
     if (isNamespace(namespace)) return namespace;

@@ -1,0 +1,107 @@
+/** What `serve` accepts and refuses at compile time. */
+import { DurableObject, RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import { DurableBase, serve, type ServeNamespace, type ServeOptions, type ServeRoute } from "../../src/index.ts";
+
+interface Env {
+  ROOM: DurableObjectNamespace<Room>;
+  KV: KVNamespace;
+  BUCKET: R2Bucket;
+  OTHER: Fetcher;
+  SECRET: string;
+}
+
+class Room extends DurableBase<Env> {}
+class Native extends DurableObject<Env> {}
+class Entry extends WorkerEntrypoint<Env> {}
+class Target extends RpcTarget {}
+class Plain {}
+
+/** The environment is the project's, unless a function or an argument says otherwise. */
+export const byDefault = serve({
+  "/rooms/:name": Room,
+  "/natives/:name": Native,
+}) satisfies ExportedHandler<Cloudflare.Env>;
+export const given = serve<Env>({ "/rooms/:name": (env) => env.ROOM }) satisfies ExportedHandler<Env>;
+export const inferred = serve({ "/rooms/:name": (env: Env) => env.ROOM }) satisfies ExportedHandler<Env>;
+
+byDefault.get("/total", (c) => c.json(c.env.PEER.idFromName("a").toString()));
+given.get("/total", (c) => c.text(c.env.SECRET));
+// @ts-expect-error there is no such binding
+given.get("/total", (c) => c.text(c.env.MISSING));
+
+/** In another app. */
+export const outer = new Hono<{ Bindings: Env; Variables: { user: string } }>();
+outer.use(cors());
+outer.route("/api", given);
+outer.mount("/mounted", given.fetch);
+
+/** Every option, as value and as function; the request has Cloudflare's `cf`. */
+export const all = serve<Env>(
+  {
+    "/": {
+      object: Room,
+      name: (request) => request.headers.get("x-room"),
+      locationHint: (request) => (request.cf?.continent === "EU" ? "weur" : undefined),
+      jurisdiction: async (_, { name, env }) => (name === env.SECRET ? "eu" : undefined),
+    },
+    "/:tenant/rooms": {
+      object: (env) => env.ROOM,
+      name: async (_, { c }) => c.req.param("tenant"),
+      locationHint: "apac-ne",
+    },
+    "/rooms/:name": { object: Room, jurisdiction: "us", authorize: () => false },
+  },
+  {
+    authorize: async (request, { name, jurisdiction, env, c }) => {
+      const user: unknown = c.get("user");
+      if (user === undefined) return new Response(null, { status: 401 });
+      if (name === env.SECRET && jurisdiction === "eu" && c.env.SECRET === name) return request;
+      return request.headers.has("authorization");
+    },
+  },
+);
+export const plainRequests: ServeOptions<Env> = { authorize: (request: Request) => request.headers.has("x-user") };
+export const namespace = (env: Env): ServeNamespace => env.ROOM;
+
+// @ts-expect-error an object of KV
+serve<Env>({ "/rooms/:name": (env) => env.KV });
+// @ts-expect-error a bucket
+serve<Env>({ "/rooms/:name": { object: (env) => env.BUCKET } });
+// @ts-expect-error a service
+serve<Env>({ "/rooms/:name": (env) => env.OTHER });
+// @ts-expect-error a binding that may be missing
+serve<{ ROOM?: DurableObjectNamespace<Room> }>({ "/rooms/:name": (env) => env.ROOM });
+// @ts-expect-error no Durable Object
+serve<Env>({ "/rooms/:name": Entry });
+// @ts-expect-error no Durable Object
+serve<Env>({ "/rooms/:name": Target });
+// @ts-expect-error no Durable Object
+serve<Env>({ "/rooms/:name": Plain });
+// @ts-expect-error no object
+serve<Env>({ "/rooms/:name": { name: () => "a" } });
+// @ts-expect-error misspelt
+serve<Env>({ "/rooms/:name": Room }, { authorise: () => true });
+// @ts-expect-error misspelt
+serve<Env>({ "/rooms/:name": { object: Room, authorise: () => true } });
+// @ts-expect-error a name is a string
+serve<Env>({ "/": { object: Room, name: () => 5 } });
+// @ts-expect-error a name is a string
+serve<Env>({ "/": { object: Room, name: async () => await Promise.resolve(true) } });
+// @ts-expect-error a name is made by a function
+serve<Env>({ "/": { object: Room, name: "a" } });
+// @ts-expect-error the environment has no TOKEN
+serve<Env>({ "/:name": Room }, { authorize: (_, { env }) => env.TOKEN });
+// @ts-expect-error a verdict is a boolean, a Response or a Request
+serve<Env>({ "/:name": Room }, { authorize: () => "yes" });
+// @ts-expect-error a verdict is always given
+serve<Env>({ "/:name": Room }, { authorize: () => {} });
+// @ts-expect-error no such region
+serve<Env>({ "/:name": Room }, { locationHint: "mars" });
+// @ts-expect-error no such region
+serve<Env>({ "/:name": Room }, { locationHint: () => "mars" });
+// @ts-expect-error no such jurisdiction
+serve<Env>({ "/:name": Room }, { jurisdiction: "mars" });
+// @ts-expect-error any text is no jurisdiction
+export const route: ServeRoute<Env> = { object: Room, jurisdiction: (request) => request.headers.get("x-law")! };
