@@ -68,6 +68,11 @@ export function routeCases(
         expect(await (await send("/first/other")).text()).toBe("anything: other");
       });
 
+      it("takes the first of one method's routes too", async () => {
+        expect(await get("/stacked/new")).toEqual({ id: "new" });
+        expect(await get("/stacked/new/one")).toEqual({ other: "new/one" });
+      });
+
       it("refuses an unknown path with 404", async () => {
         expect(await refusal("/nowhere")).toMatchObject({ status: 404, code: "not-found", title: "Not Found" });
         expect(await refusal("/nowhere", { method: "OPTIONS" })).toMatchObject({ status: 404 });
