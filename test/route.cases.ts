@@ -215,6 +215,25 @@ export function routeCases(
         }
       });
 
+      it.each(["1e309", "-1E+400", "1e0000400", `${"9".repeat(310)}`, `${"9".repeat(220)}e99`])(
+        "refuses a number that is too large with 400 (case %#)",
+        async (number) => {
+          for (const body of [number, `{"a":[${number}]}`]) {
+            expect(await refusal("/same", json(body))).toMatchObject({
+              status: 400,
+              code: "invalid-json",
+              detail: "The body has a number that is too large.",
+            });
+          }
+        },
+      );
+
+      it("takes the largest numbers", async () => {
+        for (const number of ["1.7976931348623157e308", "-1e308", "1e-400", "9".repeat(308)]) {
+          expect(await (await send("/same", json(number))).json()).toMatchObject({ input: { body: Number(number) } });
+        }
+      });
+
       it.each([
         ["{"],
         ["{'a':1}"],

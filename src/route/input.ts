@@ -130,12 +130,14 @@ function parse(text: string): unknown {
   } catch {
     throw notJson();
   }
-  // A short text cannot nest that deep, and nothing can spell the key without one of these.
-  if (text.length > 2 * MAX_DEPTH || /__proto__|\\u/.test(text)) checkParts(body, 0);
+  // A short text cannot nest that deep, and nothing can spell the key, or a number that is too large, without one of these.
+  if (text.length > 2 * MAX_DEPTH || /__proto__|\\u|e\+?\d{3}|\d{200}/i.test(text)) checkParts(body, 0);
   return body;
 }
 
 function checkParts(value: unknown, depth: number): void {
+  // What no answer could hold: kept in a field, it would break all that read it.
+  if (value === Infinity || value === -Infinity) throw notJson("has a number that is too large");
   if (typeof value !== "object" || value === null) return;
   if (depth === MAX_DEPTH) throw notJson(`nests deeper than ${MAX_DEPTH} levels`);
   if (Object.hasOwn(value, "__proto__")) safe("__proto__", "body");
