@@ -227,7 +227,7 @@ export function routeCases(
         }
       });
 
-      it.each(["1e309", "-1E+400", "1e0000400", `${"9".repeat(310)}`, `${"9".repeat(220)}e99`])(
+      it.each(["1e309", "-1E+400", "1e0000400", "9".repeat(310), `${"9".repeat(220)}e99`])(
         "refuses a number that is too large with 400 (case %#)",
         async (number) => {
           for (const body of [number, `{"a":[${number}]}`]) {
