@@ -22,6 +22,8 @@ function project(name: string, configPath: string): TestProjectInlineConfigurati
     // "durable-base" is this repository's `src/`, by `paths` of tsconfig.json.
     resolve: { tsconfigPaths: true },
     define: {
+      FUZZ_REQUESTS: process.env["FUZZ_REQUESTS"] ?? "20000",
+      FUZZ_SEED: process.env["FUZZ_SEED"] ?? `${Date.now() % 2 ** 31}`,
       MODEL_RUNS: process.env["MODEL_RUNS"] ?? "2000",
       MODEL_SEED: process.env["MODEL_SEED"] ?? `${Date.now() % 2 ** 31}`,
     },

@@ -8,17 +8,21 @@
  * `-- --quick` for fewer rounds, `-- --case noop` for one case (`memory` for the heap), `-- --folder DIR` for where
  * objects live.
  */
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { Agent, request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fail, readOptions } from "../scripts/options.mjs";
 import { bundle, start } from "../scripts/runtime.mjs";
 import { fieldClasses } from "./fields.mjs";
 import { measureMemory } from "./memory.mjs";
+import { routeClasses } from "./routes.mjs";
 
 /**
  * `others` are more contenders than the two. A batch holds a multiple of `unit` operations, at most `most` where each
- * wants an object of its own; `rounds` is the part of all rounds that is done.
+ * wants an object of its own; `rounds` is the part of all rounds that is done. `outside` is a request that comes over
+ * HTTP, through a Worker of the contender's kind; the others come from a Worker, by its binding.
  */
 const CASES = [
   { name: "noop", title: "no-op call", aim: 1.08, others: ["native"] },
@@ -31,7 +35,11 @@ const CASES = [
   { name: "entries1000", title: "1,000 of 10,000 entries", aim: 2, others: [], unit: 1, rounds: 1 / 3 },
   { name: "fill10000", title: "10,000 entries filled", aim: 1, others: [], unit: 1, rounds: 1 / 3 },
   { name: "get", title: "GET route", aim: 1.1, others: ["hono"] },
-  { name: "post", title: "POST route", aim: 1.1, others: ["hono"] },
+  { name: "getparam50", title: "GET, parameter, 50 routes", aim: 1.1, others: ["hono"] },
+  { name: "post", title: "POST route, zod", aim: 1.1, others: ["hono"] },
+  { name: "get-out", title: "GET, from outside", aim: 1.1, others: ["hono"], outside: get },
+  { name: "getparam50-out", title: "GET 1 of 50, from outside", aim: 1.1, others: ["hono"], outside: getParam50 },
+  { name: "post-out", title: "POST, from outside", aim: 1.1, others: ["hono"], outside: post },
   { name: "cold10", title: "cold start, 10 fields", aim: 1.1, others: [] },
   { name: "cold100", title: "cold start, 100 fields", aim: 1.1, others: [] },
   // By hand a key a field, read by one `list`; `gets` reads one by one.
@@ -55,6 +63,9 @@ const OBJECTS = {
   OURS100: "Fields100",
   HAND_KEYS100: "HandKeys100",
   HAND_GETS100: "HandGets100",
+  HAND_ROUTES: "HandRoutes",
+  HONO_ROUTES: "HonoRoutes",
+  OUR_ROUTES: "OurRoutes",
   HAND_ENTRIES: "HandEntries",
   ENTRIES: "Entries",
 };
@@ -72,6 +83,8 @@ const rounds = values.quick ? 25 : 121;
 const milliseconds = 20;
 // In memory where there is such a folder: a disk's own noise would hide our part.
 const parent = values.folder ?? (existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
+/** One connection, kept open. */
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 let runtime;
 
 if (CASES.some(({ name }) => isChosen(name))) await measureTimes();
@@ -80,26 +93,35 @@ if (isChosen("memory")) await measureMemory();
 async function measureTimes() {
   const folder = mkdtempSync(join(parent, "durable-base-bench-"));
   try {
-    const contents = `export * from "./worker.ts"; export { default } from "./worker.ts"; ${fieldClasses(10, 100)}`;
+    const contents = `
+      import { DurableObject } from "cloudflare:workers";
+      import { DurableBase, Persisted, Route } from "../src/index.ts";
+      import { Hono } from "hono/tiny";
+      export * from "./worker.ts";
+      export { default } from "./worker.ts";
+      ${fieldClasses(10, 100)}
+      ${routeClasses(50)}`;
     const script = await bundle({ contents, loader: "ts", resolveDir: import.meta.dirname });
     runtime = await start({ script, objects: OBJECTS, folder });
     console.log(`${rounds} rounds of ${milliseconds} ms batches, objects in ${parent}`);
     console.log(row("case", "contender", "µs", "ratio", "[q1 – q3]", "aim"));
     for (const subject of CASES) if (isChosen(subject.name)) await measure(subject);
   } finally {
+    agent.destroy();
     await runtime?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function measure({ name, subject = name, title, aim, others, unit = 32, most = Infinity, rounds: part = 1 }) {
+async function measure({ name, subject = name, title, aim, others, outside, unit = 32, most, rounds: part = 1 }) {
   const contenders = ["hand", "ours", "again", ...others];
-  const size = await batchSize(subject, unit, most);
+  const batch = outside === undefined ? inside(subject) : from(outside);
+  const size = await batchSize(batch, unit, most ?? Infinity);
   const times = Object.fromEntries(contenders.map((contender) => [contender, []]));
   for (let round = -3; round < rounds * part; round++) {
     const order = round % 2 === 0 ? contenders : contenders.toReversed();
     for (const contender of order) {
-      const time = await batch(subject, contender, size);
+      const time = await batch(contender, size);
       if (round >= 0) times[contender].push((time * 1000) / size);
     }
   }
@@ -122,20 +144,60 @@ async function measure({ name, subject = name, title, aim, others, unit = 32, mo
 }
 
 /** How many operations the hand-written class does in the time of a batch: a multiple of `unit`, at most `most`. */
-async function batchSize(subject, unit, most) {
+async function batchSize(batch, unit, most) {
   const probe = Math.min(2 * unit, most);
-  for (let i = 0; i < 5; i++) await batch(subject, "hand", probe);
-  const time = await batch(subject, "hand", probe);
+  for (let i = 0; i < 5; i++) await batch("hand", probe);
+  const time = await batch("hand", probe);
   return Math.min(most, Math.max(probe, Math.round((probe * milliseconds) / time / unit) * unit));
 }
 
-/** Runs a batch and gives its milliseconds. */
-async function batch(subject, contender, size) {
-  const path = `${subject}/${contender === "again" ? "hand" : contender}?name=${contender}&size=${size}`;
-  await request(`prepare/${path}`);
-  const began = performance.now();
-  await request(`run/${path}`);
-  return performance.now() - began;
+/** Runs a batch of a contender inside workerd, and gives its milliseconds. */
+function inside(subject) {
+  return async (contender, size) => {
+    const path = `${subject}/${kindOf(contender)}?name=${contender}&size=${size}`;
+    await request(`prepare/${path}`);
+    const began = performance.now();
+    await request(`run/${path}`);
+    return performance.now() - began;
+  };
+}
+
+/** Sends the requests of a batch one by one from here, over one connection; `make` gives the path and options of one. */
+function from(make) {
+  return async (contender, size) => {
+    const began = performance.now();
+    for (let i = 0; i < size; i++) await send(...make(kindOf(contender), contender, i));
+    return performance.now() - began;
+  };
+}
+
+function get(kind, name) {
+  return [`/${kind}/counters/${name}`, {}];
+}
+
+function getParam50(kind, name, i) {
+  return [`/${kind}/routes/${name}/route${(i * 7) % 50}/${i}`, {}];
+}
+
+function post(kind, name) {
+  return [
+    `/${kind}/counters/${name}/double`,
+    { method: "POST", headers: { "content-type": "application/json" } },
+    '{"by":2}',
+  ];
+}
+
+async function send(path, options, body) {
+  // `end` with a body tells its length.
+  const sent = httpRequest(`${runtime.url}${path}`, { ...options, agent }).end(body);
+  const [response] = await once(sent, "response");
+  response.resume();
+  await once(response, "end");
+  if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode}`);
+}
+
+function kindOf(contender) {
+  return contender === "again" ? "hand" : contender;
 }
 
 async function request(path) {

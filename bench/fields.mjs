@@ -4,11 +4,7 @@ const names = (count) => Array.from({ length: count }, (_, i) => `field${i}`);
 
 /** Source of one class of each contender for each number of fields. */
 export function fieldClasses(...counts) {
-  const classes = counts.flatMap((count) => [handClass(count), ...keyClasses(count), ourClass(count)]);
-  return `
-    import { DurableObject } from "cloudflare:workers";
-    import { DurableBase, Persisted } from "../src/index.ts";
-    ${classes.join("\n")}`;
+  return counts.flatMap((count) => [handClass(count), ...keyClasses(count), ourClass(count)]).join("\n");
 }
 
 /** All small fields in one row, loaded at first use: the fastest way to do it by hand. */

@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { entries, entryOf, keyOf, numbers, walk, type Entry, type Walk, type Walked } from "./entries.ts";
-import { isInput } from "./input.ts";
+import { Input } from "./input.ts";
 
 /** What a careful engineer writes by hand: state in memory, loaded at first use, one `put` a change. */
 export class HandCounter extends DurableObject {
@@ -29,10 +29,15 @@ export class HandCounter extends DurableObject {
       case "GET /":
         return Response.json({ count: this.#load() });
       case "POST /double": {
-        const input: unknown = await request.json().catch(() => undefined);
-        if (input === undefined) return problem(400, "Bad Request");
-        if (!isInput(input)) return problem(422, "by: a number");
-        return Response.json({ doubled: input.by * 2 });
+        let body: unknown;
+        try {
+          body = await request.json();
+        } catch {
+          return problem(400, "Bad Request");
+        }
+        const { data, error } = Input.safeParse(body);
+        if (error !== undefined) return problem(422, "Unprocessable Content");
+        return Response.json({ doubled: data.by * 2 });
       }
       default:
         return problem(404, "Not Found");

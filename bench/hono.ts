@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { Hono } from "hono/tiny";
-import { isInput } from "./input.ts";
+import { Input } from "./input.ts";
 
 /** The routes by hand on the router that ours are built on. */
 export class HonoCounter extends DurableObject {
@@ -12,9 +12,15 @@ export class HonoCounter extends DurableObject {
     this.#app = new Hono()
       .get("/", (c) => c.json({ count: (this.#count ??= this.ctx.storage.kv.get<number>("count") ?? 0) }))
       .post("/double", async (c) => {
-        const input: unknown = await c.req.json().catch(() => undefined);
-        if (!isInput(input)) return c.json({ title: "by: a number" }, input === undefined ? 400 : 422);
-        return c.json({ doubled: input.by * 2 });
+        let body: unknown;
+        try {
+          body = await c.req.json();
+        } catch {
+          return c.json({ title: "Bad Request" }, 400);
+        }
+        const { data, error } = Input.safeParse(body);
+        if (error !== undefined) return c.json({ title: "Unprocessable Content" }, 422);
+        return c.json({ doubled: data.by * 2 });
       });
   }
 

@@ -1,6 +1,7 @@
 /** Runs one batch of one contender per request, so that Node's clock, not the frozen one in here, times it. */
 import { Object } from "durable-base";
 import { type Walk, type Walked } from "./entries.ts";
+import { fronts } from "./fronts.ts";
 import type { HandCounter, HandEntries } from "./hand.ts";
 import type { HonoCounter } from "./hono.ts";
 import type { Counter, Entries } from "./ours.ts";
@@ -27,6 +28,9 @@ interface Env {
   OURS100: DurableObjectNamespace<Fields>;
   HAND_KEYS100: DurableObjectNamespace<Omit<Fields, "change10">>;
   HAND_GETS100: DurableObjectNamespace<Omit<Fields, "change10">>;
+  HAND_ROUTES: DurableObjectNamespace;
+  HONO_ROUTES: DurableObjectNamespace;
+  OUR_ROUTES: DurableObjectNamespace;
   HAND_ENTRIES: DurableObjectNamespace<HandEntries>;
   ENTRIES: DurableObjectNamespace<Entries>;
 }
@@ -78,13 +82,14 @@ const at32 = (calls: (env: Env, name: string) => Calls): Batch =>
   };
 
 const route =
-  (method: string, path: string, init: RequestInit = {}) =>
+  (method: string, path: string | ((i: number) => string), init: RequestInit = {}) =>
   (stub: (env: Env, name: string) => Fetcher): Batch =>
     async function (env, name, size) {
       const object = stub(env, name);
       for (let i = 0; i < size; i++) {
-        const response = await object.fetch(new Request(`http://bench${path}`, { method, ...init }));
-        if (response.status !== 200) throw new Error(`${method} ${path} answered ${response.status}`);
+        const at = typeof path === "string" ? path : path(i);
+        const response = await object.fetch(new Request(`http://bench${at}`, { method, ...init }));
+        if (response.status !== 200) throw new Error(`${method} ${at} answered ${response.status}`);
         await response.text();
       }
     };
@@ -207,6 +212,8 @@ const body = '{"by":2}';
 const headers = { "content-type": "application/json", "content-length": `${body.length}` };
 const post = route("POST", "/double", { body, headers });
 
+const param50 = route("GET", (i) => `/route${(i * 7) % 50}/${i}`);
+
 const batches: Record<string, Record<string, Batch>> = {
   noop: { hand: noop(hand), ours: noop(ours), native: noop(native) },
   increment: { hand: oneByOne(hand), ours: oneByOne(ours), native: oneByOne(native) },
@@ -232,6 +239,11 @@ const batches: Record<string, Record<string, Batch>> = {
     gets: cold((env, name) => env.HAND_GETS100.getByName(name)),
   },
   get: { hand: get(hand), ours: get(ours), hono: get(hono) },
+  getparam50: {
+    hand: param50((env, name) => env.HAND_ROUTES.getByName(name)),
+    ours: param50((env, name) => env.OUR_ROUTES.getByName(name)),
+    hono: param50((env, name) => env.HONO_ROUTES.getByName(name)),
+  },
   post: { hand: post(hand), ours: post(ours), hono: post(hono) },
   cold10: {
     hand: cold((env, name) => env.HAND10.getByName(name)),
@@ -270,9 +282,11 @@ const preparations: Record<string, Record<string, Batch>> = {
 };
 
 export default {
-  async fetch(request: Request, env: Env): Promise<Response> {
+  async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const [, stage, subject, contender] = pathname.split("/") as [string, string, string, string];
+    const front = fronts[stage];
+    if (front !== undefined) return await front(request, env, ctx);
     const batch = (stage === "prepare" ? preparations : batches)[subject]?.[contender];
     if (batch === undefined) return new Response(null, { status: stage === "prepare" ? 204 : 404 });
     await batch(env, searchParams.get("name")!, Number(searchParams.get("size")));

@@ -12,6 +12,8 @@ const mistakes = {
   "crash.mjs step": "step",
   "formats.mjs --write 1": "1.sqlite",
   "formats.mjs --write next": "--write",
+  "fuzz.mjs --requests 0": "--requests",
+  "fuzz.mjs raw --seed x": "--seed",
   "model.mjs --runs 1.5": "--runs",
   "rows.mjs --updat": "--updat",
   "start.mjs --port 0": "port",

@@ -72,6 +72,8 @@ export function decorators(options: DecoratorsOptions = {}): DecoratorsPlugin {
         write: false,
         // Decorators stay in place at "esnext"; es2022 keeps everything else that workerd runs.
         target: "es2022",
+        // As wrangler has it: esbuild calls a decorated class that names itself `_Counter`, and `serve` finds a class by name.
+        keepNames: true,
         sourcemap: "external",
         outfile: "out.js",
         ...(options.tsconfig === undefined ? {} : { tsconfig: options.tsconfig }),

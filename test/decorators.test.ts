@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { DurableBase } from "../src/durable-base.ts";
 import { DurableError } from "../src/errors.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
+import { Route } from "../src/route/route.ts";
 import { errorOf } from "./error-of.ts";
 import { misplacedLegacy } from "./fixtures/legacy/misplaced.ts";
 
@@ -177,5 +178,19 @@ describe("@Persisted({ … }) that cannot work", () => {
       const error = await errorOf(() => child.read());
       expect(DurableError.is(error, "bad-option") && error.message).toContain("the field first has that key");
     });
+  });
+});
+
+describe("decorators() for vite", () => {
+  it("leaves its name to a class that names itself, so that `serve` finds it", () => {
+    class Named extends DurableBase {
+      static readonly first = new Set<string>();
+
+      @Route.get("/")
+      first(): number {
+        return Named.first.size;
+      }
+    }
+    expect(Named.name).toBe("Named");
   });
 });

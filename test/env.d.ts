@@ -20,6 +20,8 @@ declare namespace Cloudflare {
     FETCHING_ROUTES: DurableObjectNamespace<import("./fixtures/route.ts").FetchingRoutes>;
     LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").LegacyRoutes>;
     CHILD_LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").ChildLegacyRoutes>;
+    FUZZED: DurableObjectNamespace<import("./fixtures/fuzz.ts").Fuzzed>;
+    PATHS: DurableObjectNamespace<import("./fixtures/paths.ts").Paths>;
     PEER: DurableObjectNamespace<import("./fixtures/object.ts").Peer>;
     SLEEPING: DurableObjectNamespace<import("./fixtures/base.ts").Sleeping>;
     FAULTS: DurableObjectNamespace<import("./fixtures/peers.ts").Faults>;

@@ -10,6 +10,8 @@ export { ChildLegacyRoutes, LegacyRoutes } from "./fixtures/legacy/route.ts";
 export { Peer } from "./fixtures/object.ts";
 export { Mirror } from "./fixtures/serve.ts";
 export { HandRows, HandRows1, HandRows100, Rows, Rows1, Rows100 } from "./fixtures/rows.ts";
+export { Fuzzed } from "./fixtures/fuzz.ts";
+export { Paths } from "./fixtures/paths.ts";
 export { StandardCalls } from "./fixtures/call.ts";
 export { Stepped } from "./steps/stepped.ts";
 export { LegacyCalls } from "./fixtures/legacy/call.ts";

@@ -90,18 +90,22 @@ async function readBody(c: Context, max: number, tooLong: () => Refusal): Promis
   const declared = Number(c.req.header("content-length") ?? NaN);
   if (declared > max) throw tooLong();
   if (declared <= max) {
-    const text = await c.req.text();
+    const text = await c.req.text().catch(brokeOff);
     if (text.length > max) throw tooLong();
     if (text.includes("\uFFFD") && isRepaired(text, declared)) throw notJson();
     return text;
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of c.req.raw.body as ReadableStream<Uint8Array>) {
-    size += chunk.byteLength;
-    // Leaving the loop cancels the stream.
-    if (size > max) throw tooLong();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of c.req.raw.body as ReadableStream<Uint8Array>) {
+      size += chunk.byteLength;
+      // Leaving the loop cancels the stream.
+      if (size > max) throw tooLong();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    brokeOff(error);
   }
   try {
     const text = decoder.decode(await new Blob(chunks).arrayBuffer());
@@ -130,12 +134,14 @@ function parse(text: string): unknown {
   } catch {
     throw notJson();
   }
-  // A short text cannot nest that deep, and nothing can spell the key without one of these.
-  if (text.length > 2 * MAX_DEPTH || /__proto__|\\u/.test(text)) checkParts(body, 0);
+  // A short text cannot nest that deep, and nothing can spell the key, or a number that is too large, without one of these.
+  if (text.length > 2 * MAX_DEPTH || /__proto__|\\u|e\+?\d{3}|\d{200}/i.test(text)) checkParts(body, 0);
   return body;
 }
 
 function checkParts(value: unknown, depth: number): void {
+  // What no answer could hold: kept in a field, it would break all that read it.
+  if (value === Infinity || value === -Infinity) throw notJson("has a number that is too large");
   if (typeof value !== "object" || value === null) return;
   if (depth === MAX_DEPTH) throw notJson(`nests deeper than ${MAX_DEPTH} levels`);
   if (Object.hasOwn(value, "__proto__")) safe("__proto__", "body");
@@ -150,6 +156,13 @@ function notJson(flaw = "is not JSON"): Refusal {
 function safe(word: string, place: string): string {
   if (word !== "__proto__") return word;
   throw new Refusal(400, { code: "forbidden-key", detail: `\`__proto__\` is not allowed in the ${place}.` });
+}
+
+/** A client that goes away, or breaks the rules of HTTP within a body, is no fault of the object's. */
+function brokeOff(error: unknown): never {
+  // A TypeError is of a body that code of the user's has read before.
+  if (error instanceof Refusal || error instanceof TypeError) throw error;
+  throw new Refusal(400, { detail: "The body broke off." });
 }
 
 function tooLarge(max: number): Refusal {

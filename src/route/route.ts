@@ -138,7 +138,9 @@ function record(level: Level, member: string, written: Written): void {
   if (input !== undefined && schema !== undefined && schema !== input) {
     throw error("bad-decorator", written, `gives ${member} a second schema. Give all its routes the same \`input\`.`);
   }
-  level.routes.push({ ...written, member });
+  // Of one method's decorators the last is applied first; of its routes, too, the one written first answers.
+  const next = level.routes.findIndex((other) => other.member === member);
+  level.routes.splice(next === -1 ? level.routes.length : next, 0, { ...written, member });
   // A call through a stub does not know of routes, so the schema of one is the schema of all.
   level.prepare.set(member, preparation(member, input ?? schema));
   level.engine = router;

@@ -1,0 +1,19 @@
+/**
+ * `npm run fuzz -- --requests N --seed S`: random requests to an object with routes, see `test/fuzz.test.ts`.
+ *
+ * A failure prints its seed and the shrunk requests. `npm run fuzz -- raw` sends malformed HTTP: see `fuzz-raw.mjs`.
+ */
+import { spawnSync } from "node:child_process";
+import { readOptions, wholeNumber } from "./options.mjs";
+import { quiet } from "./quiet.mjs";
+
+if (process.argv[2] === "raw") {
+  await import("./fuzz-raw.mjs");
+  process.exit();
+}
+
+const { requests, seed } = readOptions({ requests: { type: "string", default: "200000" }, seed: { type: "string" } });
+const env = { ...process.env, ...quiet, FUZZ_REQUESTS: `${wholeNumber("requests", requests)}` };
+if (seed !== undefined) env.FUZZ_SEED = `${wholeNumber("seed", seed, { least: 0, most: 2 ** 31 - 1 })}`;
+const { status } = spawnSync("vitest", ["run", "--project", "test", "test/fuzz.test.ts"], { stdio: "inherit", env });
+process.exitCode = status ?? 1;
