@@ -3,10 +3,11 @@
  * The Worker's side of HTTP: finds the object that a path names and passes the request on.
  */
 import type { Context, Hono as HonoApp } from "hono";
+import type { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
 import { Hono } from "hono/tiny";
 import { DurableError, quote } from "../errors.ts";
-import { problem, Refusal, refuse } from "../route/problem.ts";
+import { problem, refusal, refuse } from "../route/problem.ts";
 import { flawOfName, missingBinding } from "./object.ts";
 
 /**
@@ -138,8 +139,8 @@ function decode(segment: string): string {
   }
 }
 
-function badName(flaw: string): Refusal {
-  return new Refusal(400, { code: "bad-name", detail: `The name in the path ${flaw}.` });
+function badName(flaw: string): HTTPException {
+  return refusal(400, { code: "bad-name", detail: `The name in the path ${flaw}.` });
 }
 
 function namespaceOf<Env extends object>(target: ServeTarget<Env>, c: Context<{ Bindings: Env }>): ServeNamespace {

@@ -1,7 +1,8 @@
 /** What `@Route` accepts and refuses at compile time. */
 import * as v from "valibot";
 import { z } from "zod";
-import { Route, type RouteContext, type RouteDecorator } from "../../src/route/route.ts";
+import { Route, type RouteContext } from "../../src/route/route.ts";
+import type { RouteDecorator } from "../../src/route/types.ts";
 
 const By = z.object({ by: z.number() });
 const Text = z.object({ n: z.string().transform(Number) });
