@@ -64,9 +64,16 @@ export function routeAppCases(
         "no-store",
       ]);
       expect(await response.text()).toBe("data: 1\n\ndata: 2\n\n");
+      expect(await (await send("/events")).text()).toBe('data: "two\\nlines"\n\n');
       // A generator's body runs after the answer has begun.
       const late = await send("/typed");
       expect([late.headers.get("content-type"), await late.text()]).toEqual(["application/x-ndjson", "1\n"]);
+    });
+
+    it("give way to Hono's own events, which have names", async () => {
+      const response = await send("/named");
+      expect(response.headers.get("content-type")).toBe("text/event-stream");
+      expect(await response.text()).toBe("event: tick\ndata: 0\nid: 7\n\n");
     });
 
     it("are fetched as they are read, and what each changed is stored", async () => {
@@ -99,6 +106,12 @@ export function routeAppCases(
       // A throw keeps what was changed, as in every entry; a write that failed is taken back.
       expect(await state()).toMatchObject(how === "write" ? { count: 0 } : { count: 5, ended: 1 });
     });
+  });
+
+  it(`A generator cannot be called through a stub, ${dialect}`, async () => {
+    const call = async (): Promise<unknown> =>
+      await (stub() as unknown as { items(input: object): Promise<unknown> }).items({ upTo: "1" });
+    expect(await call().catch((thrown: unknown) => thrown)).toMatchObject({ code: "not-transferable" });
   });
 
   describe(`A route's options, ${dialect}`, () => {

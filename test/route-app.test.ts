@@ -5,6 +5,7 @@ import { DurableBase } from "../src/durable-base.ts";
 import { Route } from "../src/route/route.ts";
 import { routes } from "../src/route/router.ts";
 import { thrownBy } from "./error-of.ts";
+import { Added } from "./fixtures/route-app.ts";
 import { SECRET } from "./fixtures/route-data.ts";
 
 routeAppCases(
@@ -50,6 +51,16 @@ describe("routes", () => {
     class Child extends Parent {}
     expect(routes(Parent)).toBe(routes(Parent));
     expect(routes(Child)).not.toBe(routes(Parent));
+  });
+
+  it("answers inside an object only", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const context = { waitUntil: () => undefined, passThroughOnException: () => undefined, props: {} };
+    for (const path of ["/guarded/count", "/throws"]) {
+      const response = await routes(Added).request(path, {}, env, context);
+      expect(await response.json()).toMatchObject({ status: 500, code: "no-object" });
+    }
+    expect(String(log.mock.calls[0]![0])).toContain("env.COUNTER.getByName(name).fetch(request)");
   });
 
   it.each([["cors"], [[1]], [() => undefined], [null]])("refuses a `static use` that is %j", (use) => {

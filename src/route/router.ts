@@ -23,7 +23,8 @@ import { refusal, refuse } from "./problem.ts";
  * `notFound` replaces the answer to what no route takes, wrong methods and OPTIONS included. Works for a class without
  * `@Route` too.
  *
- * @throws DurableError `bad-option` when the class's `static use` is no array of middleware.
+ * @throws DurableError `bad-option` when the class's `static use` is no array of middleware. Asked outside an object,
+ * the app logs `no-object`.
  *
  * @example
  * ```ts
@@ -131,16 +132,26 @@ function classMiddleware(cls: AnyClass): readonly MiddlewareHandler[] {
   );
 }
 
+/** The object whose entry is open. */
+function objectOf(c: Context): Self {
+  const self = selves.get(c.executionCtx);
+  if (self !== undefined) return self;
+  throw new DurableError(
+    "no-object",
+    "The app of a class answers inside its objects only. Send them the request: `env.COUNTER.getByName(name).fetch(request)`.",
+  );
+}
+
 /** Stands before all other middleware: gives them the object, and makes an error of whatever else they throw. */
 const outermost = async (c: Context, next: () => Promise<void>): Promise<void> => {
-  c.set("object", selves.get(c.executionCtx));
+  c.set("object", objectOf(c));
   await next().catch(throwError);
 };
 
 /** The answer to an error: that of the object's `onError`, or what {@link refuse} makes of it. */
 function answerError(error: Error, c: Context): Response | Promise<Response> {
-  const self = selves.get(c.executionCtx)!;
-  return self.onError === undefined ? refuse(error) : askObject(self, error, c);
+  const self = selves.get(c.executionCtx);
+  return self?.onError === undefined ? refuse(error) : askObject(self, error, c);
 }
 
 async function askObject(self: Self, error: Error, c: Context): Promise<Response> {
@@ -176,7 +187,7 @@ function handlerOf({ member, path, options }: RoutePlan, plan: Plan): Handler {
   };
   // Sync as long as the body, the schemas and the method are.
   const run = (c: Context): Response | Promise<Response> => {
-    const self = selves.get(c.executionCtx)!;
+    const self = objectOf(c);
     const body = takesBody && (hasBody || c.req.raw.body !== null) ? readBody(c, kinds, maxBody) : undefined;
     const input = guarded(() => after(body, (known) => prepared(c, self, known)), refuseInput);
     return after(input, (known) => call(c, self, known));
