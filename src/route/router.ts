@@ -2,16 +2,14 @@
  * @module
  * The HTTP engine of a class: a Hono app, made once from its plan.
  */
-import type { Context, ExecutionContext, Handler, Hono as HonoApp, MiddlewareHandler } from "hono";
+import type { Context, ExecutionContext, Hono as HonoApp, MiddlewareHandler } from "hono";
 import { Hono } from "hono/tiny";
-import { isThenable } from "../entry.ts";
-import { DurableError, quote } from "../errors.ts";
-import { planOf, type AnyClass, type HttpEngine, type Plan, type RoutePlan } from "../plan.ts";
-import { listIssues } from "../schema.ts";
-import { readBody } from "./body.ts";
-import { after, merge, paramsOf, prepareParts, queryOf, type Input } from "./input.ts";
-import { hasParts, isRaw, kindsOf, middlewareOf, type RouteOptions } from "./options.ts";
-import { respond } from "./output.ts";
+import type { RouterRoute } from "hono/types";
+import { DurableError } from "../errors.ts";
+import { planOf, type AnyClass, type HttpEngine, type RoutePlan } from "../plan.ts";
+import { findObject, outermost, serveFor, type Self } from "./context.ts";
+import { handlerOf } from "./handler.ts";
+import { middlewareOf, type RouteOptions } from "./options.ts";
 import { shapesOf } from "./path.ts";
 import { refusal, refuse } from "./problem.ts";
 
@@ -48,7 +46,7 @@ export function router(cls: AnyClass): HttpEngine {
   return {
     answer(self, request) {
       const { env, ctx } = self as { env: object; ctx: ExecutionContext };
-      selves.set(ctx, self as Self);
+      serveFor(ctx, self);
       try {
         const response = app.fetch(request, env, ctx);
         // Hono hands errors to `onError`, but lets everything else that is thrown pass.
@@ -60,15 +58,6 @@ export function router(cls: AnyClass): HttpEngine {
     refuse,
   };
 }
-
-type Verb = (input: unknown, c: Context) => unknown;
-type Self = Record<string, Verb> & { onError?(error: Error, c: Context): unknown };
-
-const MAX_BODY = 1_048_576;
-const NO_PARAMS = Object.create(null) as Input;
-
-/** The object behind an `ExecutionContext`: one app serves all objects of a class. */
-const selves = new WeakMap<object, Self>();
 
 const apps = new WeakMap<AnyClass, HonoApp>();
 /** The classes whose app has been given out. */
@@ -100,25 +89,27 @@ function makeApp(cls: AnyClass): HonoApp {
   }
 
   app.onError(answerError);
-  app.notFound((c) => {
-    // Middleware is there for every method; of what is, only the class's own routes count.
-    const isRoute = (method: string, handler: unknown): boolean => method !== "ALL" || handlers.has(handler);
-    const methods = new Set(app.routes.map(({ method, handler }) => (isRoute(method, handler) ? method : "")));
-    const matching = [...methods].filter((method) =>
-      app.router
-        .match(method, c.req.path)[0]
-        .some(([[, route]]) => route.method === method && isRoute(method, route.handler)),
-    );
-    const asked = c.req.method === "HEAD" ? "GET" : c.req.method;
-    // A method that does match has itself answered with `c.notFound()`.
-    if (matching.length === 0 || matching.includes(asked) || matching.includes("ALL"))
-      return answerError(refusal(404), c);
-    if (matching.includes("GET")) matching.push("HEAD");
-    const allow = [...matching, "OPTIONS"].join(", ");
-    if (asked === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
-    return answerError(refusal(405, {}, allow), c);
-  });
+  app.notFound((c) => answerUnmatched(app, handlers, c));
   return app;
+}
+
+/** Answers what no route takes: 405 or, to OPTIONS, 204 where another method has one at this path, and 404. */
+function answerUnmatched(app: HonoApp, handlers: ReadonlySet<unknown>, c: Context): Response | Promise<Response> {
+  // Middleware is there for every method; of what is, only the class's own routes count.
+  const isRoute = ({ method, handler }: RouterRoute): boolean => method !== "ALL" || handlers.has(handler);
+  const methods = new Set(app.routes.filter(isRoute).map(({ method }) => method));
+  const matching = [...methods].filter((method) =>
+    app.router.match(method, c.req.path)[0].some(([[, route]]) => route.method === method && isRoute(route)),
+  );
+  const asked = c.req.method === "HEAD" ? "GET" : c.req.method;
+  // A method that does match has itself answered with `c.notFound()`.
+  if (matching.length === 0 || matching.includes(asked) || matching.includes("ALL")) {
+    return answerError(refusal(404), c);
+  }
+  if (matching.includes("GET")) matching.push("HEAD");
+  const allow = [...matching, "OPTIONS"].join(", ");
+  if (asked === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  return answerError(refusal(405, {}, allow), c);
 }
 
 /** The middleware of a class, which it inherits as it does any static. */
@@ -132,25 +123,9 @@ function classMiddleware(cls: AnyClass): readonly MiddlewareHandler[] {
   );
 }
 
-/** The object whose entry is open. */
-function objectOf(c: Context): Self {
-  const self = selves.get(c.executionCtx);
-  if (self !== undefined) return self;
-  throw new DurableError(
-    "no-object",
-    "The app of a class answers inside its objects only. Send them the request: `env.COUNTER.getByName(name).fetch(request)`.",
-  );
-}
-
-/** Stands before all other middleware: gives them the object, and makes an error of whatever else they throw. */
-const outermost = async (c: Context, next: () => Promise<void>): Promise<void> => {
-  c.set("object", objectOf(c));
-  await next().catch(throwError);
-};
-
 /** The answer to an error: that of the object's `onError`, or what {@link refuse} makes of it. */
 function answerError(error: Error, c: Context): Response | Promise<Response> {
-  const self = selves.get(c.executionCtx);
+  const self = findObject(c);
   return self?.onError === undefined ? refuse(error) : askObject(self, error, c);
 }
 
@@ -162,58 +137,4 @@ async function askObject(self: Self, error: Error, c: Context): Promise<Response
     console.error(failure);
   }
   return refuse(error);
-}
-
-function handlerOf({ member, path, options }: RoutePlan, plan: Plan): Handler {
-  const { maxBody = MAX_BODY, status, headers, ...rest } = options as RouteOptions;
-  const kinds = kindsOf(rest);
-  const hasParams = path.includes(":");
-  const byParts = hasParts(rest);
-  const takesBody = !byParts || rest.body !== undefined || isRaw(kinds);
-  const hasBody = isRaw(kinds) && kinds.length === 1;
-  const common = headers === undefined ? undefined : new Headers(headers);
-  const prepare = plan.prepare.get(member)!;
-
-  const prepared = (c: Context, self: Self, body: unknown): unknown => {
-    const parts = { params: hasParams ? paramsOf(c) : NO_PARAMS, query: queryOf(c), body };
-    if (byParts) return prepareParts(member, rest, parts, self);
-    return after(prepare([merge(parts)], self), ([input]) => input);
-  };
-  const call = (c: Context, self: Self, input: unknown): Response | Promise<Response> => {
-    if (status !== undefined) c.status(status as 200);
-    const result = self[member]!(input, c);
-    const answer = (value: unknown): Response | Promise<Response> => respond(c, value, self, member, common);
-    return isThenable(result) ? Promise.resolve(result).then(answer) : answer(result);
-  };
-  // Sync as long as the body, the schemas and the method are.
-  const run = (c: Context): Response | Promise<Response> => {
-    const self = objectOf(c);
-    const body = takesBody && (hasBody || c.req.raw.body !== null) ? readBody(c, kinds, maxBody) : undefined;
-    const input = guarded(() => after(body, (known) => prepared(c, self, known)), refuseInput);
-    return after(input, (known) => call(c, self, known));
-  };
-  return (c) => guarded(() => run(c), throwError);
-}
-
-/** Runs a function, sync or not, whose error goes through `fail`. */
-function guarded<T>(run: () => T | Promise<T>, fail: (error: unknown) => never): T | Promise<T> {
-  try {
-    const result = run();
-    return result instanceof Promise ? result.catch(fail) : result;
-  } catch (error) {
-    return fail(error);
-  }
-}
-
-/** Hono lets whatever is no Error pass its `onError`. */
-function throwError(thrown: unknown): never {
-  if (thrown instanceof Error) throw thrown;
-  throw new Error(`${quote(thrown)} was thrown, which is no Error`, { cause: thrown });
-}
-
-/** Only what the client sent can be its fault: an `invalid-input` from inside the method stays a 500. */
-function refuseInput(error: unknown): never {
-  if (!DurableError.is(error, "invalid-input")) throw error;
-  const { code, issues = [] } = error;
-  throw refusal(422, { code, detail: listIssues(issues, "input"), issues });
 }
