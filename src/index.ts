@@ -14,9 +14,15 @@ export { Persisted } from "./persisted/persisted.ts";
 export * as Quarantine from "./persisted/quarantine.ts";
 export type { BodyKind, InputSchema, OperationOptions, ResponseOptions, RouteOptions } from "./route/options.ts";
 export type { PathParams } from "./route/path.ts";
-export { Route, type RouteContext, type RouteFunction, type RouteVerb } from "./route/route.ts";
+export { Route, type RouteContext } from "./route/route.ts";
 export { routes } from "./route/router.ts";
-export type { RouteDecorator, RouteDecoratorOf, UncheckedRouteDecorator } from "./route/types.ts";
+export type {
+  RouteDecorator,
+  RouteDecoratorOf,
+  RouteFunction,
+  RouteVerb,
+  UncheckedRouteDecorator,
+} from "./route/types.ts";
 export type { StandardSchema } from "./schema.ts";
 export { serve, type ServeNamespace, type ServeOptions, type ServeTarget } from "./object/serve.ts";
 export { snapshot } from "./snapshot.ts";

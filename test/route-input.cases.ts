@@ -280,6 +280,7 @@ export function routeInputCases(dialect: string, open: (name: string) => { fetch
       expect(await send("/id/7?page=1", json({ title: "a" }))).toEqual({ id: 7 });
       expect(await call("idOnly", { id: "7", page: 1, title: "a" })).toEqual({ id: 7 });
       expect(await send("/query-and-text?page=2&other=1", typed("text/plain", "hi"))).toEqual([2, "hi"]);
+      expect(await call("queryAndText", { page: "2", body: "hi", other: 1 })).toEqual([2, "hi"]);
     });
 
     it("give through a stub what a loose one let pass and another converted", async () => {

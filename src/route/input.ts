@@ -139,10 +139,9 @@ function joined(results: readonly Maybe<Result>[], value: Input, given?: Input):
   const issues = known.flatMap((result) => result.issues ?? []);
   if (issues.length > 0) return { issues };
   const [params, query, body] = known.map((result) => (result as { readonly value: unknown }).value);
-  if (query !== undefined) addBody(value, query);
+  Object.assign(value, query);
   if (body !== undefined) addBody(value, body, given);
-  if (params !== undefined) addBody(value, params);
-  return { value };
+  return { value: Object.assign(value, params) };
 }
 
 /**

@@ -6,19 +6,10 @@ import type { Context } from "hono";
 import { DurableError, quote, type ErrorCode } from "../errors.ts";
 import { levelOf, type Level, type RoutePlan } from "../plan.ts";
 import { preparation } from "./input.ts";
-import {
-  flawOf,
-  hasParts,
-  isRaw,
-  kindsOf,
-  SCHEMAS,
-  type BodyKind,
-  type RouteOptions,
-  type Schemas,
-} from "./options.ts";
+import { flawOf, hasParts, isRaw, kindsOf, SCHEMAS, type RouteOptions, type Schemas } from "./options.ts";
 import { canMatch, paramNames, shapesOf } from "./path.ts";
 import { router } from "./router.ts";
-import type { RouteDecorator, RouteDecoratorOf } from "./types.ts";
+import type { RouteDecorator, RouteFunction, RouteVerb } from "./types.ts";
 
 /**
  * What a routed method gets as its second argument: Hono's context.
@@ -38,54 +29,17 @@ export type RouteContext<Env = Cloudflare.Env, Variables extends object = object
   Variables: Variables;
 }>;
 
-/** `@Route` for one HTTP method. */
-export type RouteVerb = <
-  const Path extends string,
-  Input = never,
-  Params = never,
-  Query = never,
-  Body = never,
-  const Accept extends BodyKind | readonly BodyKind[] = "json",
->(
-  path: Path,
-  options?: RouteOptions<Input, Params, Query, Body, Accept>,
-) => RouteDecoratorOf<Path, Input, Params, Query, Body, Accept>;
-
-/** The type of {@link Route}. */
-export interface RouteFunction {
-  <
-    const Path extends string,
-    Input = never,
-    Params = never,
-    Query = never,
-    Body = never,
-    const Accept extends BodyKind | readonly BodyKind[] = "json",
-  >(
-    method: string,
-    path: Path,
-    options?: RouteOptions<Input, Params, Query, Body, Accept>,
-  ): RouteDecoratorOf<Path, Input, Params, Query, Body, Accept>;
-  readonly get: RouteVerb;
-  readonly post: RouteVerb;
-  readonly put: RouteVerb;
-  readonly patch: RouteVerb;
-  /** `DELETE`; not `delete`, which esbuild cannot parse after `@Route.`. */
-  readonly del: RouteVerb;
-  /** Every HTTP method. */
-  readonly all: RouteVerb;
-  /** Takes from a method that a subclass overrides the routes that it inherits; stubs still reach it. */
-  readonly none: () => RouteDecorator<never>;
-}
-
 /**
  * Lets HTTP call a method: `@Route(method, path, options?)`, or `Route.get`, `post`, `put`, `patch`, `del`, `all`.
  *
- * The method gets `(input, c)`: `input` is one object in which path parameters win over the JSON body and the
- * body over the query, validated by `options.input`; `c` is Hono's context. The same method stays reachable
- * through a stub, with the same validation. Paths are Hono's: `/todos/:id`, `/files/*`, `/:year{[0-9]{4}}`.
+ * The method gets `(input, c)`: `input` is one object in which path parameters win over the body and the body over
+ * the query, validated by the schemas of the options; `c` is Hono's context. The same method stays reachable through a
+ * stub, with the same validation. Paths are Hono's: `/todos/:id`, `/files/*`, `/:year{[0-9]{4}}`, `/todos/:id?`.
+ * `Route.none()` on an overriding method removes the routes that it inherits.
  *
- * @throws DurableError `bad-decorator` where it cannot work (field, getter, static, `#private`) and for a second
- * route of the same method and path, `reserved-name` on a hook, `bad-option` for a path or option that cannot work.
+ * @throws DurableError `bad-decorator` where it cannot work (field, getter, static, `#private`), for a route that an
+ * earlier one makes unreachable and for a second schema, `reserved-name` on a hook, `bad-option` for a path or option
+ * that cannot work.
  *
  * @example
  * ```ts

@@ -3,7 +3,61 @@
  * What a route's path and options say of the method they stand on, as types.
  */
 import type { Context } from "hono";
+import type { BodyKind, RouteOptions } from "./options.ts";
 import type { Flat, PathParams } from "./path.ts";
+
+/**
+ * `@Route` for one HTTP method; its decorator is typed by the path and the schemas.
+ *
+ * @example
+ * ```ts
+ * const read: RouteVerb = Route.get;
+ * ```
+ */
+export type RouteVerb = <
+  const Path extends string,
+  Input = never,
+  Params = never,
+  Query = never,
+  Body = never,
+  const Accept extends BodyKind | readonly BodyKind[] = "json",
+>(
+  path: Path,
+  options?: RouteOptions<Input, Params, Query, Body, Accept>,
+) => RouteDecoratorOf<Path, Input, Params, Query, Body, Accept>;
+
+/**
+ * The type of `Route`.
+ *
+ * @example
+ * ```ts
+ * const { get, post }: RouteFunction = Route;
+ * ```
+ */
+export interface RouteFunction {
+  <
+    const Path extends string,
+    Input = never,
+    Params = never,
+    Query = never,
+    Body = never,
+    const Accept extends BodyKind | readonly BodyKind[] = "json",
+  >(
+    method: string,
+    path: Path,
+    options?: RouteOptions<Input, Params, Query, Body, Accept>,
+  ): RouteDecoratorOf<Path, Input, Params, Query, Body, Accept>;
+  readonly get: RouteVerb;
+  readonly post: RouteVerb;
+  readonly put: RouteVerb;
+  readonly patch: RouteVerb;
+  /** `DELETE`; not `delete`, which esbuild cannot parse after `@Route.`. */
+  readonly del: RouteVerb;
+  /** Every HTTP method. */
+  readonly all: RouteVerb;
+  /** Takes from a method that a subclass overrides the routes that it inherits; stubs still reach it. */
+  readonly none: () => RouteDecorator<never>;
+}
 
 /**
  * Decorates a method, in the standard and in the legacy dialect; its first parameter must take `Output`.
@@ -47,7 +101,14 @@ export interface UncheckedRouteDecorator<Known> {
   ): void;
 }
 
-/** The decorator that a path and the outputs of its schemas make; an output of `never` is that of no schema. */
+/**
+ * The decorator that a path and the outputs of its schemas make; an output of `never` is that of no schema.
+ *
+ * @example
+ * ```ts
+ * type Read = RouteDecoratorOf<"/todos/:id", never, never, never, never, "json">; // UncheckedRouteDecorator<{ id: string }>
+ * ```
+ */
 export type RouteDecoratorOf<Path extends string, Input, Params, Query, Body, Accept> = [Input] extends [never]
   ? [Params | Query | Body] extends [never]
     ? UncheckedRouteDecorator<Over<PathParams<Path>, RawBody<Accept>>>
