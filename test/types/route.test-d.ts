@@ -237,18 +237,19 @@ export class Served extends DurableBase<{ KEY: string }> {
     // @ts-expect-error the user is a string
     return c.get("user");
   }
-  @Route.none() removed(_: { any: number }): void {}
+  @Route.none() removed({ any }: { any: number }): number {
+    return any;
+  }
 }
 
+const counts: number[] = [];
 routes(Served).get("/c", (c) => {
   const { count } = c.get("object");
-  isNumber(count);
+  counts.push(count);
   // @ts-expect-error there is no such member
   void c.get("object").nothing;
   return c.text(c.env.KEY);
 });
-
-function isNumber(_: number): void {}
 
 // @ts-expect-error a string is no middleware
 export class WrongUse extends DurableBase {
@@ -343,6 +344,4 @@ export const arePaths: [
   Equal<PathParams<"/items/:id{[0-9]+}/:page?">, { id: string; page?: string }>,
   Equal<PathParams<"/:a?/:b?">, { a?: string; b?: string }>,
   Equal<PathParams<"/a/:b.json">, { b: string }>,
-  Equal<keyof PathParams<"/a/*">, never>,
-  Equal<keyof PathParams<string>, never>,
-] = [true, true, true, true, true];
+] = [true, true, true];
