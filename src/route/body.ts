@@ -35,15 +35,10 @@ const MAX_DEPTH = 500;
  * @throws HTTPException 415 for another content type, 413 over `max` bytes, 400 for what cannot be parsed.
  */
 export function readBody(c: Context, kinds: readonly BodyKind[], max: number): unknown {
+  const { body } = c.req.raw;
+  if (body === null) return kinds.length === 1 ? emptyBody(kinds[0]!) : undefined;
   const type = c.req.header("content-type") ?? "";
   const kind = kindOf(type, kinds);
-  const { body } = c.req.raw;
-  if (kind === "stream") {
-    if (Number(c.req.header("content-length")) > max) throw tooLarge(max);
-    return body ?? (kinds.length === 1 ? new Blob([]).stream() : undefined);
-  }
-  if (body === null)
-    return kinds.length > 1 ? undefined : kind === "text" ? "" : kind === "bytes" ? new Uint8Array() : undefined;
   switch (kind) {
     case "json":
       return readText(c, max).then((text) => (text === "" ? undefined : parseJson(text)));
@@ -51,6 +46,9 @@ export function readBody(c: Context, kinds: readonly BodyKind[], max: number): u
       return readBytes(c, max).then((bytes) => decode(bytes, notText));
     case "bytes":
       return readBytes(c, max);
+    case "stream":
+      if (declaredLength(c) > max) throw tooLarge(max);
+      return body;
     case "form":
       return readBytes(c, max).then((bytes) => (bytes.length === 0 ? undefined : parseForm(bytes, type)));
     default:
@@ -63,6 +61,13 @@ export function readBody(c: Context, kinds: readonly BodyKind[], max: number): u
 export function safe(word: string, place: string): string {
   if (word !== "__proto__") return word;
   throw refusal(400, { code: "forbidden-key", detail: `\`__proto__\` is not allowed in the ${place}.` });
+}
+
+/** What no body is where only one kind is taken. */
+function emptyBody(kind: BodyKind): unknown {
+  if (kind === "text") return "";
+  if (kind === "bytes") return new Uint8Array();
+  return kind === "stream" ? new Blob([]).stream() : undefined;
 }
 
 /** The kind that a content type stands for, undefined where it is not taken. */

@@ -27,7 +27,6 @@ export function handlerOf({ member, path, options }: RoutePlan, plan: Plan): Han
   const hasParams = path.includes(":");
   const byParts = hasParts(rest);
   const takesBody = !byParts || rest.body !== undefined || isRaw(kinds);
-  const hasBody = isRaw(kinds) && kinds.length === 1;
   const common = headers === undefined ? undefined : new Headers(headers);
   const prepare = plan.prepare.get(member)!;
 
@@ -44,7 +43,7 @@ export function handlerOf({ member, path, options }: RoutePlan, plan: Plan): Han
   };
   const run = (c: Context): Response | Promise<Response> => {
     const self = objectOf(c);
-    const body = takesBody && (hasBody || c.req.raw.body !== null) ? readBody(c, kinds, maxBody) : undefined;
+    const body = takesBody ? readBody(c, kinds, maxBody) : undefined;
     const input = guarded(() => after(body, (known) => prepared(c, self, known)), refuseInput);
     return after(input, (known) => call(c, self, known));
   };
