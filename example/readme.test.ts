@@ -1,9 +1,11 @@
 import { exports } from "cloudflare:workers";
-import { expect, it } from "vitest";
-import readme from "../README.md?raw";
+import { describe, expect, it } from "vitest";
 
 const LINE =
-  /^curl (?:-X (?<method>\w+) )?'?localhost:8787(?<path>[^\s']+)'?(?: --json '(?<json>.*?)')?\s+# (?<status>\d+) (?<body>.*)$/;
+  /^curl (?:-(?:X (?<method>\w+)|(?<head>I)) )?'?localhost:8787(?<path>[^\s']+)'?(?: -H '(?<name>[\w-]+): (?<value>[^']*)')?(?: (?<kind>--json|-d) '(?<data>.*?)')?\s+# (?<status>\d+) ?(?<body>.*)$/;
+
+/** The types that curl sends. */
+const TYPES: Record<string, string> = { "--json": "application/json", "-d": "application/x-www-form-urlencoded" };
 
 const documents: Record<string, string> = import.meta.glob(["../*.md", "../docs/**/*.md"], {
   query: "?raw",
@@ -21,17 +23,25 @@ it("leaves no placeholder in what it documents", () => {
   }
 });
 
-it("answers the README's curl lines as they say", async () => {
-  const lines = /^```sh curl\n(.*?)^```$/ms.exec(readme)![1]!.trim().split("\n");
-  expect(lines).toHaveLength(7);
-  for (const line of lines) {
-    const { method = "GET", path, json, status, body } = LINE.exec(line)!.groups!;
-    const init =
-      json === undefined ? { method } : { method, body: json, headers: { "content-type": "application/json" } };
+describe.each([
+  ["README.md", 7],
+  ["docs/routes.md", 10],
+])("The curl lines of %s", (file, count) => {
+  const lines = /^```sh curl\n(.*?)^```$/ms.exec(documents[`../${file}`]!)![1]!.trim().split("\n");
+
+  it("are all there", () => {
+    expect(lines).toHaveLength(count);
+  });
+
+  it.each(lines)("are answered as they say: %s", async (line) => {
+    const { method, head, path, name, value, kind, data, status, body } = LINE.exec(line)!.groups!;
+    const headers = new Headers(kind === undefined ? {} : { "content-type": TYPES[kind]! });
+    if (name !== undefined) headers.set(name, value!);
+    const init = { method: head === undefined ? (method ?? "GET") : "HEAD", headers, body: data ?? null };
     const response = await exports.default.fetch(`http://localhost:8787${path}`, init);
     expect([line, response.status]).toEqual([line, Number(status)]);
-    // The README leaves out what differs from run to run.
+    // What differs from run to run is left out.
     const text = (await response.text()).replace(/"(id|created)":"[^"]*",?/g, "");
     expect(text.startsWith(body!)).toBe(true);
-  }
+  });
 });

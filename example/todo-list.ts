@@ -33,6 +33,25 @@ export class TodoList extends DurableBase {
     return tag === undefined ? items : items.filter(({ tags }) => tags.includes(tag));
   }
 
+  @Route.get("/todos/:id")
+  read({ id }: { id: string }): TodoItem {
+    return this.#item(id);
+  }
+
+  /** Adds a todo for each line of a text, and gives their number. */
+  @Route.post("/import", { accept: "text" })
+  import({ body }: { body: string }): number {
+    const titles = body.split("\n").filter((line) => line.trim() !== "");
+    for (const title of titles) this.add({ title, tags: [] });
+    return titles.length;
+  }
+
+  /** The titles one by one, as lines or events. */
+  @Route.get("/titles")
+  *titles(): Generator<string> {
+    for (const { title } of this.todos.values()) yield title;
+  }
+
   @Route.patch("/todos/:id", { input: TodoChange })
   change({ id, title, done }: z.output<typeof TodoChange>): TodoItem {
     const todo = this.#todo(id);

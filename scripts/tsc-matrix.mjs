@@ -1,5 +1,6 @@
 /**
- * A file that imports `Object` from the package, through both compilers and both dialects, run as tsc left it.
+ * A file that imports `Object` from the package, through both compilers and both dialects, run as tsc left it;
+ * and the type tests of routes through the older compiler (the typecheck has the newer).
  *
  * tsc's decorator helpers call `Object.create` and its fellows in the file's own scope, where the import
  * stands in for the global one. A bundler renames the import and hides that, so nothing is bundled here.
@@ -55,6 +56,20 @@ for (const [compiler, tsc] of Object.entries(compilers)) {
     }
   }
 }
+for (const [dialect, file] of [
+  ["standard", "test/types/route.test-d.ts"],
+  ["legacy", "test/fixtures/legacy/route.test-d.ts"],
+]) {
+  const name = `tsc 5, types of routes, ${dialect} decorators`;
+  try {
+    await checkTypes(join(folder, name), join(root, compilers["tsc 5"]), file, dialects[dialect].options);
+    passed++;
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL ${name}\n${error.stdout ?? ""}${error.stack}`);
+  }
+}
 rmSync(folder, { recursive: true, force: true });
 console.log(`${passed} passed, ${failed} failed`);
 // A Worker that crashes at load leaves miniflare waiting.
@@ -77,6 +92,16 @@ async function compile(project, tsc, source, options) {
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["worker.ts"] }));
   await run(process.execPath, [tsc, "--project", project]);
   return readFileSync(join(project, "out/worker.js"), "utf8");
+}
+
+/** Typechecks one file of this repository. */
+async function checkTypes(project, tsc, file, options) {
+  const compilerOptions = { types: ["@cloudflare/workers-types"], ...options };
+  const files = [join(root, file), join(root, "src/async-hooks.d.ts")];
+  mkdirSync(project);
+  const config = { extends: join(root, "test/tsconfig.json"), compilerOptions, files, include: [] };
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify(config));
+  await run(process.execPath, [tsc, "--project", project]);
 }
 
 async function runs(script) {

@@ -3,6 +3,7 @@
  * The base class: joins entries, persisted fields, routes and handles, and adds little of its own.
  */
 import { DurableObject, RpcTarget } from "cloudflare:workers";
+import type { Context, MiddlewareHandler } from "hono";
 import { enter, isInside, own, run, wrapPrototypes, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { from, type ByName } from "./object/object.ts";
@@ -14,7 +15,7 @@ import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
 const START_TIMEOUT = 30_000;
 
 /** Hooks of the user's class that only the library calls. */
-const HOOKS = ["onStart"];
+const HOOKS = ["onStart", "onError"];
 
 /** Members that the platform itself calls; it never offers the others of these names to a stub. */
 const PLATFORM = new Set(["constructor", "fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"]);
@@ -41,6 +42,12 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   static rpc?: readonly string[];
 
   /**
+   * Hono's middleware for every request that the routes of this class get, also those that no route takes. It runs
+   * inside the entry, finds the object as `c.get("object")`, and is inherited as any static is.
+   */
+  static use?: readonly MiddlewareHandler[];
+
+  /**
    * Finds objects of this class: `Counter.from(env.COUNTER).byName("alice")` is
    * `Object.from(env.COUNTER).byName("alice")`, and a namespace of another class is a type error.
    */
@@ -64,6 +71,13 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   /** Runs before the first entry of every wake-up; while it runs, entries wait. If it throws, the caller
    * gets the error and the next entry tries again. Not reachable through a stub. */
   onStart?(): void | Promise<void>;
+
+  /**
+   * Is asked for the answer to every error of a request: what a method or middleware threw, and each refusal, which is
+   * an `HTTPException` with a `status`. A `Response` is sent; for anything else the problem of that error, which is
+   * also sent when the hook itself fails. Not reachable through a stub.
+   */
+  onError?(error: Error, c: Context): Response | void | Promise<Response | void>;
 
   /**
    * The name the object was addressed by. Not reachable through a stub.
@@ -127,7 +141,7 @@ function makeShape(cls: AnyClass): Shape {
     plan,
     fields: accessorsOf(plan),
     hidden: hiddenMembers(cls, names),
-    engine: () => (engine ??= plan.engine?.(plan)),
+    engine: () => (engine ??= plan.engine?.(cls)),
     verify: (self) => {
       // What can be wrong is wrong in every instance, so the first that is right speaks for all.
       if (!isVerified) verifyAccessors(self, cls, plan);

@@ -20,6 +20,7 @@ export type ErrorCode =
   | "legacy-define"
   | "missing-binding"
   | "name-unknown"
+  | "no-object"
   | "no-sqlite-storage"
   | "not-json"
   | "not-persistable"

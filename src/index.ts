@@ -12,9 +12,17 @@ export type { ByName, Handle, NotTransferable, Objects, Stub } from "./object/ob
 export type { Codec, PersistedOptions } from "./persisted/options.ts";
 export { Persisted } from "./persisted/persisted.ts";
 export * as Quarantine from "./persisted/quarantine.ts";
-export { Route, type RouteContext, type RouteDecorator } from "./route/route.ts";
-export type { RouteOptions } from "./route/router.ts";
-export type { InputSchema } from "./route/input.ts";
+export type { BodyKind, InputSchema, OperationOptions, ResponseOptions, RouteOptions } from "./route/options.ts";
+export type { PathParams } from "./route/path.ts";
+export { Route, type RouteContext } from "./route/route.ts";
+export { routes } from "./route/router.ts";
+export type {
+  RouteDecorator,
+  RouteDecoratorOf,
+  RouteFunction,
+  RouteVerb,
+  UncheckedRouteDecorator,
+} from "./route/types.ts";
 export type { StandardSchema } from "./schema.ts";
 export { serve } from "./object/serve.ts";
 export type {

@@ -39,22 +39,27 @@ export interface HttpEngine {
   refuse(error: unknown): Response;
 }
 
+/** Makes the HTTP engine of a class. */
+export type MakeEngine = (cls: AnyClass) => HttpEngine;
+
 /** What the decorators of a class and its ancestors recorded. */
 export interface Plan {
   readonly fields: ReadonlyMap<string, FieldPlan>;
   readonly routes: readonly RoutePlan[];
   /** By method name: what a call through a stub goes through first. */
   readonly prepare: ReadonlyMap<string, Prepare>;
-  /** Makes the class's HTTP engine; present when a decorator brought one. */
-  readonly engine: ((plan: Plan) => HttpEngine) | undefined;
+  /** Makes the class's HTTP engine; present when a decorator or `routes()` brought one. */
+  engine: MakeEngine | undefined;
 }
 
 /** What the decorators of one class, without its ancestors, recorded. */
 export interface Level {
   readonly fields: Map<string, FieldPlan>;
-  readonly routes: RoutePlan[];
+  routes: readonly RoutePlan[];
+  /** The members that keep none of the routes they inherit. */
+  readonly rerouted: Set<string>;
   readonly prepare: Map<string, Prepare>;
-  engine: ((plan: Plan) => HttpEngine) | undefined;
+  engine: MakeEngine | undefined;
 }
 
 /** A class as the library handles it: `never` is the parameter list that every constructor fits. */
@@ -69,7 +74,13 @@ type Holder = { [LEVEL]?: Level };
 /** The level of the class that is being decorated: `context.metadata`, or the prototype in the legacy dialect. */
 export function levelOf(holder: object): Level {
   if (!Object.hasOwn(holder, LEVEL)) {
-    const level: Level = { fields: new Map(), routes: [], prepare: new Map(), engine: undefined };
+    const level: Level = {
+      fields: new Map(),
+      routes: [],
+      rerouted: new Set(),
+      prepare: new Map(),
+      engine: undefined,
+    };
     Object.defineProperty(holder, LEVEL, { value: level });
   }
   return (holder as Required<Holder>)[LEVEL];
@@ -100,11 +111,7 @@ export function planOf(cls: AnyClass): Plan {
   const own = ownLevel(cls);
   const plan: Plan = {
     fields: new Map([...(base?.fields ?? []), ...(own?.fields ?? [])]),
-    // A member declared again replaces the routes its ancestor gave it.
-    routes: [
-      ...(base?.routes ?? []).filter((route) => !own?.routes.some(({ member }) => member === route.member)),
-      ...(own?.routes ?? []),
-    ],
+    routes: [...(base?.routes ?? []).filter(({ member }) => !own?.rerouted.has(member)), ...(own?.routes ?? [])],
     prepare: new Map([...(base?.prepare ?? []), ...(own?.prepare ?? [])]),
     engine: own?.engine ?? base?.engine,
   };

@@ -22,6 +22,13 @@ declare namespace Cloudflare {
     CHILD_LEGACY_ROUTES: DurableObjectNamespace<import("./fixtures/legacy/route.ts").ChildLegacyRoutes>;
     FUZZED: DurableObjectNamespace<import("./fixtures/fuzz.ts").Fuzzed>;
     PATHS: DurableObjectNamespace<import("./fixtures/paths.ts").Paths>;
+    ROUTE_INPUT: DurableObjectNamespace<import("./fixtures/route-input.ts").RouteInput>;
+    ROUTE_APP: DurableObjectNamespace<import("./fixtures/route-app.ts").RouteApp>;
+    CHILD_ROUTE_APP: DurableObjectNamespace<import("./fixtures/route-app.ts").ChildRouteApp>;
+    ADDED: DurableObjectNamespace<import("./fixtures/route-app.ts").Added>;
+    LEGACY_ROUTE_INPUT: DurableObjectNamespace<import("./fixtures/legacy/route-input.ts").LegacyRouteInput>;
+    LEGACY_ROUTE_APP: DurableObjectNamespace<import("./fixtures/legacy/route-app.ts").LegacyRouteApp>;
+    CHILD_LEGACY_ROUTE_APP: DurableObjectNamespace<import("./fixtures/legacy/route-app.ts").ChildLegacyRouteApp>;
     PEER: DurableObjectNamespace<import("./fixtures/object.ts").Peer>;
     SLEEPING: DurableObjectNamespace<import("./fixtures/base.ts").Sleeping>;
     FAULTS: DurableObjectNamespace<import("./fixtures/peers.ts").Faults>;

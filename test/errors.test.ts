@@ -53,6 +53,7 @@ describe("the package", () => {
       "Quarantine",
       "Route",
       "Storage",
+      "routes",
       "serve",
       "snapshot",
     ]);

@@ -5,7 +5,7 @@ import { DurableError } from "../src/errors.ts";
 import { Route } from "../src/route/route.ts";
 import { thrownBy } from "./error-of.ts";
 import { misplacedLegacy } from "./fixtures/legacy/route.ts";
-import { SECRET } from "./fixtures/route-data.ts";
+import { By, SECRET } from "./fixtures/route-data.ts";
 import { misplaced, StuckRoutes } from "./fixtures/route.ts";
 import { routeCases } from "./route.cases.ts";
 
@@ -53,11 +53,64 @@ describe("Route, misplaced", () => {
       "bad-option",
       "`{ input: z.object({ by: z.number() }) }`",
     ],
+    ...(["params", "query", "body"] as const).map((name): [string, () => unknown, string, string] => [
+      `no schema for ${name}`,
+      () => Route.get("/x", { [name]: { page: "number" } } as never),
+      "bad-option",
+      `\`{ ${name}: z.object({ by: z.number() }) }\``,
+    ]),
+    [
+      "schemas for all and for a part",
+      () => Route.get("/x", { input: By, body: By }),
+      "bad-option",
+      "`{ params: Id, query: Page, body: Todo }`",
+    ],
+    ...["xml", [], ["json", "xml"], 5, null].map((accept): [string, () => unknown, string, string] => [
+      `to accept ${JSON.stringify(accept)}`,
+      () => Route.post("/x", { accept: accept as never }),
+      "bad-option",
+      '`{ accept: ["json", "form"] }`',
+    ]),
+    ...[{ "no name": "x" }, { age: 5 }, { "x-a": "a\nb" }, { "x-a": undefined }].map(
+      (headers): [string, () => unknown, string, string] => [
+        `headers ${JSON.stringify(headers)}`,
+        () => Route.get("/x", { headers: headers as never }),
+        "bad-option",
+        '`{ headers: { "cache-control": "no-store" } }`',
+      ],
+    ),
+    ...["cors", ["cors"], null].map((use): [string, () => unknown, string, string] => [
+      `middleware ${JSON.stringify(use)}`,
+      () => Route.get("/x", { use: use as never }),
+      "bad-option",
+      "`{ use: [etag()] }`",
+    ]),
+    ["a description that is none", () => Route.get("/x", { openapi: "x" as never }), "bad-option", "`{ openapi: {"],
+    ["an optional parameter inside", () => Route.get("/:a?/b"), "bad-option", "optional ones only at its end"],
+    ["a query in the path", () => Route.get("/a?b=1"), "bad-option", '"/a?b=1"'],
     ["a dangerous parameter", () => Route.get("/:__proto__"), "bad-option", "called __proto__"],
   ])("refuses %s", (_, make, code, part) => {
     const error = thrownBy(make);
     expect(error.code).toBe(code);
     expect(error.message).toContain(part);
+  });
+});
+
+describe("Route, beside another", () => {
+  it.each([
+    ["a pattern and none", "/a/:b{[0-9]+}", "/a/:b"],
+    ["two patterns", "/a/:b{[0-9]+}", "/a/:c{[a-z]+}"],
+    ["a parameter and a word", "/a/:b", "/a/b"],
+    ["a wildcard and a parameter", "/a/*", "/a/:b"],
+    ["an optional parameter and two", "/a/:b?", "/a/:b/:c"],
+  ])("takes %s", (_, first, second) => {
+    class Both {
+      @Route.get(first) one(): void {}
+      @Route.get(second) two(): void {}
+      @Route.post(first) three(): void {}
+      @Route.all(first) four(): void {}
+    }
+    expect(Both.name).toBe("Both");
   });
 });
 

@@ -26,6 +26,7 @@ export type HiddenMember =
   | "fetch"
   | "id"
   | "name"
+  | "onError"
   | "onStart"
   | "webSocketClose"
   | "webSocketError"

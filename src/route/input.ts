@@ -1,31 +1,34 @@
 /**
  * @module
  * What a routed method gets: one object from path, body and query, or from the caller of a stub, and the
- * schema that both doors share.
+ * schemas that both doors share.
  */
 import type { Context } from "hono";
 import { DurableError } from "../errors.ts";
 import type { Prepare } from "../plan.ts";
 import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../schema.ts";
-import { Refusal } from "./problem.ts";
+import { safe } from "./body.ts";
+import { hasParts, type Schemas } from "./options.ts";
 
-/**
- * A schema for `input`: any {@link https://standardschema.dev | Standard Schema} (zod, valibot, arktype).
- * `Output` is what the method gets.
- */
-export type InputSchema<Output = unknown> = StandardSchema<unknown, Output>;
+/** The input of a method, and each part of it: an object without prototype. */
+export type Input = Record<string, unknown>;
 
-type Input = Record<string, unknown>;
+/** The parts of a request; `body` is undefined where there is none. */
+export interface Parts {
+  readonly params: Input;
+  readonly query: Input;
+  readonly body: unknown;
+}
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
-const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
+type Maybe<T> = T | Promise<T>;
+type Result = SchemaResult<unknown>;
 
-// Well below what an answer and a persisted field can hold, so that no body makes either fail.
-const MAX_DEPTH = 500;
+const nothing = (): Input => Object.create(null) as Input;
 
-/** Begins the input of a request with its query; a key that is repeated gives an array. */
-export function queryInput(c: Context): Input {
-  const input = Object.create(null) as Input;
+/** The query; a key that is repeated gives an array. */
+export function queryOf(c: Context): Input {
+  const input = nothing();
+  if (!c.req.url.includes("?")) return input;
   const query = c.req.queries();
   for (const key in query) {
     const values = query[key]!;
@@ -34,141 +37,140 @@ export function queryInput(c: Context): Input {
   return input;
 }
 
-/** Adds the path parameters, which win over what is there. */
-export function addParams(input: Input, c: Context): void {
+/** The path parameters. */
+export function paramsOf(c: Context): Input {
+  const input = nothing();
   const params: Record<string, string> = c.req.param();
   for (const key of Object.keys(params)) input[key] = safe(params[key]!, "path");
+  return input;
+}
+
+/** Makes one object of the parts, in that of the query: path parameters win over the body, the body over the query. */
+export function merge({ params, query, body }: Parts): Input {
+  if (body !== undefined) addBody(query, body);
+  return Object.assign(query, params);
 }
 
 /**
- * Adds the JSON body, which wins over the query; one that is no plain object becomes `input.body`.
+ * What a call through a stub, and a request without schemas for its parts, goes through before `member` runs: exactly
+ * one argument, `{}` when nothing is given, validated and converted. Sync as long as the schemas are.
  *
- * @throws Refusal 415 for another content type, 413 over `maxBody` bytes, 400 for what is no JSON.
+ * @param names - the path parameters, for `params`; what is left is for both `query` and `body`.
+ * @param hasRawBody - whether `input.body` is kept without a schema for the body.
+ * @throws DurableError `invalid-input` with the schemas' `issues`.
  */
-export async function addBody(input: Input, c: Context, maxBody: number): Promise<void> {
-  // Of another type a body may only be empty.
-  const isJson = JSON_TYPE.test(c.req.header("content-type") ?? "");
-  const text = await readBody(c, isJson ? maxBody : 0, () => (isJson ? tooLarge(maxBody) : notTyped()));
-  if (text === "") return;
-  const body = parse(text);
-  if (typeof body !== "object" || body === null || Array.isArray(body)) input["body"] = body;
-  else for (const key of Object.keys(body)) input[key] = (body as Input)[key];
-}
-
-/**
- * What a call through a stub, and a request, goes through before `member` runs: exactly one argument,
- * `{}` when nothing is given, validated and converted by `schema`. Sync as long as the schema is.
- *
- * @throws DurableError `invalid-input` with the schema's `issues`.
- */
-export function preparation(member: string, schema: InputSchema | undefined): Prepare {
+export function preparation(
+  member: string,
+  schemas: Schemas,
+  names: ReadonlySet<string>,
+  hasRawBody: boolean,
+): Prepare {
   return ([input = {}], self) => {
-    const check = (result: SchemaResult<unknown>): unknown[] => {
-      if (result.issues === undefined) return [result.value];
-      const issues = plainIssues(result.issues);
-      const message = `${self.constructor.name}.${member}: ${listIssues(issues, "input")}.`;
-      throw new DurableError("invalid-input", message, { issues });
-    };
+    const check = (result: Result): unknown[] => [valueOf(result, member, self)];
     if (typeof input === "object" && input !== null && Object.hasOwn(input, "__proto__")) {
       return check({ issues: [{ message: "not allowed as a key", path: ["__proto__"] }] });
     }
-    if (schema === undefined) return [input];
-    const result = schema["~standard"].validate(input);
-    return result instanceof Promise ? result.then(check) : check(result);
+    if (hasParts(schemas)) return after(validateWhole(schemas, input, names, hasRawBody), check);
+    return schemas.input === undefined ? [input] : after(validate(schemas.input, input), check);
   };
 }
 
-/**
- * Reads a body as text: of a declared length at once, of any other never more than one chunk beyond `max`.
- * A longer one is refused with `tooLong()`.
- *
- * HTTP holds a client to the length it declares. Only a Worker can declare a false one (by decompressing a
- * body and keeping its headers); then a body over `max` is refused after it was read. Reading bytes would cost
- * each request 8 µs, a reader 10.
- */
-async function readBody(c: Context, max: number, tooLong: () => Refusal): Promise<string> {
-  const declared = Number(c.req.header("content-length") ?? NaN);
-  if (declared > max) throw tooLong();
-  if (declared <= max) {
-    const text = await c.req.text().catch(brokeOff);
-    if (text.length > max) throw tooLong();
-    if (text.includes("\uFFFD") && isRepaired(text, declared)) throw notJson();
-    return text;
+/** What a request with schemas for its parts goes through instead; a part without a schema is left out. */
+export function prepareParts(member: string, schemas: Schemas, parts: Parts, self: object): Maybe<unknown> {
+  const { params, query, body } = schemas;
+  const results = [
+    params === undefined ? { value: parts.params } : validate(params, parts.params),
+    query === undefined ? NONE : validate(query, parts.query),
+    body === undefined ? { value: parts.body } : validateBody(body, parts.body ?? nothing()),
+  ];
+  return after(joined(results, nothing()), (result) => valueOf(result, member, self));
+}
+
+const NONE: Result = { value: undefined };
+
+/** As {@link prepareParts}, where query and body come in one object and each schema sees the other's members. */
+function validateWhole(
+  schemas: Schemas,
+  input: unknown,
+  names: ReadonlySet<string>,
+  hasRawBody: boolean,
+): Maybe<Result> {
+  if (typeof input !== "object" || input === null) return { issues: [{ message: "expected an object" }] };
+  const [own, rest] = [nothing(), nothing()];
+  for (const key of Object.keys(input)) (names.has(key) ? own : rest)[key] = (input as Input)[key];
+  const { params, query, body } = schemas;
+  const results = [
+    params === undefined ? { value: own } : validate(params, own),
+    query === undefined ? NONE : validate(query, rest),
+    body === undefined ? { value: hasRawBody ? rest["body"] : undefined } : validateRest(body, rest),
+  ];
+  // What came by RPC has a prototype, and can go out by RPC again.
+  return joined(results, {}, rest);
+}
+
+/** A body schema takes the members or, where it takes no object, `body`. */
+function validateRest(schema: StandardSchema, rest: Input): Maybe<Result> {
+  return after(validate(schema, rest), (result) => {
+    const isOfOther = result.issues?.every(({ path = [] }) => path.length === 0) === true;
+    return isOfOther && Object.hasOwn(rest, "body") ? validateBody(schema, rest["body"]) : result;
+  });
+}
+
+function validateBody(schema: StandardSchema, body: unknown): Maybe<Result> {
+  const result = validate(schema, body);
+  if (isPlain(body)) return result;
+  return after(result, (known) =>
+    known.issues === undefined
+      ? known
+      : { issues: known.issues.map(({ message, path = [] }) => ({ message, path: ["body", ...path] })) },
+  );
+}
+
+function validate(schema: StandardSchema, value: unknown): Maybe<Result> {
+  return schema["~standard"].validate(value);
+}
+
+/** One result of those for params, query and body: all issues, or all values added to `value`. */
+function joined(results: readonly Maybe<Result>[], value: Input, given?: Input): Maybe<Result> {
+  if (results.some((result) => result instanceof Promise)) {
+    return Promise.all(results.map(async (result) => await result)).then((known) => joined(known, value, given));
   }
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of c.req.raw.body as ReadableStream<Uint8Array>) {
-      size += chunk.byteLength;
-      // Leaving the loop cancels the stream.
-      if (size > max) throw tooLong();
-      chunks.push(chunk);
+  const known = results as readonly Result[];
+  const issues = known.flatMap((result) => result.issues ?? []);
+  if (issues.length > 0) return { issues };
+  const [params, query, body] = known.map((result) => (result as { readonly value: unknown }).value);
+  Object.assign(value, query);
+  if (body !== undefined) addBody(value, body, given);
+  return { value: Object.assign(value, params) };
+}
+
+/**
+ * Adds a body: the members of a plain object, anything else as `body`. What is there stays where the body's schema
+ * only let it pass, as it was `given`.
+ */
+function addBody(input: Input, body: unknown, given?: Input): void {
+  if (!isPlain(body)) input["body"] = body;
+  else
+    for (const key of Object.keys(body)) {
+      const isPassed = given !== undefined && key in input && body[key] === given[key];
+      if (!isPassed) input[key] = body[key];
     }
-  } catch (error) {
-    brokeOff(error);
-  }
-  try {
-    const text = decoder.decode(await new Blob(chunks).arrayBuffer());
-    // Read already, the body stays available to the method as `c.req.text()` and `c.req.json()`.
-    (c.req.bodyCache as { text?: unknown }).text = Promise.resolve(text);
-    return text;
-  } catch {
-    throw notJson();
-  }
 }
 
-/**
- * Tells whether U+FFFD in a text stands for bytes that are no UTF-8: it takes three where they took one or two.
- * A character of four bytes that lost its last goes unseen.
- */
-function isRepaired(text: string, bytes: number): boolean {
-  const surplus = new TextEncoder().encode(text).length - bytes;
-  // A byte order mark is left out of the text.
-  return surplus !== 0 && surplus !== -3;
+function isPlain(value: unknown): value is Input {
+  if (typeof value !== "object" || value === null) return false;
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === Object.prototype || proto === null;
 }
 
-function parse(text: string): unknown {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    throw notJson();
-  }
-  // A short text cannot nest that deep, and nothing can spell the key, or a number that is too large, without one of these.
-  if (text.length > 2 * MAX_DEPTH || /__proto__|\\u|e\+?\d{3}|\d{200}/i.test(text)) checkParts(body, 0);
-  return body;
+function valueOf(result: Result, member: string, self: object): unknown {
+  if (result.issues === undefined) return result.value;
+  const issues = plainIssues(result.issues);
+  const message = `${self.constructor.name}.${member}: ${listIssues(issues, "input")}.`;
+  throw new DurableError("invalid-input", message, { issues });
 }
 
-function checkParts(value: unknown, depth: number): void {
-  // What no answer could hold: kept in a field, it would break all that read it.
-  if (value === Infinity || value === -Infinity) throw notJson("has a number that is too large");
-  if (typeof value !== "object" || value === null) return;
-  if (depth === MAX_DEPTH) throw notJson(`nests deeper than ${MAX_DEPTH} levels`);
-  if (Object.hasOwn(value, "__proto__")) safe("__proto__", "body");
-  for (const part of Object.values(value)) checkParts(part, depth + 1);
-}
-
-function notJson(flaw = "is not JSON"): Refusal {
-  return new Refusal(400, { code: "invalid-json", detail: `The body ${flaw}.` });
-}
-
-/** Refuses the one word that, used as a key, reaches a prototype. */
-function safe(word: string, place: string): string {
-  if (word !== "__proto__") return word;
-  throw new Refusal(400, { code: "forbidden-key", detail: `\`__proto__\` is not allowed in the ${place}.` });
-}
-
-/** A client that goes away, or breaks the rules of HTTP within a body, is no fault of the object's. */
-function brokeOff(error: unknown): never {
-  // A TypeError is of a body that code of the user's has read before.
-  if (error instanceof Refusal || error instanceof TypeError) throw error;
-  throw new Refusal(400, { detail: "The body broke off." });
-}
-
-function tooLarge(max: number): Refusal {
-  return new Refusal(413, { detail: `The body is over ${max} bytes.` });
-}
-
-function notTyped(): Refusal {
-  return new Refusal(415, { detail: "Send the body as JSON, with `Content-Type: application/json`." });
+/** Goes on at once with a value, and later with a promise of one. */
+export function after<T, U>(value: Maybe<T>, go: (value: T) => Maybe<U>): Maybe<U> {
+  return value instanceof Promise ? value.then(go) : go(value);
 }

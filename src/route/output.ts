@@ -3,37 +3,72 @@
  * Turns what a routed method returned into a Response.
  */
 import type { Context } from "hono";
+import { accepts } from "hono/accepts";
 import { DurableError } from "../errors.ts";
+import { endItems, itemsOf, streamItems } from "./stream.ts";
 
 /** What a Response takes a string for. */
 const TEXT_TYPE = "text/plain;charset=UTF-8";
+const EVENTS = "text/event-stream";
+const LINES = "application/x-ndjson";
 
 /**
- * Makes the response: a `Response` as it is, 204 for `undefined`, text for a string, a stream as a
- * stream, and JSON for anything else. What the method set on `c` (`c.status`, `c.header`) is kept.
+ * Makes the response: a `Response` as it is, 204 for `undefined`, text for a string, a stream as a stream, events or
+ * lines for an async iterable or an iterator, and JSON for anything else. What the method set on `c` (`c.status`,
+ * `c.header`) wins over `headers`.
  *
- * @param where - class and method, for the message.
+ * @param member - the method's name, for messages.
  * @throws DurableError `not-json` when JSON would lose a part of the result.
  */
-export function respond(c: Context, result: unknown, where: () => string): Response {
+export function respond(
+  c: Context,
+  result: unknown,
+  self: object,
+  member: string,
+  headers: Headers | undefined,
+): Response | Promise<Response> {
+  if (result instanceof Response) return result;
   if (result === undefined) {
     const empty = c.body(null);
-    return empty.status === 200 ? c.body(null, 204) : empty;
+    return withHeaders(empty.status === 200 ? c.body(null, 204) : empty, headers);
   }
-  if (result instanceof Response) return result;
   // Not `c.text()` and `c.json()`, which replace a content type that the method set.
-  if (typeof result === "string" || result instanceof ReadableStream) return c.body(result);
-  const loss = findLoss(result, 0);
-  if (loss !== undefined) {
-    throw new DurableError(
-      "not-json",
-      `${where()}: \`result${loss.path}\` is ${loss.what}, which JSON cannot hold. Return plain data, as \`[...set]\` or \`String(bigint)\`.`,
-    );
+  if (typeof result === "string" || result instanceof ReadableStream) return withHeaders(c.body(result), headers);
+  const items = itemsOf(result);
+  const json = (value: unknown): string => toJson(value, self, member);
+  if (items === undefined) return withHeaders(c.body(json(result)), headers, "application/json");
+
+  let isEvents = false;
+  const write = (item: unknown): string => (isEvents ? `data: ${json(item)}\n\n` : `${json(item)}\n`);
+  const isHead = c.req.method === "HEAD";
+  const response = withHeaders(isHead ? c.body(null) : c.body(streamItems(items, self, write)), headers);
+  const own = response.headers;
+  if (!own.has("content-type")) {
+    own.set("content-type", accepts(c, { header: "Accept", supports: [EVENTS, LINES], default: LINES }));
+    own.append("vary", "accept");
   }
-  const response = c.body(JSON.stringify(result));
-  const { headers } = response;
-  if (headers.get("content-type") === TEXT_TYPE) headers.set("content-type", "application/json");
+  // A type that the method sets decides how items are written, too.
+  isEvents = own.get("content-type")!.startsWith(EVENTS);
+  if (isEvents && !own.has("cache-control")) own.set("cache-control", "no-cache");
+  return isHead ? endItems(items).then(() => response) : response;
+}
+
+/** Adds the headers that the method has not set; `type` is the content type that the result has by itself. */
+function withHeaders(response: Response, headers: Headers | undefined, type?: string): Response {
+  const own = response.headers;
+  const chosen = headers?.get("content-type") ?? type;
+  if (chosen !== undefined && (own.get("content-type") ?? TEXT_TYPE) === TEXT_TYPE) own.set("content-type", chosen);
+  for (const [name, value] of headers ?? []) if (!own.has(name)) own.set(name, value);
   return response;
+}
+
+function toJson(value: unknown, self: object, member: string): string {
+  const loss = findLoss(value, 0);
+  if (loss === undefined) return JSON.stringify(value);
+  throw new DurableError(
+    "not-json",
+    `${self.constructor.name}.${member}: \`result${loss.path}\` is ${loss.what}, which JSON cannot hold. Return plain data, as \`[...set]\` or \`String(bigint)\`.`,
+  );
 }
 
 /** The first part of a value that JSON would drop or turn into something else. */

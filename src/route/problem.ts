@@ -5,7 +5,7 @@
  * SECURITY WARNING: every answer to an error is made here. Nothing of an error that the library or the
  * user did not mean for the client (message, stack, cause, stored values) may get into one.
  */
-import type { HTTPException } from "hono/http-exception";
+import { HTTPException } from "hono/http-exception";
 import { DurableError, type Issue } from "../errors.ts";
 
 /** What a problem says beside its status. */
@@ -45,24 +45,19 @@ export function problem(status: number, { code, detail, issues }: ProblemMembers
   });
 }
 
-/** Thrown where a request cannot be served because of what the client sent. */
-export class Refusal extends Error {
-  readonly status: number;
-  readonly members: ProblemMembers;
-
-  constructor(status: number, members?: ProblemMembers) {
-    super(members?.detail);
-    this.status = status;
-    this.members = members ?? {};
-  }
+/**
+ * Makes the error for a request that cannot be served because of what the client sent: Hono's own, so that
+ * middleware and `onError` know it, with the problem as its response.
+ */
+export function refusal(status: number, members: ProblemMembers = {}, allow?: string): HTTPException {
+  return new HTTPException(status as 400, { message: members.detail ?? "", res: problem(status, members, allow) });
 }
 
 /**
- * Answers for an error, whatever was thrown: what the client did wrong is told, what Hono's `HTTPException`
- * says is sent, everything else is logged and becomes a bare 500, with the code of a {@link DurableError}.
+ * Answers for an error, whatever was thrown: what Hono's `HTTPException` says is sent, everything else is logged
+ * and becomes a bare 500, with the code of a {@link DurableError}.
  */
 export function refuse(error: unknown): Response {
-  if (error instanceof Refusal) return problem(error.status, error.members);
   if (isHttpException(error)) {
     if (error.res instanceof Response) return error.getResponse();
     if (error.status < 500) return problem(error.status, error.message === "" ? {} : { detail: error.message });

@@ -5,56 +5,41 @@
 import type { Context } from "hono";
 import { DurableError, quote, type ErrorCode } from "../errors.ts";
 import { levelOf, type Level, type RoutePlan } from "../plan.ts";
-import { isSchema } from "../schema.ts";
-import { preparation, type InputSchema } from "./input.ts";
-import { canMatch, routeKey, router, type RouteOptions } from "./router.ts";
+import { preparation } from "./input.ts";
+import { flawOf, hasParts, isRaw, kindsOf, SCHEMAS, type RouteOptions, type Schemas } from "./options.ts";
+import { canMatch, paramNames, shapesOf } from "./path.ts";
+import { router } from "./router.ts";
+import type { RouteDecorator, RouteFunction, RouteVerb } from "./types.ts";
 
 /**
  * What a routed method gets as its second argument: Hono's context.
  *
- * `c.env` is the object's environment and `c.executionCtx` its `ctx`. Called through a stub there is no
- * context, so write `c?: RouteContext` in a method that both doors use.
+ * `c.env` is the object's environment and `c.executionCtx` its `ctx`; `Variables` are what middleware sets with
+ * `c.set()`. Called through a stub there is no context, so write `c?: RouteContext` in a method that both doors use.
+ *
+ * @example
+ * ```ts
+ * whoAmI(_: unknown, c: RouteContext<Env, { user: string }>) {
+ *   return c.get("user");
+ * }
+ * ```
  */
-export type RouteContext<Env = Cloudflare.Env> = Context<{ Bindings: Env & object }>;
-
-/** Decorates a method, in the standard and in the legacy dialect; its first parameter must take `Output`. */
-export interface RouteDecorator<Output> {
-  <This, Method extends (this: This, input: Output, c: Context) => unknown>(
-    method: Method,
-    context: ClassMethodDecoratorContext<This, Method>,
-  ): void;
-  <Method extends (input: Output, c: Context) => unknown>(
-    prototype: object,
-    name: string | symbol,
-    descriptor: TypedPropertyDescriptor<Method>,
-  ): void;
-}
-
-/** `@Route` for one HTTP method. */
-export type RouteVerb = <Output = never>(path: string, options?: RouteOptions<Output>) => RouteDecorator<Output>;
-
-/** The type of {@link Route}. */
-export interface RouteFunction {
-  <Output = never>(method: string, path: string, options?: RouteOptions<Output>): RouteDecorator<Output>;
-  readonly get: RouteVerb;
-  readonly post: RouteVerb;
-  readonly put: RouteVerb;
-  readonly patch: RouteVerb;
-  /** `DELETE`; not `delete`, which esbuild cannot parse after `@Route.`. */
-  readonly del: RouteVerb;
-  /** Every HTTP method. */
-  readonly all: RouteVerb;
-}
+export type RouteContext<Env = Cloudflare.Env, Variables extends object = object> = Context<{
+  Bindings: Env & object;
+  Variables: Variables;
+}>;
 
 /**
  * Lets HTTP call a method: `@Route(method, path, options?)`, or `Route.get`, `post`, `put`, `patch`, `del`, `all`.
  *
- * The method gets `(input, c)`: `input` is one object in which path parameters win over the JSON body and the
- * body over the query, validated by `options.input`; `c` is Hono's context. The same method stays reachable
- * through a stub, with the same validation. Paths are Hono's: `/todos/:id`, `/files/*`, `/:year{[0-9]{4}}`.
+ * The method gets `(input, c)`: `input` is one object in which path parameters win over the body and the body over
+ * the query, validated by the schemas of the options; `c` is Hono's context. The same method stays reachable through a
+ * stub, with the same validation. Paths are Hono's: `/todos/:id`, `/files/*`, `/:year{[0-9]{4}}`, `/todos/:id?`.
+ * `Route.none()` on an overriding method removes the routes that it inherits.
  *
- * @throws DurableError `bad-decorator` where it cannot work (field, getter, static, `#private`) and for a second
- * route of the same method and path, `reserved-name` on a hook, `bad-option` for a path or option that cannot work.
+ * @throws DurableError `bad-decorator` where it cannot work (field, getter, static, `#private`), for a route that an
+ * earlier one makes unreachable and for a second schema, `reserved-name` on a hook, `bad-option` for a path or option
+ * that cannot work.
  *
  * @example
  * ```ts
@@ -71,6 +56,7 @@ export const Route: RouteFunction = Object.assign(route, {
   patch: verb("PATCH"),
   del: verb("DELETE"),
   all: verb("ALL"),
+  none: () => decorator("@Route.none()", removeRoutes),
 });
 
 /** What the platform or the base class calls, and HTTP must not. */
@@ -93,87 +79,127 @@ function verb(method: string): RouteVerb {
   return (path, options) => route(method, path, options);
 }
 
-function route<Output>(method: unknown, path: string, options: RouteOptions<Output> = {}): RouteDecorator<Output> {
+// What it gives is typed by `RouteFunction`, from the path and the schemas.
+function route(method: unknown, path: string, options: RouteOptions = {}): never {
   // Without its parentheses the decorator is called with the method itself.
   const written: Written = { method: String(method).toUpperCase(), path, options };
   check(written);
+  return decorator(show(written), (level, member) => addRoute(level, member, written)) as never;
+}
+
+/** Makes a decorator, written as `written`, that records what it stands on, in both dialects. */
+function decorator(written: string, record: (level: Level, member: string) => void): RouteDecorator<never> {
   return (
     target: unknown,
     nameOrContext: string | symbol | ClassMethodDecoratorContext,
     descriptor?: PropertyDescriptor,
-  ): void =>
-    typeof nameOrContext === "object"
-      ? standardRoute(written, nameOrContext)
-      : legacyRoute(written, target, nameOrContext, descriptor);
+  ): void => {
+    const [holder, member] =
+      typeof nameOrContext === "object"
+        ? standardSite(written, nameOrContext)
+        : legacySite(written, target, nameOrContext, descriptor);
+    if (RESERVED.has(member)) {
+      const fix = `\`${written} answer() { … }\``;
+      throw error("reserved-name", written, `cannot stand on ${member}, which is not called by name. Write ${fix}.`);
+    }
+    record(levelOf(holder), member);
+  };
 }
 
-function standardRoute(written: Written, context: ClassMethodDecoratorContext): void {
+function standardSite(written: string, context: ClassMethodDecoratorContext): [object, string] {
   const { kind, name, metadata } = context;
   if (kind !== "method" || context.private || context.static || typeof name !== "string")
     throw misplaced(written, name);
-  record(levelOf(metadata), name, written);
+  return [metadata, name];
 }
 
-function legacyRoute(written: Written, target: unknown, name: string | symbol, property?: PropertyDescriptor): void {
+function legacySite(
+  written: string,
+  target: unknown,
+  name: string | symbol,
+  property?: PropertyDescriptor,
+): [object, string] {
   // A static member's target is the class itself; a field has no descriptor, a getter no value.
   const isMethod = typeof target === "object" && typeof property?.value === "function";
   if (!isMethod || target === null || typeof name !== "string") throw misplaced(written, name);
-  record(levelOf(target), name, written);
+  return [target, name];
 }
 
-function record(level: Level, member: string, written: Written): void {
-  if (RESERVED.has(member)) {
-    const fix = `\`${show(written)} answer() { … }\``;
-    throw error("reserved-name", written, `cannot stand on ${member}, which is not called by name. Write ${fix}.`);
-  }
-  const twin = level.routes.find((other) => routeKey(other) === routeKey(written));
+function addRoute(level: Level, member: string, written: Written): void {
+  if (isRouteless(level, member)) throw contradiction(member);
+  const twin = level.routes.find((earlier) => isBefore(earlier, written));
   if (twin !== undefined) {
-    throw error("bad-decorator", written, `stands on both ${twin.member} and ${member}. Give one another path.`);
+    throw error(
+      "bad-decorator",
+      show(written),
+      `on ${member} is never reached, since ${show(twin)} on ${twin.member} matches the same. Give one another path.`,
+    );
   }
-  const { input } = written.options;
-  const schema = level.routes
-    .filter((other) => other.member === member)
-    .map(inputOf)
-    .find(Boolean);
-  if (input !== undefined && schema !== undefined && schema !== input) {
-    throw error("bad-decorator", written, `gives ${member} a second schema. Give all its routes the same \`input\`.`);
-  }
+  const others = level.routes.filter((other) => other.member === member);
+  const schemas = shared(member, written, others[0]?.options ?? {});
+  // A call through a stub does not know of routes, so the schemas of one are the schemas of all.
   // Of one method's decorators the last is applied first; of its routes, too, the one written first answers.
   const next = level.routes.findIndex((other) => other.member === member);
-  level.routes.splice(next === -1 ? level.routes.length : next, 0, { ...written, member });
-  // A call through a stub does not know of routes, so the schema of one is the schema of all.
-  level.prepare.set(member, preparation(member, input ?? schema));
+  level.routes = level.routes
+    .toSpliced(next === -1 ? level.routes.length : next, 0, { ...written, member })
+    .map((one) => (one.member === member ? { ...one, options: { ...one.options, ...schemas } } : one));
+  level.rerouted.add(member);
+  const own = level.routes.filter((one) => one.member === member);
+  const names = new Set(own.flatMap(({ path }) => paramNames(path)));
+  const hasRawBody = own.some(({ options }) => isRaw(kindsOf(options)));
+  level.prepare.set(member, preparation(member, schemas, names, hasRawBody));
   level.engine = router;
 }
 
-function inputOf(route: RoutePlan): InputSchema | undefined {
-  return (route.options as RouteOptions).input;
+function removeRoutes(level: Level, member: string): void {
+  if (level.routes.some((other) => other.member === member)) throw contradiction(member);
+  level.rerouted.add(member);
+}
+
+/** Tells whether `@Route.none()` stands on a member. */
+function isRouteless(level: Level, member: string): boolean {
+  return level.rerouted.has(member) && !level.routes.some((other) => other.member === member);
+}
+
+/** Tells whether a route takes every request of one that is written later. */
+function isBefore(earlier: RoutePlan, later: Written): boolean {
+  if (earlier.method !== later.method && earlier.method !== "ALL") return false;
+  const shapes = shapesOf(earlier.path);
+  return shapesOf(later.path).some((shape) => shapes.includes(shape));
+}
+
+/** The schemas of a member after one more route, which may give them or leave them out. */
+function shared(member: string, written: Written, earlier: Schemas): Schemas {
+  const schemas: { -readonly [K in keyof Schemas]: Schemas[K] } = {};
+  for (const name of SCHEMAS) {
+    const schema = earlier[name] ?? written.options[name];
+    if (schema !== undefined) schemas[name] = schema;
+  }
+  const isOther = SCHEMAS.some((name) => (written.options[name] ?? schemas[name]) !== schemas[name]);
+  if (!isOther && !(schemas.input !== undefined && hasParts(schemas))) return schemas;
+  throw error(
+    "bad-decorator",
+    show(written),
+    `gives ${member} a second schema. Give all its routes the same \`input\`, or the same \`params\`, \`query\` and \`body\`.`,
+  );
 }
 
 function check(written: Written): void {
   const { method, path, options } = written;
-  if (!/^(?!HEAD$)[A-Z]+$/.test(method) || !/^\/(?!.*:__proto__)/.test(path) || !canMatch(path)) {
+  if (!/^(?!HEAD$)[A-Z]+$/.test(method) || typeof path !== "string" || !canMatch(path)) {
     throw error(
       "bad-option",
-      written,
-      'cannot be matched: a path begins with "/" and has no parameter twice or called __proto__, and HEAD is answered by GET. Write `@Route.get("/todos/:id")`.',
+      show(written),
+      'cannot be matched: a path begins with "/", has no parameter twice or called __proto__, and optional ones only at its end, and HEAD is answered by GET. Write `@Route.get("/todos/:id")`.',
     );
   }
-  const { input, maxBody = 0, status = 200 } = options;
-  const wrong =
-    input !== undefined && !isSchema(input)
-      ? "input: z.object({ by: z.number() })"
-      : !(maxBody >= 0)
-        ? "maxBody: 65_536"
-        : !(status >= 200 && status < 300 && Number.isInteger(status))
-          ? "status: 201"
-          : undefined;
-  if (wrong !== undefined)
-    throw error("bad-option", written, `has a wrong option. Write for example \`{ ${wrong} }\`.`);
+  const flaw = flawOf(options);
+  if (flaw !== undefined)
+    throw error("bad-option", show(written), `has a wrong option. Write for example \`{ ${flaw} }\`.`);
 }
 
-function misplaced(written: Written, name: string | symbol): DurableError {
-  const fix = `\`${show(written)} ${typeof name === "string" ? name.replace("#", "") : "answer"}() { … }\``;
+function misplaced(written: string, name: string | symbol): DurableError {
+  const fix = `\`${written} ${typeof name === "string" ? name.replace("#", "") : "answer"}() { … }\``;
   return error(
     "bad-decorator",
     written,
@@ -181,8 +207,12 @@ function misplaced(written: Written, name: string | symbol): DurableError {
   );
 }
 
-function error(code: ErrorCode, written: Written, text: string): DurableError {
-  return new DurableError(code, `${show(written)} ${text}`);
+function contradiction(member: string): DurableError {
+  return error("bad-decorator", "@Route.none()", `stands on ${member} beside another @Route. Remove one of them.`);
+}
+
+function error(code: ErrorCode, written: string, text: string): DurableError {
+  return new DurableError(code, `${written} ${text}`);
 }
 
 function show({ method, path }: Written): string {

@@ -2,76 +2,51 @@
  * @module
  * The HTTP engine of a class: a Hono app, made once from its plan.
  */
-import type { Context, ExecutionContext } from "hono";
+import type { Context, ExecutionContext, Hono as HonoApp, MiddlewareHandler } from "hono";
 import { Hono } from "hono/tiny";
+import type { RouterRoute } from "hono/types";
 import { DurableError } from "../errors.ts";
-import type { HttpEngine, Plan, Prepare, RoutePlan } from "../plan.ts";
-import { listIssues } from "../schema.ts";
-import { addBody, addParams, queryInput, type InputSchema } from "./input.ts";
-import { respond } from "./output.ts";
-import { problem, refuse, Refusal } from "./problem.ts";
+import { planOf, type AnyClass, type HttpEngine, type RoutePlan } from "../plan.ts";
+import { findObject, outermost, serveFor, type Self } from "./context.ts";
+import { handlerOf } from "./handler.ts";
+import { middlewareOf, type RouteOptions } from "./options.ts";
+import { shapesOf } from "./path.ts";
+import { refusal, refuse } from "./problem.ts";
 
-/** What a route may say beside its verb and path. */
-export interface RouteOptions<Output = unknown> {
-  /**
-   * Validates and converts the input, over HTTP and through a stub: any Standard Schema (zod, valibot, arktype).
-   * The method's first parameter takes what the schema gives.
-   */
-  readonly input?: InputSchema<Output>;
-  /** The longest body in bytes, 1 MiB by default; `Infinity` for no limit. A longer one is answered with 413. */
-  readonly maxBody?: number;
-  /** The status of a result, 200 by default; the method can still choose another one with `c.status()`. */
-  readonly status?: number;
-}
-
-type Verb = (input: unknown, c: Context) => unknown;
-type Self = Record<string, Verb>;
-
-const MAX_BODY = 1_048_576;
-
-/** The object behind an `ExecutionContext`: one app serves all objects of a class. */
-const selves = new WeakMap<object, Self>();
-
-/** Tells routes apart as matching does: by verb and path, whatever the parameters are called. */
-export function routeKey({ method, path }: { method: string; path: string }): string {
-  return `${method} ${path.replaceAll(/\/:\w+/g, "/:")}`;
-}
-
-/** Tells whether Hono can match a path, so that a route it cannot match is refused where it is written. */
-export function canMatch(path: string): boolean {
-  try {
-    new Hono().get(path, (c) => c.body(null));
-    return true;
-  } catch {
-    return false;
-  }
+/**
+ * The Hono app of a class: answers its routes, and whatever is added to it.
+ *
+ * There is one app a class, which serves all its objects, and a subclass has its own. What is added comes after the
+ * routes of the class, runs inside the entry of an object as they do, and finds that object as `c.get("object")`;
+ * `notFound` replaces the answer to what no route takes, wrong methods and OPTIONS included. Works for a class without
+ * `@Route` too.
+ *
+ * @throws DurableError `bad-option` when the class's `static use` is no array of middleware. Asked outside an object,
+ * the app logs `no-object`.
+ *
+ * @example
+ * ```ts
+ * routes(Counter).get("/double", (c) => c.json(2 * c.get("object").count));
+ * ```
+ */
+export function routes<T extends Rpc.DurableObjectBranded, Env = Cloudflare.Env>(
+  cls: abstract new (ctx: never, env: Env) => T,
+): HonoApp<{ Bindings: Env & object; Variables: { object: T } }> {
+  planOf(cls).engine ??= router;
+  const app = appOf(cls);
+  // Only here, since a handler that stands alone is answered without composing any.
+  if (!opened.has(cls)) app.use(outermost);
+  opened.add(cls);
+  return app as unknown as HonoApp<{ Bindings: Env & object; Variables: { object: T } }>;
 }
 
 /** Makes the engine of a class. */
-export function router(plan: Plan): HttpEngine {
-  const app = new Hono();
-  // A subclass's route takes the place of its ancestor's.
-  const routes = new Map(plan.routes.map((route) => [routeKey(route), route]));
-  for (const route of routes.values()) {
-    app.on(route.method, route.path, handler(route, plan.prepare.get(route.member)!));
-  }
-  const methods = [...new Set(plan.routes.map(({ method }) => method))];
-
-  app.onError(refuse);
-  app.notFound((c) => {
-    const matching = methods.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
-    const asked = c.req.method === "HEAD" ? "GET" : c.req.method;
-    // A method that does match has itself answered with `c.notFound()`.
-    if (matching.length === 0 || matching.includes(asked) || matching.includes("ALL")) return problem(404);
-    if (matching.includes("GET")) matching.push("HEAD");
-    const allow = [...matching, "OPTIONS"].join(", ");
-    return asked === "OPTIONS" ? new Response(null, { status: 204, headers: { allow } }) : problem(405, {}, allow);
-  });
-
+export function router(cls: AnyClass): HttpEngine {
+  const app = appOf(cls);
   return {
     answer(self, request) {
       const { env, ctx } = self as { env: object; ctx: ExecutionContext };
-      selves.set(ctx, self as Self);
+      serveFor(ctx, self);
       try {
         const response = app.fetch(request, env, ctx);
         // Hono hands errors to `onError`, but lets everything else that is thrown pass.
@@ -84,27 +59,82 @@ export function router(plan: Plan): HttpEngine {
   };
 }
 
-function handler({ member, path, options }: RoutePlan, prepare: Prepare): (c: Context) => Promise<Response> {
-  const { maxBody = MAX_BODY, status } = options as RouteOptions;
-  const hasParams = path.includes(":");
-  return async (c) => {
-    const self = selves.get(c.executionCtx)!;
-    const input = queryInput(c);
-    if (c.req.raw.body !== null) await addBody(input, c, maxBody);
-    if (hasParams) addParams(input, c);
-    const [ready] = await prepared(prepare, input, self);
-    if (status !== undefined) c.status(status as 200);
-    return respond(c, await self[member]!(ready, c), () => `${self.constructor.name}.${member}`);
-  };
+const apps = new WeakMap<AnyClass, HonoApp>();
+/** The classes whose app has been given out. */
+const opened = new WeakSet<AnyClass>();
+
+function appOf(cls: AnyClass): HonoApp {
+  let app = apps.get(cls);
+  if (app === undefined) apps.set(cls, (app = makeApp(cls)));
+  return app;
 }
 
-/** Only what the client sent can be its fault: an `invalid-input` from inside the method stays a 500. */
-async function prepared(prepare: Prepare, input: object, self: Self): Promise<unknown[]> {
-  try {
-    return await prepare([input], self);
-  } catch (error) {
-    if (!DurableError.is(error, "invalid-input")) throw error;
-    const { code, issues = [] } = error;
-    throw new Refusal(422, { code, detail: listIssues(issues, "input"), issues });
+/** Tells routes apart as matching does: by verb and path, whatever the parameters are called. */
+function routeKey({ method, path }: RoutePlan): string {
+  return `${method} ${shapesOf(path).join(" ")}`;
+}
+
+function makeApp(cls: AnyClass): HonoApp {
+  const plan = planOf(cls);
+  const app = new Hono();
+  const handlers = new Set<unknown>();
+  const use = classMiddleware(cls);
+  if (use.length > 0) app.use(outermost, ...use);
+  // A subclass's route takes the place of its ancestor's.
+  for (const route of new Map(plan.routes.map((one) => [routeKey(one), one])).values()) {
+    const handler = handlerOf(route, plan);
+    const own = middlewareOf((route.options as RouteOptions).use ?? [])!;
+    handlers.add(handler);
+    app.on(route.method, [route.path], ...(own.length > 0 ? [outermost as MiddlewareHandler, ...own] : []), handler);
   }
+
+  app.onError(answerError);
+  app.notFound((c) => answerUnmatched(app, handlers, c));
+  return app;
+}
+
+/** Answers what no route takes: 405 or, to OPTIONS, 204 where another method has one at this path, and 404. */
+function answerUnmatched(app: HonoApp, handlers: ReadonlySet<unknown>, c: Context): Response | Promise<Response> {
+  // Middleware is there for every method; of what is, only the class's own routes count.
+  const isRoute = ({ method, handler }: RouterRoute): boolean => method !== "ALL" || handlers.has(handler);
+  const methods = new Set(app.routes.filter(isRoute).map(({ method }) => method));
+  const matching = [...methods].filter((method) =>
+    app.router.match(method, c.req.path)[0].some(([[, route]]) => route.method === method && isRoute(route)),
+  );
+  const asked = c.req.method === "HEAD" ? "GET" : c.req.method;
+  // A method that does match has itself answered with `c.notFound()`.
+  if (matching.length === 0 || matching.includes(asked) || matching.includes("ALL")) {
+    return answerError(refusal(404), c);
+  }
+  if (matching.includes("GET")) matching.push("HEAD");
+  const allow = [...matching, "OPTIONS"].join(", ");
+  if (asked === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  return answerError(refusal(405, {}, allow), c);
+}
+
+/** The middleware of a class, which it inherits as it does any static. */
+function classMiddleware(cls: AnyClass): readonly MiddlewareHandler[] {
+  const { use = [] } = cls as { use?: unknown };
+  const list = Array.isArray(use) ? middlewareOf(use) : undefined;
+  if (list !== undefined) return list;
+  throw new DurableError(
+    "bad-option",
+    `${cls.name}: \`static use\` is no array of Hono's middleware. Write \`static use = [cors()]\`.`,
+  );
+}
+
+/** The answer to an error: that of the object's `onError`, or what {@link refuse} makes of it. */
+function answerError(error: Error, c: Context): Response | Promise<Response> {
+  const self = findObject(c);
+  return self?.onError === undefined ? refuse(error) : askObject(self, error, c);
+}
+
+async function askObject(self: Self, error: Error, c: Context): Promise<Response> {
+  try {
+    const answer = await self.onError!(error, c);
+    if (answer instanceof Response) return answer;
+  } catch (failure) {
+    console.error(failure);
+  }
+  return refuse(error);
 }

@@ -1,0 +1,49 @@
+/**
+ * @module
+ * The object behind Hono's context: one app serves all objects of a class.
+ */
+import type { Context } from "hono";
+import { DurableError, quote } from "../errors.ts";
+
+/** An object as its app sees it. */
+export type Self = Record<string, (input: unknown, c: Context) => unknown> & {
+  onError?(error: Error, c: Context): unknown;
+};
+
+const selves = new WeakMap<object, Self>();
+
+/** Says that requests with this `ctx` are for `self`. */
+export function serveFor(ctx: object, self: object): void {
+  selves.set(ctx, self as Self);
+}
+
+/** The object that a request is for; undefined outside any. */
+export function findObject(c: Context): Self | undefined {
+  return selves.get(c.executionCtx);
+}
+
+/**
+ * The object that a request is for.
+ *
+ * @throws DurableError `no-object` outside any.
+ */
+export function objectOf(c: Context): Self {
+  const self = findObject(c);
+  if (self !== undefined) return self;
+  throw new DurableError(
+    "no-object",
+    "The app of a class answers inside its objects only. Send them the request: `env.COUNTER.getByName(name).fetch(request)`.",
+  );
+}
+
+/** Stands before all other middleware: gives them the object, and makes an error of whatever else they throw. */
+export const outermost = async (c: Context, next: () => Promise<void>): Promise<void> => {
+  c.set("object", objectOf(c));
+  await next().catch(throwError);
+};
+
+/** Hono lets whatever is no Error pass its `onError`. */
+export function throwError(thrown: unknown): never {
+  if (thrown instanceof Error) throw thrown;
+  throw new Error(`${quote(thrown)} was thrown, which is no Error`, { cause: thrown });
+}

@@ -1,0 +1,68 @@
+/**
+ * @module
+ * How a route answers a request: from the body to the response.
+ */
+import type { Context, Handler } from "hono";
+import { isThenable } from "../entry.ts";
+import { DurableError } from "../errors.ts";
+import type { Plan, RoutePlan } from "../plan.ts";
+import { listIssues } from "../schema.ts";
+import { readBody } from "./body.ts";
+import { objectOf, throwError, type Self } from "./context.ts";
+import { after, merge, paramsOf, prepareParts, queryOf, type Input } from "./input.ts";
+import { hasParts, isRaw, kindsOf, type RouteOptions } from "./options.ts";
+import { respond } from "./output.ts";
+import { refusal } from "./problem.ts";
+
+const MAX_BODY = 1_048_576;
+const NO_PARAMS = Object.create(null) as Input;
+
+/**
+ * Makes the handler of a route: reads the body, prepares the input, calls the method, makes the response. Sync as long
+ * as the body, the schemas and the method are.
+ */
+export function handlerOf({ member, path, options }: RoutePlan, plan: Plan): Handler {
+  const { maxBody = MAX_BODY, status, headers, ...rest } = options as RouteOptions;
+  const kinds = kindsOf(rest);
+  const hasParams = path.includes(":");
+  const byParts = hasParts(rest);
+  const takesBody = !byParts || rest.body !== undefined || isRaw(kinds);
+  const common = headers === undefined ? undefined : new Headers(headers);
+  const prepare = plan.prepare.get(member)!;
+
+  const prepared = (c: Context, self: Self, body: unknown): unknown => {
+    const parts = { params: hasParams ? paramsOf(c) : NO_PARAMS, query: queryOf(c), body };
+    if (byParts) return prepareParts(member, rest, parts, self);
+    return after(prepare([merge(parts)], self), ([input]) => input);
+  };
+  const call = (c: Context, self: Self, input: unknown): Response | Promise<Response> => {
+    if (status !== undefined) c.status(status as 200);
+    const result = self[member]!(input, c);
+    const answer = (value: unknown): Response | Promise<Response> => respond(c, value, self, member, common);
+    return isThenable(result) ? Promise.resolve(result).then(answer) : answer(result);
+  };
+  const run = (c: Context): Response | Promise<Response> => {
+    const self = objectOf(c);
+    const body = takesBody ? readBody(c, kinds, maxBody) : undefined;
+    const input = guarded(() => after(body, (known) => prepared(c, self, known)), refuseInput);
+    return after(input, (known) => call(c, self, known));
+  };
+  return (c) => guarded(() => run(c), throwError);
+}
+
+/** Runs a function, sync or not, whose error goes through `fail`. */
+function guarded<T>(run: () => T | Promise<T>, fail: (error: unknown) => never): T | Promise<T> {
+  try {
+    const result = run();
+    return result instanceof Promise ? result.catch(fail) : result;
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+/** Only what the client sent can be its fault: an `invalid-input` from inside the method stays a 500. */
+function refuseInput(error: unknown): never {
+  if (!DurableError.is(error, "invalid-input")) throw error;
+  const { code, issues = [] } = error;
+  throw refusal(422, { code, detail: listIssues(issues, "input"), issues });
+}

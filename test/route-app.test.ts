@@ -1,0 +1,74 @@
+import { env } from "cloudflare:workers";
+import { routeAppCases } from "./route-app.cases.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { DurableBase } from "../src/durable-base.ts";
+import { Route } from "../src/route/route.ts";
+import { routes } from "../src/route/router.ts";
+import { thrownBy } from "./error-of.ts";
+import { Added } from "./fixtures/route-app.ts";
+import { SECRET } from "./fixtures/route-data.ts";
+
+routeAppCases(
+  "standard",
+  () => env.ROUTE_APP,
+  () => env.CHILD_ROUTE_APP,
+);
+routeAppCases(
+  "legacy",
+  () => env.LEGACY_ROUTE_APP,
+  () => env.CHILD_LEGACY_ROUTE_APP,
+);
+
+describe("routes", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+  const send = async (path: string, init?: RequestInit): Promise<Response> =>
+    await env.ADDED.getByName("routes").fetch(`http://o${path}`, init);
+
+  it("gives a class without `@Route` an app", async () => {
+    expect((await send("/guarded/count")).status).toBe(403);
+    expect(await (await send("/guarded/count", { headers: { "x-key": "open" } })).json()).toBe(1);
+    expect(await (await send("/env")).json()).toBe("there");
+    expect(await (await send("/mounted/deep/path")).text()).toBe("/deep/path");
+  });
+
+  it("answers for what none of its routes takes", async () => {
+    const wrong = await send("/env", { method: "DELETE" });
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, HEAD, OPTIONS"]);
+    expect((await send("/nowhere")).status).toBe(404);
+  });
+
+  it("says nothing of what a handler throws, and logs it", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const response = await send("/throws");
+    expect(await response.json()).toMatchObject({ status: 500, code: "internal-server-error" });
+    expect(String(log.mock.calls[0])).toContain(SECRET);
+  });
+
+  it("gives one app a class, and a subclass its own", () => {
+    class Parent extends DurableBase {}
+    class Child extends Parent {}
+    expect(routes(Parent)).toBe(routes(Parent));
+    expect(routes(Child)).not.toBe(routes(Parent));
+  });
+
+  it("answers inside an object only", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const context = { waitUntil: () => undefined, passThroughOnException: () => undefined, props: {} };
+    for (const path of ["/guarded/count", "/throws"]) {
+      const response = await routes(Added).request(path, {}, env, context);
+      expect(await response.json()).toMatchObject({ status: 500, code: "no-object" });
+    }
+    expect(String(log.mock.calls[0]![0])).toContain("env.COUNTER.getByName(name).fetch(request)");
+  });
+
+  it.each([["cors"], [[1]], [() => undefined], [null]])("refuses a `static use` that is %j", (use) => {
+    class Wrong extends DurableBase {
+      static override use = use as never;
+      @Route.get("/") read(): void {}
+    }
+    const error = thrownBy(() => routes(Wrong));
+    expect([error.code, error.message]).toEqual(["bad-option", expect.stringContaining("Wrong: `static use`")]);
+  });
+});
