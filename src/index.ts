@@ -12,6 +12,8 @@ export type { ByName, Handle, NotTransferable, Objects, Stub } from "./object/ob
 export type { Codec, PersistedOptions } from "./persisted/options.ts";
 export { Persisted } from "./persisted/persisted.ts";
 export * as Quarantine from "./persisted/quarantine.ts";
+export { openapi, type OpenApiOptions, type OpenApiTarget } from "./route/openapi.ts";
+export type { JsonSchema, OpenApiDocument, OperationOptions } from "./route/openapi-document.ts";
 export { Route, type RouteContext, type RouteDecorator } from "./route/route.ts";
 export type { RouteOptions } from "./route/router.ts";
 export type { InputSchema } from "./route/input.ts";

@@ -72,6 +72,8 @@ export function decorators(options: DecoratorsOptions = {}): DecoratorsPlugin {
         write: false,
         // Decorators stay in place at "esnext"; es2022 keeps everything else that workerd runs.
         target: "es2022",
+        // As wrangler: a class that names itself is renamed otherwise, and `serve` finds classes by their name.
+        keepNames: true,
         sourcemap: "external",
         outfile: "out.js",
         ...(options.tsconfig === undefined ? {} : { tsconfig: options.tsconfig }),

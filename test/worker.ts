@@ -7,6 +7,7 @@ export { Defined, LeftLegacy, RightLegacy } from "./fixtures/legacy/base.ts";
 export { LegacyThings } from "./fixtures/legacy/persisted.ts";
 export { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "./fixtures/route.ts";
 export { ChildLegacyRoutes, LegacyRoutes } from "./fixtures/legacy/route.ts";
+export { Shelf } from "./fixtures/openapi.ts";
 export { Peer } from "./fixtures/object.ts";
 export { Mirror } from "./fixtures/serve.ts";
 export { HandRows, HandRows1, HandRows100, Rows, Rows1, Rows100 } from "./fixtures/rows.ts";

@@ -8,6 +8,7 @@ import { DurableError } from "../errors.ts";
 import type { HttpEngine, Plan, Prepare, RoutePlan } from "../plan.ts";
 import { listIssues } from "../schema.ts";
 import { addBody, addParams, queryInput, type InputSchema } from "./input.ts";
+import type { OperationOptions } from "./openapi-document.ts";
 import { respond } from "./output.ts";
 import { problem, refuse, Refusal } from "./problem.ts";
 
@@ -22,7 +23,15 @@ export interface RouteOptions<Output = unknown> {
   readonly maxBody?: number;
   /** The status of a result, 200 by default; the method can still choose another one with `c.status()`. */
   readonly status?: number;
+  readonly params?: InputSchema;
+  readonly query?: InputSchema;
+  readonly body?: InputSchema;
+  readonly accept?: BodyKind | readonly BodyKind[];
+  readonly openapi?: OperationOptions;
 }
+
+/** A form that a body is taken in. */
+export type BodyKind = "json" | "form" | "text" | "bytes" | "stream";
 
 type Verb = (input: unknown, c: Context) => unknown;
 type Self = Record<string, Verb>;
