@@ -17,7 +17,7 @@ const problemOf = (name: string): object => ({ $ref: `#/components/responses/${n
 /** The only operation of a class with one route of these options. */
 function documentOf(method: string, path: string, options: RouteOptions = {}): OpenApiDocument {
   class Subject extends DurableBase {
-    @Route(method, path, options as RouteOptions<unknown>) member(_: unknown): void {}
+    @Route(method, path, options) member(): void {}
   }
   return openapi(Subject);
 }
@@ -83,9 +83,20 @@ describe("openapi", () => {
   });
 
   it.each([
-    ["a function that gives a namespace", { "/counters/:name": () => env.SHELF }, '`openapi({ "/counters/:name": Counter })`'],
+    [
+      "a function that gives a namespace",
+      { "/counters/:name": () => env.SHELF },
+      '`openapi({ "/counters/:name": Counter })`',
+    ],
     ["a function", () => env.SHELF, "`openapi(Counter)`"],
     ["no class", { "/counters/:name": undefined }, "undefined is no class"],
+    ["nothing", undefined, "undefined is no class"],
+    ["a path without a slash", { "counters/:name": Shelf }, '"counters/:name" must begin with "/"'],
+    [
+      "a path with a slash at its end",
+      { "/counters/:name/": Shelf },
+      '"/counters/:name/" must begin with "/" and not end',
+    ],
   ])("refuses %s", (_, target, part) => {
     const error = thrownBy(() => openapi(target as never));
     expect(error.code).toBe("bad-option");
@@ -97,7 +108,11 @@ describe("openapi, paths", () => {
   it.each<[string, string[], object[]]>([
     ["/items/:id", ["/items/{id}"], [{ type: "string" }]],
     ["/items/:id{[0-9]+}", ["/items/{id}"], [{ type: "string", pattern: "^(?:[0-9]+)$" }]],
-    ["/:year{[0-9]{4}}/:month", ["/{year}/{month}"], [{ type: "string", pattern: "^(?:[0-9]{4})$" }, { type: "string" }]],
+    [
+      "/:year{[0-9]{4}}/:month",
+      ["/{year}/{month}"],
+      [{ type: "string", pattern: "^(?:[0-9]{4})$" }, { type: "string" }],
+    ],
     ["/items/:id?", ["/items", "/items/{id}"], [{ type: "string" }]],
     ["/:a?", ["/", "/{a}"], [{ type: "string" }]],
     ["/x/:a?/:b?", ["/x", "/x/{a}", "/x/{a}/{b}"], [{ type: "string" }, { type: "string" }]],
@@ -128,7 +143,7 @@ describe("openapi, paths", () => {
     class Joined extends DurableBase {
       @Route.get("/items/:id{[0-9]+}") byId(): void {}
       @Route.get("/items/:slug{[a-z]+}") bySlug(): void {}
-      @Route.put("/items/:slug", { input: z.object({ slug: z.string().min(3) }) }) put(_: unknown): void {}
+      @Route.put("/items/:slug", { input: z.object({ slug: z.string().min(3) }) }) put(): void {}
     }
     const { paths } = openapi(Joined);
     expect(Object.keys(paths)).toEqual(["/items/{id}"]);
@@ -175,7 +190,7 @@ describe("openapi, paths", () => {
 
   it("tells the object's name from a parameter that is called so too", () => {
     class Named extends DurableBase {
-      @Route.get("/by/:name", { input: z.object({ name: z.string().max(5) }) }) read(_: unknown): void {}
+      @Route.get("/by/:name", { input: z.object({ name: z.string().max(5) }) }) read(): void {}
     }
     const { paths } = openapi({ "/named/:name": Named });
     expect(paths["/named/{name}/by/{name2}"]!.get!.parameters).toMatchObject([
@@ -233,7 +248,10 @@ describe("openapi, input", () => {
       { name: "id", in: "path", required: true, schema: { type: "number" } },
       { name: "page", in: "query", required: true, schema: { type: "string" } },
     ]);
-    const body = { required: true, content: { "application/json": { schema: { type: "array", items: { type: "string" } } } } };
+    const body = {
+      required: true,
+      content: { "application/json": { schema: { type: "array", items: { type: "string" } } } },
+    };
     expect(bodyOf("POST", "/x/:id", options)).toEqual(body);
     expect(bodyOf("DELETE", "/x/:id", options)).toEqual(body);
     expect(operationOf("GET", "/x/:id", options).requestBody).toBeUndefined();
@@ -244,7 +262,7 @@ describe("openapi, input", () => {
       @Route.get("/one", { input: z.object({ by: z.string() }) })
       @Route.get("/two/:by", { openapi: { hidden: true } })
       @Route.get("/three/:by")
-      member(_: unknown): void {}
+      member(): void {}
     }
     const { paths } = openapi(Two);
     expect(Object.keys(paths).toSorted()).toEqual(["/one", "/three/{by}"]);
@@ -274,7 +292,8 @@ describe("openapi, input", () => {
   });
 
   it("describes an input that is no object by what HTTP can give: an object", () => {
-    const schemaOf = (schema: z.ZodType): unknown => bodyOf("POST", "/", { input: schema }).content["application/json"]!.schema;
+    const schemaOf = (schema: z.ZodType): unknown =>
+      bodyOf("POST", "/", { input: schema }).content["application/json"]!.schema;
     expect(schemaOf(z.array(z.string()))).toEqual({
       type: "object",
       allOf: [{ type: "array", items: { type: "string" } }],
@@ -295,7 +314,12 @@ describe("openapi, input", () => {
   it.each<[string, unknown, string[], string[]]>([
     ["json", undefined, ["application/json"], ["413", "415"]],
     ["form", "form", ["application/x-www-form-urlencoded", "multipart/form-data"], ["413", "415"]],
-    ["json and form", ["json", "form"], ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"], ["413", "415"]],
+    [
+      "json and form",
+      ["json", "form"],
+      ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+      ["413", "415"],
+    ],
     ["text", "text", ["text/plain"], ["413"]],
     ["bytes", "bytes", ["application/octet-stream"], ["413"]],
     ["json and a stream", ["json", "stream"], ["application/json", "application/octet-stream"], ["413"]],
@@ -324,7 +348,13 @@ describe("openapi, input", () => {
         throw new Error("cannot be described");
       },
     };
-    for (const jsonSchema of [mute.jsonSchema, failing, {}, { input: () => undefined }, { input: () => ({ default: 1n }) }]) {
+    for (const jsonSchema of [
+      mute.jsonSchema,
+      failing,
+      {},
+      { input: () => undefined },
+      { input: () => ({ default: 1n }) },
+    ]) {
       const schema = { "~standard": { ...mute, jsonSchema } };
       expect(bodyOf("POST", "/", { input: schema as RouteOptions["input"] & {} })).toEqual(unknown);
       expect(parametersOf("GET", "/", { input: schema as RouteOptions["input"] & {} })).toMatchObject([
@@ -359,7 +389,10 @@ describe("openapi, schemas that refer", () => {
   it("moves a schema that refers to itself to the components", () => {
     const { paths, components } = documentOf("POST", "/", { input: Tree });
     const $ref = "#/components/schemas/memberInput";
-    expect(paths["/"]!.post!.requestBody).toEqual({ required: true, content: { "application/json": { schema: { $ref } } } });
+    expect(paths["/"]!.post!.requestBody).toEqual({
+      required: true,
+      content: { "application/json": { schema: { $ref } } },
+    });
     expect(components.schemas["memberInput"]).toEqual({
       type: "object",
       properties: { name: { type: "string" }, kids: { type: "array", items: { $ref } } },
@@ -382,19 +415,50 @@ describe("openapi, schemas that refer", () => {
 
   it("gives definitions of the same name and text one component, others a name of their own", () => {
     const Other = z.string().max(9).meta({ id: "Other" });
-    const described = (schema: object, name: string) => ({ $defs: { Shared: schema }, type: "object", properties: { [name]: { $ref: "#/$defs/Shared" } } });
-    const offering = (text: object) => ({ "~standard": { version: 1, vendor: "own", validate: () => ({ value: 1 }), jsonSchema: { input: () => text } } }) as never;
+    const described = (schema: object, name: string) => ({
+      $defs: { Shared: schema },
+      type: "object",
+      properties: { [name]: { $ref: "#/$defs/Shared" } },
+    });
+    const offering = (text: object) =>
+      ({
+        "~standard": { version: 1, vendor: "own", validate: () => ({ value: 1 }), jsonSchema: { input: () => text } },
+      }) as never;
     class Users extends DurableBase {
-      @Route.post("/a", { input: z.object({ id: UserId }) }) a(_: unknown): void {}
-      @Route.post("/b", { input: z.object({ id: UserId, other: Other }) }) b(_: unknown): void {}
+      @Route.post("/a", { input: z.object({ id: UserId }) }) a(): void {}
+      @Route.post("/b", { input: z.object({ id: UserId, other: Other }) }) b(): void {}
       @Route.post("/c", { input: offering(described({ type: "string" }, "x")) }) c(): void {}
       @Route.post("/d", { input: offering(described({ type: "number" }, "x")) }) d(): void {}
-      @Route.post("/e", { input: offering({ $defs: { Problem: { enum: [{ $ref: "#/data" }] }, "a/b~c": {} }, properties: { $ref: { $ref: "#/$defs/Problem" }, default: { $ref: "#/$defs/a~1b~0c" } } }) }) e(): void {}
-      @Route.post("/f", { input: offering({ $defs: { P: { properties: { q: {} } } }, properties: { p: { $ref: "#/$defs/P/properties/q" }, r: { $ref: "#/properties/p" } } }) }) f(): void {}
+      @Route.post("/e", {
+        input: offering({
+          $defs: { Problem: { enum: [{ $ref: "#/data" }] }, "a/b~c": {} },
+          properties: { $ref: { $ref: "#/$defs/Problem" }, default: { $ref: "#/$defs/a~1b~0c" } },
+        }),
+      })
+      e(): void {}
+      @Route.post("/f", {
+        input: offering({
+          $defs: { P: { properties: { q: {} } } },
+          properties: { p: { $ref: "#/$defs/P/properties/q" }, r: { $ref: "#/properties/p" } },
+        }),
+      })
+      f(): void {}
     }
     const document = openapi(Users);
-    const bodies = Object.values(document.paths).map(({ post }) => post!.requestBody!.content["application/json"]!.schema);
-    expect(Object.keys(document.components.schemas)).toEqual(["Problem", "UserId", "Other", "Shared", "Shared2", "Problem2", "a_b_c", "P", "fInput"]);
+    const bodies = Object.values(document.paths).map(
+      ({ post }) => post!.requestBody!.content["application/json"]!.schema,
+    );
+    expect(Object.keys(document.components.schemas)).toEqual([
+      "Problem",
+      "UserId",
+      "Other",
+      "Shared",
+      "Shared2",
+      "Problem2",
+      "a_b_c",
+      "P",
+      "fInput",
+    ]);
     expect(bodies.slice(2, 4)).toMatchObject([
       { properties: { x: { $ref: "#/components/schemas/Shared" } } },
       { properties: { x: { $ref: "#/components/schemas/Shared2" } } },
@@ -404,7 +468,10 @@ describe("openapi, schemas that refer", () => {
       properties: { $ref: { $ref: "#/components/schemas/Problem2" }, default: { $ref: "#/components/schemas/a_b_c" } },
     });
     expect(document.components.schemas["fInput"]).toMatchObject({
-      properties: { p: { $ref: "#/components/schemas/P/properties/q" }, r: { $ref: "#/components/schemas/fInput/properties/p" } },
+      properties: {
+        p: { $ref: "#/components/schemas/P/properties/q" },
+        r: { $ref: "#/components/schemas/fInput/properties/p" },
+      },
     });
   });
 });
@@ -459,7 +526,14 @@ describe("openapi, operations", () => {
   it("lists 404 where a path has a pattern, and 422 where there is a schema", () => {
     const codes = (path: string, options?: RouteOptions) => Object.keys(operationOf("GET", path, options).responses);
     expect(codes("/:id")).toEqual(["200", "204", "400", "default"]);
-    expect(codes("/:id{[a-z]}", { params: z.object({ id: z.string() }) })).toEqual(["200", "204", "400", "404", "422", "default"]);
+    expect(codes("/:id{[a-z]}", { params: z.object({ id: z.string() }) })).toEqual([
+      "200",
+      "204",
+      "400",
+      "404",
+      "422",
+      "default",
+    ]);
   });
 });
 
@@ -484,6 +558,7 @@ describe("openapi, served", () => {
 /** References of a document that lead nowhere. */
 function danglingIn(document: OpenApiDocument): string[] {
   const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path]) => path!);
-  const found = (path: string) => path.split("/").reduce<unknown>((part, key) => (part as Record<string, unknown> | undefined)?.[key], document);
+  const found = (path: string) =>
+    path.split("/").reduce<unknown>((part, key) => (part as Record<string, unknown> | undefined)?.[key], document);
   return refs.filter((path) => found(path) === undefined);
 }

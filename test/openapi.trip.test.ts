@@ -32,7 +32,16 @@ const words = /^[a-zäß 0-9]{1,12}$/u;
 
 /** Values that a schema allows, as far as the fixtures' schemas go. */
 function valuesOf(schema: JsonSchema, depth = 0): fc.Arbitrary<unknown> {
-  const { $ref, type, anyOf, const: only, enum: some, properties, required = [], items } = schema as {
+  const {
+    $ref,
+    type,
+    anyOf,
+    const: only,
+    enum: some,
+    properties,
+    required = [],
+    items,
+  } = schema as {
     $ref?: string;
     type?: string;
     anyOf?: JsonSchema[];
@@ -42,7 +51,14 @@ function valuesOf(schema: JsonSchema, depth = 0): fc.Arbitrary<unknown> {
     required?: string[];
     items?: JsonSchema;
   };
-  const { minItems = 0, maxItems = 3, minimum, exclusiveMinimum, maximum, pattern } = schema as Record<string, number> & {
+  const {
+    minItems = 0,
+    maxItems = 3,
+    minimum,
+    exclusiveMinimum,
+    maximum,
+    pattern,
+  } = schema as Record<string, number> & {
     pattern?: string;
   };
   if ($ref !== undefined) return valuesOf(document.components.schemas[$ref.split("/").at(-1)!]!, depth);
@@ -51,11 +67,15 @@ function valuesOf(schema: JsonSchema, depth = 0): fc.Arbitrary<unknown> {
   if (some !== undefined) return fc.constantFrom(...some);
   switch (type) {
     case "object": {
-      const members = Object.entries(properties ?? {}).map(([name, each]) => [name, valuesOf(each, depth + 1)] as const);
+      const members = Object.entries(properties ?? {}).map(
+        ([name, each]) => [name, valuesOf(each, depth + 1)] as const,
+      );
       return fc.record(Object.fromEntries(members), { requiredKeys: required });
     }
     case "array":
-      return fc.array(valuesOf(items!, depth + 1), { minLength: minItems, maxLength: depth > 3 ? minItems : maxItems });
+      // A schema that refers to itself ends here.
+      if (depth > 3 && minItems === 0) return fc.constant([]);
+      return fc.array(valuesOf(items!, depth + 1), { minLength: minItems, maxLength: maxItems });
     case "string":
       return fc.stringMatching(pattern === undefined ? words : new RegExp(pattern));
     case "boolean":
@@ -63,7 +83,10 @@ function valuesOf(schema: JsonSchema, depth = 0): fc.Arbitrary<unknown> {
     case "number":
       return fc.double({ noNaN: true, noDefaultInfinity: true });
     case "integer": {
-      const min = Math.max(exclusiveMinimum === undefined ? -(2 ** 53) + 1 : exclusiveMinimum + 1, minimum ?? -(2 ** 53) + 1);
+      const min = Math.max(
+        exclusiveMinimum === undefined ? -(2 ** 53) + 1 : exclusiveMinimum + 1,
+        minimum ?? -(2 ** 53) + 1,
+      );
       return fc
         .integer({ min, max: maximum ?? 2 ** 53 - 1 })
         .filter((value) => pattern === undefined || new RegExp(pattern).test(String(value)));
@@ -73,12 +96,24 @@ function valuesOf(schema: JsonSchema, depth = 0): fc.Arbitrary<unknown> {
   }
 }
 
+/** Makes of what is allowed something that is not. */
+type Break<Value> = readonly [flaw: string, breaks: (value: Value) => Value];
+
 /** Values that differ from `schema` in one thing that it says; none where it says nothing that can be broken. */
-function brokenOf(schema: JsonSchema, inText: boolean): [string, (value: unknown) => unknown][] {
-  const { $ref, type, anyOf, enum: some, const: only, properties = {}, required = [], additionalProperties, minLength } =
-    schema as Record<string, never> & { properties?: Record<string, JsonSchema>; required?: string[] };
+function brokenOf(schema: JsonSchema, inText: boolean): Break<unknown>[] {
+  const {
+    $ref,
+    type,
+    anyOf,
+    enum: some,
+    const: only,
+    properties = {},
+    required = [],
+    additionalProperties,
+    minLength,
+  } = schema as Record<string, never> & { properties?: Record<string, JsonSchema>; required?: string[] };
   if ($ref !== undefined) return brokenOf(document.components.schemas[String($ref).split("/").at(-1)!]!, inText);
-  const broken: [string, (value: unknown) => unknown][] = [];
+  const broken: Break<unknown>[] = [];
   const bound = (schema["minimum"] ?? schema["exclusiveMinimum"]) as number | undefined;
   if (type !== undefined && !inText) broken.push(["another type", () => (type === "boolean" ? "x" : true)]);
   if (inText && (type === "integer" || type === "number")) broken.push(["no number", () => "x"]);
@@ -130,8 +165,37 @@ function requestsOf(operation: Operation): fc.Arbitrary<Sent> {
   });
 }
 
-async function send(verb: string, path: string, operation: Operation, { path: inPath, query, body }: Sent): Promise<number> {
-  const url = new URL(path.replaceAll(/\{(.*?)\}/g, (_, name: string) => encodeURIComponent(String(inPath[name]))), "http://o");
+/** Requests that the document rules out, each in one thing. */
+function brokenRequestsOf(operation: Operation): Break<Sent>[] {
+  const broken: Break<Sent>[] = brokenOf(schemaOfBody(operation) ?? {}, false).map(([flaw, breaks]) => [
+    `body: ${flaw}`,
+    (sent) => ({ ...sent, body: breaks(sent.body) }),
+  ]);
+  if (operation.requestBody?.required === true) broken.push(["no body", (sent) => ({ ...sent, body: undefined })]);
+  for (const place of ["path", "query"] as const) {
+    for (const { name, schema, required } of parametersIn(operation, place)) {
+      for (const [flaw, breaks] of brokenOf(schema, true)) {
+        broken.push([
+          `${name}: ${flaw}`,
+          (sent) => ({ ...sent, [place]: { ...sent[place], [name]: breaks(sent[place][name]) } }),
+        ]);
+      }
+      if (required && place === "query") broken.push([`without ${name}`, (sent) => ({ ...sent, query: {} })]);
+    }
+  }
+  return broken;
+}
+
+async function send(
+  verb: string,
+  path: string,
+  operation: Operation,
+  { path: inPath, query, body }: Sent,
+): Promise<number> {
+  const url = new URL(
+    path.replaceAll(/\{(.*?)\}/g, (_, name: string) => encodeURIComponent(String(inPath[name]))),
+    "http://o",
+  );
   for (const { name, explode } of parametersIn(operation, "query")) {
     if (query[name] === undefined) continue;
     const members = explode ? Object.entries(query[name] as Values) : [[name, query[name]] as const];
@@ -154,29 +218,16 @@ describe.each(operations)("%s, by its document", (_, verb, path, operation) => {
     );
   });
 
-  const broken: [string, (sent: Sent) => Sent][] = [
-    ...(["path", "query"] as const).flatMap((place) =>
-      parametersIn(operation, place).flatMap(({ name, schema, required }) => [
-        ...brokenOf(schema, true).map(([flaw, breaks]): [string, (sent: Sent) => Sent] => [
-          `${name}: ${flaw}`,
-          (sent) => ({ ...sent, [place]: { ...sent[place], [name]: breaks(sent[place][name]) } }),
-        ]),
-        ...(required && place === "query" ? [[`without ${name}`, (sent: Sent) => ({ ...sent, query: {} })] as [string, (sent: Sent) => Sent]] : []),
-      ]),
-    ),
-    ...brokenOf(schemaOfBody(operation) ?? {}, false).map(([flaw, breaks]): [string, (sent: Sent) => Sent] => [
-      `body: ${flaw}`,
-      (sent) => ({ ...sent, body: breaks(sent.body) }),
-    ]),
-    ...(operation.requestBody?.required === true ? [["no body", (sent: Sent) => ({ ...sent, body: undefined })] as [string, (sent: Sent) => Sent]] : []),
-  ];
+  const broken = brokenRequestsOf(operation);
+  if (broken.length === 0) return;
 
-  it.runIf(broken.length > 0)(`refuses ${broken.map(([flaw]) => flaw).join(", ")}`, async () => {
+  it(`refuses ${broken.map(([flaw]) => flaw).join(", ")}`, async () => {
     const [sent] = fc.sample(requestsOf(operation), { numRuns: 1, seed: 7 });
     for (const [flaw, breaks] of broken) {
       const status = await send(verb, path, operation, breaks(sent!));
       expect([flaw, status]).toEqual([flaw, expect.toSatisfy((code: number) => code >= 400 && code < 500)]);
-      expect(Object.keys(operation.responses)).toContain(String(status));
+      // 405 where another route has the path: under `default`, as the document does not know which values that takes.
+      expect([...Object.keys(operation.responses), "405"]).toContain(String(status));
     }
   });
 });

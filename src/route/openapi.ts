@@ -60,7 +60,7 @@ const ALL: readonly OpenApiVerb[] = ["get", "put", "post", "delete", "options", 
  */
 export function openapi(target: OpenApiTarget, options: OpenApiOptions = {}): OpenApiDocument {
   const classes: [string | undefined, AnyClass][] =
-    typeof target === "function" ? [[undefined, target]] : Object.entries(target);
+    typeof target === "object" && target !== null ? Object.entries(target) : [[undefined, target]];
   const paths = new Map<string, { path: string; operations: Record<string, OpenApiOperation> }>();
   const routes = classes.flatMap(([prefix, cls]) => {
     checkClass(prefix, cls);
@@ -117,7 +117,7 @@ function routesOf(cls: AnyClass): Answering[] {
     .map(({ method, path, member, options }) => {
       // The schema that one route of a method gives holds for all of them.
       const schemas = routes.filter((other) => other.member === member).map((other) => schemasOf(other.options));
-      return { method, path, member, options: Object.assign({}, ...schemas, options) as RouteOptions };
+      return { method, path, member, options: Object.assign({}, options, ...schemas) as RouteOptions };
     })
     .filter(({ options }) => options.openapi?.hidden !== true);
 }
@@ -129,11 +129,11 @@ function schemasOf(options: RouteOptions): RouteOptions {
 
 /** A function in place of a class gives a namespace, of which nobody knows the routes. */
 function checkClass(prefix: string | undefined, cls: AnyClass): void {
-  if (typeof cls === "function" && Object.getPrototypeOf(cls) !== Function.prototype) return;
-  const place = prefix === undefined ? "" : `: ${quote(prefix)}`;
-  const fix = prefix === undefined ? "openapi(Counter)" : `openapi({ ${quote(prefix)}: Counter })`;
-  throw new DurableError(
-    "bad-option",
-    `openapi${place}: ${quote(cls)} is no class of objects, so its routes are not known. Pass the class itself: \`${fix}\`.`,
-  );
+  const isClass = typeof cls === "function" && Object.getPrototypeOf(cls) !== Function.prototype;
+  if (isClass && (prefix === undefined || /^\/.*[^/]$/.test(prefix))) return;
+  const flaw = isClass
+    ? `the path ${quote(prefix)} must begin with "/" and not end with it`
+    : `${quote(cls)} is no class of objects, so its routes are not known`;
+  const fix = prefix === undefined ? "openapi(Counter)" : 'openapi({ "/counters/:name": Counter })';
+  throw new DurableError("bad-option", `openapi: ${flaw}. Write for example \`${fix}\`.`);
 }
