@@ -269,6 +269,15 @@ describe("openapi, input", () => {
     expect(Object.keys(paths["/three/{by}"]!.get!.responses)).toContain("422");
   });
 
+  it("tells members apart beside annotations", () => {
+    const query = z
+      .object({ page: z.string().describe("From 1") })
+      .meta({ id: "Query", title: "Q", examples: [{}], own: 1 });
+    expect(parametersOf("GET", "/", { query })).toEqual([
+      { name: "page", in: "query", required: true, schema: { type: "string", description: "From 1" } },
+    ]);
+  });
+
   it("lets one parameter stand for a query whose members cannot be told apart", () => {
     const anyOf = z.union([z.object({ id: z.string(), a: z.string() }), z.object({ b: z.string() })]);
     expect(parametersOf("GET", "/:id", { input: anyOf })[1]).toEqual({
@@ -509,6 +518,7 @@ describe("openapi, operations", () => {
     const responses = {
       200: { description: "Sent.", content: { "application/json": { schema: Sent } } },
       409: { content: { "application/json": { schema: { type: "integer" } }, "text/plain": {} } },
+      500: { content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } } },
       default: { description: "Mine." },
     };
     const described = operationOf("GET", "/", { openapi: { responses } }).responses;
@@ -517,9 +527,10 @@ describe("openapi, operations", () => {
       content: { "application/json": { schema: { properties: { n: { type: "number" } } } } },
     });
     expect(described["409"]).toEqual({
-      description: "The result.",
+      description: "The answer.",
       content: { "application/json": { schema: { type: "integer" } }, "text/plain": {} },
     });
+    expect(described["500"]).toEqual({ description: "The answer.", ...responses[500] });
     expect(described["default"]).toEqual({ description: "Mine." });
   });
 

@@ -115,7 +115,7 @@ export class Answers {
       };
     };
     return Object.fromEntries(
-      Object.entries(responses).map(([code, { description = "The result.", content }]) => [
+      Object.entries(responses).map(([code, { description = "The answer.", content }]) => [
         code,
         {
           description,

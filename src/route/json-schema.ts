@@ -30,8 +30,8 @@ export function describeSchema(schema: StandardSchema, side: Side): JsonSchema {
   }
 }
 
-/** `#`, `#/$defs/Name` or `#/definitions/Name`, and what follows. */
-const REF = /^#(?:\/(?:\$defs|definitions)\/([^/]+))?(?=\/|$)/;
+/** `#`, `#/$defs/Name` or `#/definitions/Name`, and what follows; `#/components` is the document's already. */
+const REF = /^#(?!\/components\/)(?:\/(?:\$defs|definitions)\/([^/]+))?(?=\/|$)/;
 
 /** The name of the schema itself among its definitions. */
 const ROOT = "";

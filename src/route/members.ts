@@ -10,8 +10,30 @@ export interface Members {
   readonly required: ReadonlySet<string>;
 }
 
-/** Keywords beside which members can be told apart; any other may speak of several at once. */
-const PLAIN = new Set(["type", "properties", "required", "additionalProperties", "title", "description", "default"]);
+/** Keywords that speak of several members at once; what is neither here nor looked at below only annotates. */
+const OVERALL = new Set([
+  ...[
+    "$ref",
+    "$dynamicRef",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "const",
+    "enum",
+    "propertyNames",
+    "patternProperties",
+  ],
+  ...[
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "minProperties",
+    "maxProperties",
+    "unevaluatedProperties",
+  ],
+]);
 const UNIONS = ["anyOf", "oneOf", "allOf"] as const;
 
 /** The members of a schema that says nothing but what each of them is; undefined for any other. */
@@ -19,7 +41,7 @@ export function membersOf(schema: JsonSchema): Members | undefined {
   const { type = "object", properties, required, additionalProperties: others = true } = schema;
   const isClosed = typeof others === "boolean" || Object.keys(others as object).length === 0;
   if (type !== "object" || properties === undefined || !isClosed) return undefined;
-  if (!Object.keys(schema).every((keyword) => PLAIN.has(keyword))) return undefined;
+  if (Object.keys(schema).some((keyword) => OVERALL.has(keyword))) return undefined;
   return {
     properties: properties as Record<string, JsonSchema>,
     required: new Set((required ?? []) as readonly string[]),
