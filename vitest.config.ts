@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { extractReadme } from "./scripts/readme.mjs";
@@ -11,6 +12,15 @@ export default defineConfig({
       project("test", "./test/wrangler.toml"),
       project("example", "./wrangler.toml"),
       project("readme", "./readme/wrangler.toml"),
+      // What needs Node and not workerd.
+      {
+        plugins: [decorators()],
+        resolve: {
+          tsconfigPaths: true,
+          alias: { "cloudflare:workers": resolve(import.meta.dirname, "test/node/cloudflare-workers.ts") },
+        },
+        test: { name: "node", include: ["test/node/**/*.test.ts"] },
+      },
     ],
   },
 });
@@ -27,6 +37,6 @@ function project(name: string, configPath: string): TestProjectInlineConfigurati
       MODEL_RUNS: process.env["MODEL_RUNS"] ?? "2000",
       MODEL_SEED: process.env["MODEL_SEED"] ?? `${Date.now() % 2 ** 31}`,
     },
-    test: { name, include: [`${name}/**/*.test.ts`] },
+    test: { name, include: [`${name}/**/*.test.ts`], exclude: ["test/node/**"] },
   };
 }

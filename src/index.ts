@@ -12,7 +12,9 @@ export type { ByName, Handle, NotTransferable, Objects, Stub } from "./object/ob
 export type { Codec, PersistedOptions } from "./persisted/options.ts";
 export { Persisted } from "./persisted/persisted.ts";
 export * as Quarantine from "./persisted/quarantine.ts";
-export type { BodyKind, InputSchema, OperationOptions, ResponseOptions, RouteOptions } from "./route/options.ts";
+export { openapi, type OpenApiOptions, type OpenApiTarget } from "./route/openapi.ts";
+export type { JsonSchema, OpenApiDocument, OperationOptions, ResponseOptions } from "./route/openapi-document.ts";
+export type { BodyKind, InputSchema, RouteOptions } from "./route/options.ts";
 export type { PathParams } from "./route/path.ts";
 export { Route, type RouteContext } from "./route/route.ts";
 export { routes } from "./route/router.ts";

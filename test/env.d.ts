@@ -33,6 +33,7 @@ declare namespace Cloudflare {
     SLEEPING: DurableObjectNamespace<import("./fixtures/base.ts").Sleeping>;
     FAULTS: DurableObjectNamespace<import("./fixtures/peers.ts").Faults>;
     UNBACKED: DurableObjectNamespace<import("./fixtures/probe.ts").Unbacked>;
+    SHELF: DurableObjectNamespace<import("./fixtures/openapi.ts").Shelf>;
     MIRROR: DurableObjectNamespace<import("./fixtures/serve.ts").Mirror>;
     STANDARD_CALLS: DurableObjectNamespace<import("./fixtures/call.ts").StandardCalls>;
     LEGACY_CALLS: DurableObjectNamespace<import("./fixtures/legacy/call.ts").LegacyCalls>;

@@ -53,6 +53,7 @@ describe("the package", () => {
       "Quarantine",
       "Route",
       "Storage",
+      "openapi",
       "routes",
       "serve",
       "snapshot",

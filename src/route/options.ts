@@ -4,6 +4,7 @@
  */
 import type { MiddlewareHandler } from "hono";
 import { isSchema, type StandardSchema } from "../schema.ts";
+import type { OperationOptions } from "./openapi-document.ts";
 
 /**
  * A schema for the input or a part of it: any {@link https://standardschema.dev | Standard Schema} (zod, valibot,
@@ -26,42 +27,6 @@ export type InputSchema<Output = unknown> = StandardSchema<unknown, Output>;
  * ```
  */
 export type BodyKind = "json" | "form" | "text" | "bytes" | "stream";
-
-/**
- * What an OpenAPI document says of a route beside what it knows by itself.
- *
- * @example
- * ```ts
- * const operation: OperationOptions = { summary: "Adds to the count", tags: ["counting"] };
- * ```
- */
-export interface OperationOptions {
-  readonly summary?: string;
-  /** CommonMark. */
-  readonly description?: string;
-  readonly tags?: readonly string[];
-  /** The operation's unique name, for generators of clients. */
-  readonly operationId?: string;
-  readonly deprecated?: boolean;
-  /** By status code or `default`. */
-  readonly responses?: Readonly<Record<string, ResponseOptions>>;
-  /** True to leave the route out. */
-  readonly hidden?: boolean;
-}
-
-/**
- * One answer of a route in an OpenAPI document; a `schema` is a JSON Schema, or a Standard Schema that offers one.
- *
- * @example
- * ```ts
- * const created: ResponseOptions = { description: "The new todo", content: { "application/json": { schema: Todo } } };
- * ```
- */
-export interface ResponseOptions {
-  readonly description?: string;
-  /** By content type. */
-  readonly content?: Readonly<Record<string, { readonly schema?: object }>>;
-}
 
 /**
  * What a route may say beside its verb and path. `Input`, `Params`, `Query` and `Body` are what the schemas give.

@@ -70,7 +70,7 @@ function appOf(cls: AnyClass): HonoApp {
 }
 
 /** Tells routes apart as matching does: by verb and path, whatever the parameters are called. */
-function routeKey({ method, path }: RoutePlan): string {
+export function routeKey({ method, path }: RoutePlan): string {
   return `${method} ${shapesOf(path).join(" ")}`;
 }
 
