@@ -298,11 +298,20 @@ export function routeInputCases(dialect: string, open: (name: string) => { fetch
       });
     });
 
+    it("take `toString` and the like for the names they are", async () => {
+      const body = { title: "a", toString: "t", valueOf: "v" };
+      expect(await send("/loose-body?page=5", json(body))).toEqual({ ...body, page: 5 });
+      expect(await call("looseBody", { ...body, page: "6" })).toEqual({ ...body, page: 6 });
+    });
+
     it("put a body that is no object under `body`, over HTTP and through a stub", async () => {
       const expected = { id: "7", body: ["a"] };
       expect(await send("/list/7", json(["a"]))).toEqual(expected);
       expect(await call("list", { id: "7", body: ["a"] })).toEqual(expected);
       expect(await refusal("/list/7", json([1]))).toMatchObject({ issues: [{ path: ["body", 0] }] });
+      expect(await refusal("/list/7", json(null))).toMatchObject({
+        issues: [{ path: ["body"], message: expect.stringContaining("null") }],
+      });
       const error = await call("list", { id: "7", body: [1] }).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: "invalid-input", issues: [{ path: ["body", 0] }] });
       expect(await refusal("/list/7", { method: "POST" })).toMatchObject({ status: 422, issues: [{ path: [] }] });

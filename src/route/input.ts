@@ -81,7 +81,7 @@ export function prepareParts(member: string, schemas: Schemas, parts: Parts, sel
   const results = [
     params === undefined ? { value: parts.params } : validate(params, parts.params),
     query === undefined ? NONE : validate(query, parts.query),
-    body === undefined ? { value: parts.body } : validateBody(body, parts.body ?? nothing()),
+    body === undefined ? { value: parts.body } : validateBody(body, parts.body === undefined ? nothing() : parts.body),
   ];
   return after(joined(results, nothing()), (result) => valueOf(result, member, self));
 }
@@ -152,7 +152,7 @@ function addBody(input: Input, body: unknown, given?: Input): void {
   if (!isPlain(body)) input["body"] = body;
   else
     for (const key of Object.keys(body)) {
-      const isPassed = given !== undefined && key in input && body[key] === given[key];
+      const isPassed = given !== undefined && Object.hasOwn(input, key) && body[key] === given[key];
       if (!isPassed) input[key] = body[key];
     }
 }

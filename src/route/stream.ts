@@ -35,7 +35,8 @@ export function streamItems(items: Items, self: object, write: (item: unknown) =
     try {
       return write(value);
     } catch (error) {
-      await endItems(items);
+      // What goes wrong after it must not hide this error.
+      await endItems(items).catch(console.error);
       throw error;
     }
   };
