@@ -5,7 +5,7 @@
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import { enter, isInside, own, run, wrapPrototypes, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
-import { from, type ByName } from "./object/object.ts";
+import { find, type Finder, type FromOptions } from "./object/object.ts";
 import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { Fields, FIELDS } from "./persisted/fields.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
@@ -47,8 +47,9 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   static from<T extends Rpc.DurableObjectBranded>(
     this: abstract new (ctx: never, env: never) => T,
     namespace: DurableObjectNamespace<T>,
-  ): ByName<T> {
-    return from<T>(namespace, this.name);
+    options: FromOptions = {},
+  ): Finder<T> {
+    return find<T>(namespace, options, this.name);
   }
 
   constructor(ctx: DurableObjectState<Props>, env: Env) {

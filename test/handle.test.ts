@@ -236,6 +236,24 @@ describe("a handle and errors", () => {
   });
 });
 
+describe("a handle that crosses a call", () => {
+  it("arrives as a native stub of its object: as argument, inside one, and as result", async () => {
+    const peers = new Map([["c", peer("crossing c")]]);
+    expect(await peer("crossing a").tell(peer("crossing b"), { peers })).toEqual([1, 1]);
+    expect(await peer("crossing b").arrived()).toEqual([1]);
+    expect(await peer("crossing c").arrived()).toEqual([2]);
+    using met = await peer("crossing a").introduce("crossing b");
+    expect(await met.arrive(3)).toBe(2);
+    expect(await peer("crossing a").introduce("crossing b").arrived()).toEqual([1, 3]);
+  });
+
+  it("is disposed with `using`, and works in the meantime", async () => {
+    using handle = peer("disposed");
+    expect(await handle.arrive(1)).toBe(1);
+    expect(handle[Symbol.dispose]).toBeInstanceOf(Function);
+  });
+});
+
 describe("arguments of a handle's calls", () => {
   it("are freed of tracking: tracked values arrive as the data they stand for", async () => {
     await peer("sender").fill();

@@ -2,7 +2,7 @@
  * @module
  * A handle: a stub that survives resets of its object and takes tracked values as arguments.
  */
-import { outgoing } from "../snapshot.ts";
+import { markHandle, outgoing } from "../snapshot.ts";
 
 /** The promise of a native call: more calls can be made on it at once, which the platform pipelines. */
 type NativePromise = Promise<unknown>;
@@ -69,9 +69,12 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
     fetch(...args: Parameters<DurableObjectStub["fetch"]>): Promise<Response> {
       return notice(native.fetch(...args), native);
     },
+    [Symbol.dispose](): void {
+      (native as Partial<Disposable>)[Symbol.dispose]?.();
+    },
   };
 
-  return new Proxy(own, {
+  const handle = new Proxy(own, {
     get(_, key) {
       const known = members.get(key as string);
       if (known !== undefined) return known;
@@ -81,7 +84,9 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
       members.set(key, made);
       return made;
     },
-  }) as T;
+  });
+  markHandle(handle, () => native);
+  return handle as unknown as T;
 }
 
 /** What awaiting a promise may call. */
