@@ -40,6 +40,9 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   /** The members a stub can reach, in place of all that the class defines; `fetch` stays reachable. */
   static rpc?: readonly string[];
 
+  /** True lets errors that leave through a stub take their stack along, as `error.remoteStack`. */
+  static remoteStacks?: boolean;
+
   /**
    * Finds objects of this class: `Counter.from(env.COUNTER).byName("alice")` is
    * `Object.from(env.COUNTER).byName("alice")`, and a namespace of another class is a type error.
@@ -161,6 +164,7 @@ class Life implements Owner {
   readonly fields: Fields;
   readonly shape: Shape;
   readonly targetClass = RpcTarget;
+  readonly sendsStacks: boolean;
   isConstructing = true;
   running: Scope | undefined;
   refusal: (() => DurableError | undefined) | undefined;
@@ -173,6 +177,7 @@ class Life implements Owner {
   constructor(self: DurableBase<unknown>, ctx: DurableObjectState, shape: Shape) {
     this.#self = self;
     this.shape = shape;
+    this.sendsStacks = (self.constructor as typeof DurableBase).remoteStacks === true;
     this.fields = new Fields(self.constructor.name, shape.plan, ctx, this);
     lives.set(self, this);
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.

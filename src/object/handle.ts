@@ -3,6 +3,7 @@
  * A handle: a stub that survives resets of its object and takes tracked values as arguments.
  */
 import { markHandle, outgoing } from "../snapshot.ts";
+import { revive, type ErrorClass } from "../thrown.ts";
 
 /** The promise of a native call: more calls can be made on it at once, which the platform pipelines. */
 type NativePromise = Promise<unknown>;
@@ -17,20 +18,24 @@ type NativeStub = DurableObjectStub & Record<string, NativeMember>;
  *
  * The caller vouches that `T` describes the object. Calls leave in the order they are made, nothing is sent
  * twice: a call that meets a reset rejects with the platform's error, and the next one goes to a fresh native
- * stub. Like a native stub, a handle belongs to the request it was made in.
+ * stub. Errors of our class and of `errorClasses` get back their class. Like a native stub, a handle belongs to the request it was made in.
  *
  * @example
  * ```ts
  * const handle = makeHandle<Handle<Counter>>(() => env.COUNTER.getByName("alice"));
  * ```
  */
-export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
+export function makeHandle<T extends object>(
+  open: () => DurableObjectStub,
+  errorClasses: readonly ErrorClass[] = [],
+): T {
   let native = open() as NativeStub;
   const members = new Map<string, NativeMember>();
 
   const notice = <Value>(promise: Promise<Value>, stub: NativeStub): Promise<Value> =>
     promise.then(same, (error: unknown) => {
       if (stub === native && isFatal(error)) native = open() as NativeStub;
+      revive(error, errorClasses);
       throw error;
     });
 

@@ -3,6 +3,7 @@
  * The `Object` module: finds objects of a namespace and gives typed handles to them.
  */
 import { DurableError, quote } from "../errors.ts";
+import type { ErrorClass } from "../thrown.ts";
 import { makeHandle } from "./handle.ts";
 import { makeShards, type Shards } from "./shards.ts";
 import type { Handle } from "./types.ts";
@@ -27,6 +28,11 @@ export interface FromOptions {
    * `timeoutMs` milliseconds, 500 to 60,000; by default 5 within 10 s, as far as the platform repeats at all.
    */
   readonly retry?: DurableObjectRetryOptions;
+  /**
+   * Classes that an error of a call gets back, by the name of its class, so that `instanceof` works; its constructor is
+   * not called. `DurableError` is always one of them.
+   */
+  readonly errors?: readonly ErrorClass[];
 }
 
 /**
@@ -108,15 +114,17 @@ export function find<T extends Rpc.DurableObjectBranded>(
   }
   checkRetry(options.retry);
   // A handle's type says more than the native stub's; they stand for the same object.
-  return finder(namespace as unknown as DurableObjectNamespace, options.retry && { retry: options.retry });
+  const { retry, errors } = options;
+  return finder(namespace as unknown as DurableObjectNamespace, errors, retry && { retry });
 }
 
 function finder<T>(
   namespace: DurableObjectNamespace,
+  errors: readonly ErrorClass[] | undefined,
   options: DurableObjectNamespaceGetDurableObjectOptions | undefined,
 ): Finder<T> {
-  const at = (id: DurableObjectId): Handle<T> => makeHandle(() => namespace.get(id, options));
-  const named = (name: string): Handle<T> => makeHandle(() => namespace.getByName(name, options));
+  const at = (id: DurableObjectId): Handle<T> => makeHandle(() => namespace.get(id, options), errors);
+  const named = (name: string): Handle<T> => makeHandle(() => namespace.getByName(name, options), errors);
   return {
     byName(name) {
       checkName(name, ".byName(user.id)");
@@ -128,8 +136,8 @@ function finder<T>(
       return at(typeof id === "string" ? parsed : id);
     },
     unique: () => at(namespace.newUniqueId()),
-    in: (jurisdiction) => finder(within(namespace, jurisdiction), options),
-    near: (locationHint) => finder(namespace, { ...options, locationHint }),
+    in: (jurisdiction) => finder(within(namespace, jurisdiction), errors, options),
+    near: (locationHint) => finder(namespace, errors, { ...options, locationHint }),
     sharded(count, prefix = "shard-") {
       checkName(`${prefix}${count}`, ".sharded(16)");
       return makeShards(count, (index) => named(`${prefix}${index}`));
