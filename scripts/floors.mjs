@@ -13,6 +13,7 @@ const FLOORS = {
   "snapshot.ts": 1,
   "plan.ts": 1,
   "schema.ts": 1,
+  "thrown.ts": 1,
   "entry.ts": 2,
   storage: 2,
   persisted: 3,

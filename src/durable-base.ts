@@ -6,7 +6,7 @@ import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
 import { enter, isInside, own, run, wrapPrototypes, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
-import { from, type ByName } from "./object/object.ts";
+import { find, type Finder, type FromOptions } from "./object/object.ts";
 import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { Fields, FIELDS } from "./persisted/fields.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
@@ -41,6 +41,9 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   /** The members a stub can reach, in place of all that the class defines; `fetch` stays reachable. */
   static rpc?: readonly string[];
 
+  /** True lets errors that leave through a stub take their stack along, as `error.remoteStack`. */
+  static remoteStacks?: boolean;
+
   /**
    * Hono's middleware for every request that the routes of this class get, also those that no route takes. It runs
    * inside the entry, finds the object as `c.get("object")`, and is inherited as any static is.
@@ -54,8 +57,9 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   static from<T extends Rpc.DurableObjectBranded>(
     this: abstract new (ctx: never, env: never) => T,
     namespace: DurableObjectNamespace<T>,
-  ): ByName<T> {
-    return from<T>(namespace, this.name);
+    options: FromOptions = {},
+  ): Finder<T> {
+    return find<T>(namespace, options, this.name);
   }
 
   constructor(ctx: DurableObjectState<Props>, env: Env) {
@@ -174,6 +178,7 @@ class Life implements Owner {
   readonly fields: Fields;
   readonly shape: Shape;
   readonly targetClass = RpcTarget;
+  readonly sendsStacks: boolean;
   isConstructing = true;
   running: Scope | undefined;
   refusal: (() => DurableError | undefined) | undefined;
@@ -186,6 +191,7 @@ class Life implements Owner {
   constructor(self: DurableBase<unknown>, ctx: DurableObjectState, shape: Shape) {
     this.#self = self;
     this.shape = shape;
+    this.sendsStacks = (self.constructor as typeof DurableBase).remoteStacks === true;
     this.fields = new Fields(self.constructor.name, shape.plan, ctx, this);
     lives.set(self, this);
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.

@@ -11,6 +11,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { DurableError } from "./errors.ts";
 import type { Plan, Prepare } from "./plan.ts";
 import { giveOutBy, snapshot, unwrap } from "./snapshot.ts";
+import { release } from "./thrown.ts";
 
 /** One object as its entries see it. */
 export interface Owner {
@@ -18,6 +19,8 @@ export interface Owner {
   running: Scope | undefined;
   /** True until the first microtask after construction: calls are then the constructor's own. */
   readonly isConstructing: boolean;
+  /** True when errors that leave take their stack along. */
+  readonly sendsStacks: boolean;
   /** The class of live objects that a method may hand out (`RpcTarget`). */
   readonly targetClass: abstract new () => object;
   /** Asked before each change of a field: why the running code may change nothing any more. Set when it is needed. */
@@ -172,24 +175,11 @@ function fail(scope: Scope, error: unknown): unknown {
   scope.owner.flush(scope);
   close(scope);
   try {
-    freeError(error, new Set());
+    release(error, scope.owner.sendsStacks);
   } catch {
     // An error that cannot be walked (a Proxy, a list without end) goes out as it is: it says more than this one.
   }
   return error;
-}
-
-/** Puts copies in place of the tracked values in an error: one that cannot be cloned costs it all its properties. */
-function freeError(error: unknown, seen: Set<unknown>): void {
-  if (!(error instanceof Error) || seen.has(error)) return;
-  seen.add(error);
-  for (const key of new Set([...Object.keys(error), "cause", "errors"])) {
-    const property = Object.getOwnPropertyDescriptor(error, key);
-    if (property === undefined || !("value" in property)) continue;
-    const value: unknown = snapshot(property.value);
-    if (value !== property.value) Reflect.defineProperty(error, key, { ...property, value });
-    for (const part of Array.isArray(value) ? (value as unknown[]) : [value]) freeError(part, seen);
-  }
 }
 
 // What an entry passes to another object leaves it as a result does.

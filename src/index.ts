@@ -8,7 +8,17 @@ export type { CallDecorator } from "./call/method.ts";
 export { DurableBase } from "./durable-base.ts";
 export { DurableError, type ErrorCode, type Issue } from "./errors.ts";
 export { objects as Object } from "./object/object.ts";
-export type { ByName, Handle, NotTransferable, Objects, Stub } from "./object/object.ts";
+export type {
+  Finder,
+  FromOptions,
+  Handle,
+  MapOptions,
+  Moved,
+  NotTransferable,
+  Objects,
+  Shards,
+  Stub,
+} from "./object/object.ts";
 export type { Codec, PersistedOptions } from "./persisted/options.ts";
 export { Persisted } from "./persisted/persisted.ts";
 export * as Quarantine from "./persisted/quarantine.ts";

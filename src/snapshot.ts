@@ -17,6 +17,19 @@ export function rawBehind(value: object): object | undefined {
   return rawOf.get(value);
 }
 
+const nativeOf = new WeakMap<object, () => object>();
+
+/** Remembers that `handle` crosses to other objects as what `native` gives. */
+export function markHandle(handle: object, native: () => object): void {
+  nativeOf.set(handle, native);
+}
+
+/** What crosses in place of a tracked value or a handle; undefined for any other value. */
+function standIn(value: object): unknown {
+  const raw = rawOf.get(value);
+  return raw === undefined ? nativeOf.get(value)?.() : copyPlain(raw);
+}
+
 /** By raw container: what loads the entries that are not there yet. */
 const loaders = new WeakMap<object, Loader>();
 
@@ -113,8 +126,8 @@ export type Replace = (value: object | ((...args: never[]) => unknown)) => unkno
  */
 export function unwrap(value: unknown, replace: Replace): unknown {
   if (isPrimitive(value)) return value;
-  const raw = rawOf.get(value);
-  if (raw !== undefined) return copyPlain(raw);
+  const other = standIn(value);
+  if (other !== undefined) return other;
   if (!isContainer(value)) return replace(value);
   return holdsOther(value, replace, new Set()) ? unwrapAll(value, replace, new Map()) : value;
 }
@@ -161,7 +174,7 @@ function holdsOther(value: object, replace: Replace, seen: Set<object>): boolean
   seen.add(value);
   const isOther = (member: unknown): boolean => {
     if (isPrimitive(member) || seen.has(member)) return false;
-    if (rawOf.has(member)) return true;
+    if (rawOf.has(member) || nativeOf.has(member)) return true;
     return isContainer(member) ? holdsOther(member, replace, seen) : replace(member) !== member;
   };
   if (Array.isArray(value) || value instanceof Set) return [...value].some(isOther);
@@ -172,15 +185,15 @@ function holdsOther(value: object, replace: Replace, seen: Set<object>): boolean
 function unwrapAll(value: unknown, replace: Replace, done: Map<object, unknown>): unknown {
   if (isPrimitive(value)) return value;
   if (done.has(value)) return done.get(value);
-  const raw = rawOf.get(value);
-  if (raw === undefined && isContainer(value)) {
+  const inPlace = standIn(value);
+  if (inPlace === undefined && isContainer(value)) {
     return rebuild(
       value,
       (member) => unwrapAll(member, replace, done),
       (copy) => done.set(value, copy),
     );
   }
-  const other = raw === undefined ? replace(value) : copyPlain(raw);
+  const other = inPlace ?? replace(value);
   done.set(value, other);
   return other;
 }

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { DurableError, Object, type Handle } from "../src/index.ts";
 import { makeHandle } from "../src/object/handle.ts";
-import { broken, type Peer } from "./fixtures/object.ts";
+import { broken, Peer, QuotaError } from "./fixtures/object.ts";
 
 const peer = (name: string): Handle<Peer> => Object.from(env.PEER).byName(name);
 
@@ -134,11 +134,53 @@ describe("a handle and errors", () => {
     expect(await handle.wakeUp()).toBe(wakeUp);
   });
 
-  it("gives errors that DurableError.is knows, though not their class (fault 14)", async () => {
+  it("gives errors of ours as themselves, where a native stub gives what DurableError.is knows (fault 14)", async () => {
+    const native = await errorOf(() => env.PEER.getByName("typed").failTyped());
+    expect(native).not.toBeInstanceOf(DurableError);
     const error = await errorOf(() => peer("typed").failTyped());
-    expect(error).not.toBeInstanceOf(DurableError);
-    expect(DurableError.is(error, "not-json")).toBe(true);
-    expect(DurableError.is(error, "bad-name")).toBe(false);
+    expect(error).toBeInstanceOf(DurableError);
+    for (const one of [native, error]) {
+      expect(DurableError.is(one, "not-json")).toBe(true);
+      expect(DurableError.is(one, "bad-name")).toBe(false);
+    }
+  });
+
+  const quotas = (name: string): Handle<Peer> => Object.from(env.PEER, { errors: [QuotaError] }).byName(name);
+
+  it("gives errors of registered classes as themselves, inside others too", async () => {
+    const error = await errorOf(() => quotas("quota").failOver("plain"));
+    expect(error).toBeInstanceOf(QuotaError);
+    expect(error).toMatchObject({ name: "QuotaError", message: "only 0 left", left: 0, isEmpty: true, remote: true });
+    const many = await errorOf(() => quotas("quota").failOver("inside"));
+    expect(many).toBeInstanceOf(AggregateError);
+    expect(many.cause).toBeInstanceOf(QuotaError);
+    expect((many as unknown as AggregateError).errors[0]).toBeInstanceOf(QuotaError);
+    expect((many as unknown as AggregateError).errors[1]).toBeInstanceOf(DurableError);
+    expect(await errorOf(() => quotas("quota").failOver("other"))).toBeInstanceOf(TypeError);
+    const unknown = await errorOf(() => peer("quota").failOver("plain"));
+    expect(unknown).not.toBeInstanceOf(QuotaError);
+    expect(unknown.name).toBe("QuotaError");
+  });
+
+  it("loses of an error what cannot be cloned, and nothing else", async () => {
+    await peer("uncloneable").fill();
+    const error = await errorOf(() => quotas("uncloneable").failOver("uncloneable"));
+    expect(error).toMatchObject({ name: "QuotaError", left: 0, kept: { at: new Date(5) } });
+    expect(error["items"]).toEqual(new Map([["milk", { at: new Date(5), tags: ["shop"] }]]));
+    for (const key of ["call", "symbol", "deep"]) expect(error).not.toHaveProperty(key);
+  });
+
+  it("keeps stacks inside, unless the class lets them out", async () => {
+    const inside = await errorOf(() => peer("stack").failOver("plain"));
+    expect(inside.stack).not.toContain("failOver");
+    expect(inside).not.toHaveProperty("remoteStack");
+    Peer.remoteStacks = true;
+    try {
+      await errorOf(() => peer("stack").abort());
+      expect((await errorOf(() => peer("stack").failOver("plain")))["remoteStack"]).toContain("failOver");
+    } finally {
+      delete Peer.remoteStacks;
+    }
   });
 
   it("survives `ctx.abort()`: only the call that met it fails", async () => {
@@ -233,6 +275,24 @@ describe("a handle and errors", () => {
       for (const listener of others) process.on("unhandledRejection", listener);
     }
     expect(reported).toEqual(["nobody's"]);
+  });
+});
+
+describe("a handle that crosses a call", () => {
+  it("arrives as a native stub of its object: as argument, inside one, and as result", async () => {
+    const peers = new Map([["c", peer("crossing c")]]);
+    expect(await peer("crossing a").tell(peer("crossing b"), { peers })).toEqual([1, 1]);
+    expect(await peer("crossing b").arrived()).toEqual([1]);
+    expect(await peer("crossing c").arrived()).toEqual([2]);
+    using met = await peer("crossing a").introduce("crossing b");
+    expect(await met.arrive(3)).toBe(2);
+    expect(await peer("crossing a").introduce("crossing b").arrived()).toEqual([1, 3]);
+  });
+
+  it("is disposed with `using`, and works in the meantime", async () => {
+    using handle = peer("disposed");
+    expect(await handle.arrive(1)).toBe(1);
+    expect(handle[Symbol.dispose]).toBeInstanceOf(Function);
   });
 });
 

@@ -47,6 +47,58 @@ describe("Object.from(namespace)", () => {
     expect(await other.arrived()).toEqual([]);
   });
 
+  /** A namespace that notes what it is asked for; local workerd has no jurisdictions and heeds no hints. */
+  const noting = (asked: unknown[], prefix = ""): typeof env.PEER =>
+    ({
+      getByName: (name: string, options: unknown) => (asked.push([prefix + name, options]), env.PEER.getByName(name)),
+      get: (id: DurableObjectId, options: unknown) => (asked.push([String(id), options]), env.PEER.get(id)),
+      idFromString: (id: string) => env.PEER.idFromString(id),
+      jurisdiction(where: string) {
+        if (where !== "eu") throw new Error("no such jurisdiction");
+        return noting(asked, `${where}/`);
+      },
+    }) as unknown as typeof env.PEER;
+
+  it("passes jurisdiction, location hint and retries on", () => {
+    const asked: unknown[] = [];
+    const peers = Object.from(noting(asked), { retry: { maxRetries: 2, timeoutMs: 1_000 } });
+    const id = env.PEER.idFromName("f");
+    peers.byName("a");
+    peers.near("weur").byName("b");
+    peers.in("eu").byName("c");
+    peers.near("weur").in("eu").near("oc").byName("d");
+    peers.in("eu").sharded(1).byKey("any");
+    peers.near("oc").byId(id);
+    Peer.from(noting(asked), { retry: { maxRetries: 0 } }).byName("g");
+    Object.from(noting(asked)).byName("h");
+    const retry = { maxRetries: 2, timeoutMs: 1_000 };
+    expect(asked).toEqual([
+      ["a", { retry }],
+      ["b", { retry, locationHint: "weur" }],
+      ["eu/c", { retry }],
+      ["eu/d", { retry, locationHint: "oc" }],
+      ["eu/shard-0", { retry }],
+      [String(id), { retry, locationHint: "oc" }],
+      ["g", { retry: { maxRetries: 0 } }],
+      ["h", undefined],
+    ]);
+  });
+
+  it.each([undefined, "", "moon", 5])("refuses the jurisdiction %s", (where) => {
+    for (const namespace of [env.PEER, noting([])]) {
+      const error = thrownBy(() => Object.from(namespace).in(where as "eu"));
+      expect(error).toMatchObject({ code: "bad-option" });
+      expect(error.message).toContain('.in("eu")');
+    }
+  });
+
+  it.each([{ maxRetries: 11 }, { maxRetries: -1 }, { maxRetries: 1.5 }, { timeoutMs: 499 }, { timeoutMs: 60_001 }])(
+    "refuses the retries %o",
+    (retry) => {
+      expect(thrownBy(() => Object.from(env.PEER, { retry }))).toMatchObject({ code: "bad-option" });
+    },
+  );
+
   it("sends nothing until the first call, and then that call alone (fault 16)", async () => {
     const ids = async (): Promise<string[]> => (await listDurableObjectIds(env.PEER)).map(String);
     const handle = Object.from(env.PEER).byName("not yet");

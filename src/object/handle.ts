@@ -2,7 +2,8 @@
  * @module
  * A handle: a stub that survives resets of its object and takes tracked values as arguments.
  */
-import { outgoing } from "../snapshot.ts";
+import { markHandle, outgoing } from "../snapshot.ts";
+import { revive, type ErrorClass } from "../thrown.ts";
 
 /** The promise of a native call: more calls can be made on it at once, which the platform pipelines. */
 type NativePromise = Promise<unknown>;
@@ -17,20 +18,24 @@ type NativeStub = DurableObjectStub & Record<string, NativeMember>;
  *
  * The caller vouches that `T` describes the object. Calls leave in the order they are made, nothing is sent
  * twice: a call that meets a reset rejects with the platform's error, and the next one goes to a fresh native
- * stub. Like a native stub, a handle belongs to the request it was made in.
+ * stub. Errors of our class and of `errorClasses` get back their class. Like a native stub, a handle belongs to the request it was made in.
  *
  * @example
  * ```ts
  * const handle = makeHandle<Handle<Counter>>(() => env.COUNTER.getByName("alice"));
  * ```
  */
-export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
+export function makeHandle<T extends object>(
+  open: () => DurableObjectStub,
+  errorClasses: readonly ErrorClass[] = [],
+): T {
   let native = open() as NativeStub;
   const members = new Map<string, NativeMember>();
 
   const notice = <Value>(promise: Promise<Value>, stub: NativeStub): Promise<Value> =>
     promise.then(same, (error: unknown) => {
       if (stub === native && isFatal(error)) native = open() as NativeStub;
+      revive(error, errorClasses);
       throw error;
     });
 
@@ -69,9 +74,12 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
     fetch(...args: Parameters<DurableObjectStub["fetch"]>): Promise<Response> {
       return notice(native.fetch(...args), native);
     },
+    [Symbol.dispose](): void {
+      (native as Partial<Disposable>)[Symbol.dispose]?.();
+    },
   };
 
-  return new Proxy(own, {
+  const handle = new Proxy(own, {
     get(_, key) {
       const known = members.get(key as string);
       if (known !== undefined) return known;
@@ -81,7 +89,9 @@ export function makeHandle<T extends object>(open: () => DurableObjectStub): T {
       members.set(key, made);
       return made;
     },
-  }) as T;
+  });
+  markHandle(handle, () => native);
+  return handle as unknown as T;
 }
 
 /** What awaiting a promise may call. */

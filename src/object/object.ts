@@ -3,23 +3,47 @@
  * The `Object` module: finds objects of a namespace and gives typed handles to them.
  */
 import { DurableError, quote } from "../errors.ts";
+import type { ErrorClass } from "../thrown.ts";
 import { makeHandle } from "./handle.ts";
+import { makeShards, type Shards } from "./shards.ts";
 import type { Handle } from "./types.ts";
 
+export type { MapOptions, Moved, Shards } from "./shards.ts";
 export type { Handle, NotTransferable, Stub } from "./types.ts";
 
 /** The most bytes of UTF-8 a name may have: the platform gives no `ctx.id.name` beyond. */
 const MAX_NAME = 1_024;
 
 /**
+ * Options of {@link from}.
+ *
+ * @example
+ * ```ts
+ * const options: FromOptions = { retry: { maxRetries: 3, timeoutMs: 5_000 } };
+ * ```
+ */
+export interface FromOptions {
+  /**
+   * How the platform itself repeats calls that its own infrastructure lost: at most `maxRetries` times, 0 to 10, within
+   * `timeoutMs` milliseconds, 500 to 60,000; by default 5 within 10 s, as far as the platform repeats at all.
+   */
+  readonly retry?: DurableObjectRetryOptions;
+  /**
+   * Classes that an error of a call gets back, by the name of its class, so that `instanceof` works; its constructor is
+   * not called. `DurableError` is always one of them.
+   */
+  readonly errors?: readonly ErrorClass[];
+}
+
+/**
  * A namespace, ready to give handles; made by {@link from}.
  *
  * @example
  * ```ts
- * const counters: ByName<Counter> = Object.from(env.COUNTER);
+ * const counters: Finder<Counter> = Object.from(env.COUNTER);
  * ```
  */
-export interface ByName<T> {
+export interface Finder<T> {
   /**
    * The object of that name, created by its first call.
    *
@@ -30,12 +54,31 @@ export interface ByName<T> {
   /**
    * The object with that id, or with the id that this text is the `toString()` of.
    *
-   * @throws DurableError `bad-id` when it is none, or an id of another class.
+   * @throws DurableError `bad-id` when it is none, or an id of another class or jurisdiction.
    */
   byId(id: DurableObjectId | string): Handle<T>;
 
   /** A new object without a name; keep `handle.id.toString()` to find it again. */
   unique(): Handle<T>;
+
+  /**
+   * The objects that live in a jurisdiction and never leave it: others than those of the same names elsewhere.
+   *
+   * @throws DurableError `bad-option` when the platform knows no such jurisdiction.
+   */
+  in(jurisdiction: DurableObjectJurisdiction): Finder<T>;
+
+  /** The same objects, where one that is created by its first call begins to live near there; a hint that is no promise. */
+  near(locationHint: DurableObjectLocationHint): Finder<T>;
+
+  /**
+   * A number of objects over which keys are spread: `.sharded(16).byKey(user.id)`.
+   *
+   * They are the objects named `shard-0`, `shard-1` and so on, or whatever comes before the number in place of `shard-`.
+   *
+   * @throws DurableError `bad-option` when `count` is no integer from 1 to 1,000,000, `bad-name` when `prefix` is too long.
+   */
+  sharded(count: number, prefix?: string): Shards<Handle<T>>;
 }
 
 /**
@@ -44,8 +87,8 @@ export interface ByName<T> {
  * Sends nothing: the first call on a handle does. What it gives may be kept for the life of the Worker, a
  * handle for that of a request.
  *
- * @param className the class of the objects, for messages.
- * @throws DurableError `missing-binding` when `namespace` is none, with the lines to add to `wrangler.toml`.
+ * @throws DurableError `missing-binding` when `namespace` is none, with the lines to add to `wrangler.toml`;
+ * `bad-option` when an option is out of range.
  *
  * @example
  * ```ts
@@ -55,31 +98,85 @@ export interface ByName<T> {
  */
 export function from<T extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<T>,
+  options: FromOptions = {},
+): Finder<T> {
+  return find(namespace, options);
+}
+
+/** As {@link from}; the name of the class is for messages. */
+export function find<T extends Rpc.DurableObjectBranded>(
+  namespace: DurableObjectNamespace<T>,
+  options: FromOptions,
   className?: string,
-): ByName<T> {
+): Finder<T> {
   if (typeof (namespace as Partial<typeof namespace> | null | undefined)?.getByName !== "function") {
     throw missingBinding(`Object.from(${quote(namespace)}): that is no namespace of Durable Objects.`, className);
   }
+  checkRetry(options.retry);
   // A handle's type says more than the native stub's; they stand for the same object.
-  const untyped = namespace as unknown as DurableObjectNamespace;
-  const at = (id: DurableObjectId): Handle<T> => makeHandle(() => untyped.get(id));
+  const { retry, errors } = options;
+  return finder(namespace as unknown as DurableObjectNamespace, errors, retry && { retry });
+}
+
+function finder<T>(
+  namespace: DurableObjectNamespace,
+  errors: readonly ErrorClass[] | undefined,
+  options: DurableObjectNamespaceGetDurableObjectOptions | undefined,
+): Finder<T> {
+  const at = (id: DurableObjectId): Handle<T> => makeHandle(() => namespace.get(id, options), errors);
+  const named = (name: string): Handle<T> => makeHandle(() => namespace.getByName(name, options), errors);
   return {
     byName(name) {
-      const flaw = flawOfName(name);
-      if (flaw === undefined) return makeHandle(() => untyped.getByName(name));
-      // The platform takes `undefined` for the name "undefined".
-      throw new DurableError(
-        "bad-name",
-        `The name ${quote(name)} ${flaw}. Pass a non-empty string: \`.byName(user.id)\`.`,
-      );
+      checkName(name, ".byName(user.id)");
+      return named(name);
     },
     byId(id) {
       // Only parsing tells an id of another class; what it gives has lost the name.
-      const parsed = parseId(untyped, id);
+      const parsed = parseId(namespace, id);
       return at(typeof id === "string" ? parsed : id);
     },
-    unique: () => at(untyped.newUniqueId()),
+    unique: () => at(namespace.newUniqueId()),
+    in: (jurisdiction) => finder(within(namespace, jurisdiction), errors, options),
+    near: (locationHint) => finder(namespace, errors, { ...options, locationHint }),
+    sharded(count, prefix = "shard-") {
+      checkName(`${prefix}${count}`, ".sharded(16)");
+      return makeShards(count, (index) => named(`${prefix}${index}`));
+    },
   };
+}
+
+function checkName(name: unknown, fix: string): void {
+  const flaw = flawOfName(name);
+  if (flaw === undefined) return;
+  // The platform takes `undefined` for the name "undefined".
+  throw new DurableError("bad-name", `The name ${quote(name)} ${flaw}. Pass a non-empty string: \`${fix}\`.`);
+}
+
+function checkRetry({ maxRetries = 0, timeoutMs = 500 }: DurableObjectRetryOptions = {}): void {
+  if (isWithin(maxRetries, 0, 10) && isWithin(timeoutMs, 500, 60_000)) return;
+  throw new DurableError(
+    "bad-option",
+    "Object.from: `retry` has `maxRetries` from 0 to 10 and `timeoutMs` from 500 to 60,000. Write `{ retry: { maxRetries: 3, timeoutMs: 5_000 } }`.",
+  );
+}
+
+function isWithin(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
+}
+
+function within(namespace: DurableObjectNamespace, jurisdiction: DurableObjectJurisdiction): DurableObjectNamespace {
+  let cause: unknown;
+  try {
+    // Of `undefined` the platform gives the objects of no jurisdiction.
+    if (typeof jurisdiction === "string") return namespace.jurisdiction(jurisdiction);
+  } catch (error) {
+    cause = error;
+  }
+  throw new DurableError(
+    "bad-option",
+    `There is no jurisdiction ${quote(jurisdiction)} here: the platform knows "eu", "fedramp" and more, local workerd none. Write \`.in("eu")\`.`,
+    { cause },
+  );
 }
 
 function parseId(namespace: DurableObjectNamespace, id: DurableObjectId | string): DurableObjectId {

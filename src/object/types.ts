@@ -64,12 +64,13 @@ export type Stub<T> = Methods<T> & {
  * counter.name; // "alice"
  * ```
  */
-export type Handle<T> = Stub<T> & {
-  /** The platform's id of the object. */
-  readonly id: DurableObjectId;
-  /** The name the object was addressed by; undefined when it was addressed by its id. */
-  readonly name: string | undefined;
-};
+export type Handle<T> = Stub<T> &
+  Disposable & {
+    /** The platform's id of the object. */
+    readonly id: DurableObjectId;
+    /** The name the object was addressed by; undefined when it was addressed by its id. */
+    readonly name: string | undefined;
+  };
 
 /**
  * Stands in a {@link Stub} for a method of which a parameter or result cannot cross an RPC call; calling it is a
@@ -114,13 +115,20 @@ type Answer<Value> =
     : Promise<Value>;
 
 /** What arrives as a stub and not as data; whoever receives it disposes it. */
-type Live = Rpc.RpcTargetBranded | AnyFunction;
+type Live = Rpc.RpcTargetBranded | AnyFunction | StubLike;
+
+/** A stub or handle of another object, which arrives as a native stub without its address. */
+interface StubLike {
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+}
 
 type Received<Value> = Value extends AnyFunction
   ? Remote<Value> & Disposable
   : Value extends Rpc.RpcTargetBranded
     ? Methods<Value, LocalMember> & Disposable
-    : Value;
+    : Value extends StubLike
+      ? Omit<Value, "id" | "name"> & Disposable
+      : Value;
 
 type Iterating = Iterator<unknown, unknown, never> | AsyncIterator<unknown, unknown, never>;
 

@@ -1,7 +1,7 @@
 /** What the `Object` module and `serve` claim; checked by `tsc` alone. */
 import type { Hono } from "hono";
 import { expectTypeOf } from "vitest";
-import { DurableBase, Object, serve, type ByName, type Handle } from "../../src/index.ts";
+import { DurableBase, Object, serve, type Finder, type Handle } from "../../src/index.ts";
 
 interface Env {
   COUNTER: DurableObjectNamespace<Counter>;
@@ -24,8 +24,8 @@ class List extends DurableBase<Env> {
 declare const env: Env;
 
 // Both doors give the same, typed.
-expectTypeOf(Object.from(env.COUNTER)).toEqualTypeOf<ByName<Counter>>();
-expectTypeOf(Counter.from(env.COUNTER)).toEqualTypeOf<ByName<Counter>>();
+expectTypeOf(Object.from(env.COUNTER)).toEqualTypeOf<Finder<Counter>>();
+expectTypeOf(Counter.from(env.COUNTER)).toEqualTypeOf<Finder<Counter>>();
 expectTypeOf(Counter.from(env.COUNTER).byName("a")).toEqualTypeOf<Handle<Counter>>();
 expectTypeOf(Object.from(env.LIST).byName("a").titles).toEqualTypeOf<() => Promise<string[]>>();
 expectTypeOf(Object.from(env.LIST).byId("a").titles()).toEqualTypeOf<Promise<string[]>>();

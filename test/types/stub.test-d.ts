@@ -259,7 +259,17 @@ expectTypeOf<keyof Stub<Everything>>().toEqualTypeOf<
   | "weakly"
   | "weakSet"
 >();
-expectTypeOf<keyof Handle<Everything>>().toEqualTypeOf<keyof Stub<Everything> | "id" | "name">();
+expectTypeOf<keyof Handle<Everything>>().toEqualTypeOf<
+  keyof Stub<Everything> | "id" | "name" | typeof Symbol.dispose
+>();
+
+declare const introducing: Stub<{ introduce(): Handle<Everything>; introduceLater(): Promise<Stub<Everything>> }>;
+expectTypeOf(introducing.introduce().increment({ by: 1 })).toEqualTypeOf<Promise<number>>();
+expectTypeOf(await introducing.introduceLater()).toExtend<Stub<Everything> & Disposable>();
+// What arrives has lost its address.
+expectTypeOf<"id" | "name">()
+  .exclude<keyof Awaited<ReturnType<typeof introducing.introduce>>>()
+  .toEqualTypeOf<"id" | "name">();
 expectTypeOf<keyof Stub<DurableBase>>().toEqualTypeOf<"fetch">();
 // A member added to the base classes has to be hidden by name.
 expectTypeOf<Exclude<keyof DurableBase, HiddenMember>>().toEqualTypeOf<never>();

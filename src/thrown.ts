@@ -1,0 +1,54 @@
+/**
+ * @module
+ * Errors that cross to another object: what is taken along when one leaves, and what becomes of one that arrives.
+ *
+ * The platform sends an error's name, message and own properties, but not its class, and no property at all if one
+ * of them cannot be cloned.
+ */
+import { DurableError } from "./errors.ts";
+import { snapshot } from "./snapshot.ts";
+
+/** A class of errors that come back as themselves: its constructor is not called. */
+export type ErrorClass = abstract new (...args: never) => Error;
+
+/**
+ * Makes an error, and those inside it, fit to leave: tracked values become copies, each property that cannot be cloned
+ * is left out, and an error of a class that gives itself no name gets that of its class. `withStack` keeps the stack
+ * where it can be read, as `remoteStack`.
+ */
+export function release(error: unknown, withStack = false, seen: Set<unknown> = new Set()): void {
+  if (!(error instanceof Error) || seen.has(error)) return;
+  seen.add(error);
+  for (const key of new Set([...Object.keys(error), "cause", "errors"])) {
+    const property = Object.getOwnPropertyDescriptor(error, key);
+    if (property === undefined || !("value" in property)) continue;
+    const value: unknown = snapshot(property.value);
+    for (const part of Array.isArray(value) ? (value as unknown[]) : [value]) release(part, withStack, seen);
+    if (!isCloneable(value)) Reflect.deleteProperty(error, key);
+    else if (value !== property.value) Reflect.defineProperty(error, key, { ...property, value });
+  }
+  const { name } = error.constructor;
+  if (error.name === "Error" && name !== "") Reflect.defineProperty(error, "name", { value: name, configurable: true });
+  if (withStack)
+    Reflect.defineProperty(error, "remoteStack", { value: error.stack, configurable: true, enumerable: true });
+}
+
+function isCloneable(value: unknown): boolean {
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Gives an error that arrived, and those inside it, the class that it had: of ours or of `classes`, by its name. */
+export function revive(error: unknown, classes: readonly ErrorClass[], seen: Set<unknown> = new Set()): void {
+  if (!(error instanceof Error) || seen.has(error)) return;
+  seen.add(error);
+  const found = [DurableError, ...classes].find((cls) => cls.name === error.name);
+  if (found !== undefined && !(error instanceof found)) Reflect.setPrototypeOf(error, found.prototype as object);
+  const { errors } = error as { errors?: unknown };
+  for (const inner of [error.cause, ...(Array.isArray(errors) ? (errors as unknown[]) : [])])
+    revive(inner, classes, seen);
+}
