@@ -14,6 +14,12 @@ export type { Handle, NotTransferable, Stub } from "./types.ts";
 /** The most bytes of UTF-8 a name may have: the platform gives no `ctx.id.name` beyond. */
 const MAX_NAME = 1_024;
 
+/** How often, and for how long, a call is repeated. */
+interface RetryOptions {
+  readonly maxRetries?: number;
+  readonly timeoutMs?: number;
+}
+
 /**
  * Options of {@link from}.
  *
@@ -27,7 +33,7 @@ export interface FromOptions {
    * How the platform itself repeats calls that its own infrastructure lost: at most `maxRetries` times, 0 to 10, within
    * `timeoutMs` milliseconds, 500 to 60,000; by default 5 within 10 s, as far as the platform repeats at all.
    */
-  readonly retry?: DurableObjectRetryOptions;
+  readonly retry?: RetryOptions;
   /**
    * Classes that an error of a call gets back, by the name of its class, so that `instanceof` works; its constructor is
    * not called. `DurableError` is always one of them.
@@ -152,7 +158,7 @@ function checkName(name: unknown, fix: string): void {
   throw new DurableError("bad-name", `The name ${quote(name)} ${flaw}. Pass a non-empty string: \`${fix}\`.`);
 }
 
-function checkRetry({ maxRetries = 0, timeoutMs = 500 }: DurableObjectRetryOptions = {}): void {
+function checkRetry({ maxRetries = 0, timeoutMs = 500 }: RetryOptions = {}): void {
   if (isWithin(maxRetries, 0, 10) && isWithin(timeoutMs, 500, 60_000)) return;
   throw new DurableError(
     "bad-option",

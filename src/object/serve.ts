@@ -126,11 +126,11 @@ async function pass<Env extends object>(
 
 /** An object's name comes from the request, in a route of the user's own as well. */
 function answerError(error: unknown): Response {
-  // What an object threw has lost its class.
-  if (error instanceof DurableError && (error.code === "bad-name" || error.code === "bad-id")) {
+  const { overloaded, retryable, remote } = error as { overloaded?: boolean; retryable?: boolean; remote?: boolean };
+  // What an object threw is no fault of the request's.
+  if (error instanceof DurableError && remote !== true && (error.code === "bad-name" || error.code === "bad-id")) {
     return problem(400, { code: error.code });
   }
-  const { overloaded, retryable } = error as { overloaded?: boolean; retryable?: boolean };
   if (overloaded !== true && retryable !== true) return refuse(error);
   console.error(error);
   const response = problem(503);
