@@ -4,7 +4,7 @@
  */
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
-import { enter, isInside, own, run, wrapPrototypes, type Owner, type Scope } from "./entry.ts";
+import { isInside, own, run, wrapPrototypes, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { find, type Finder, type FromOptions } from "./object/object.ts";
 import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
@@ -98,16 +98,21 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   }
 
   /** Answers HTTP: by the class's routes, else 404. A subclass may override it and call `super.fetch(request)`. */
-  override async fetch(request: Request): Promise<Response> {
+  override fetch(request: Request): Response | Promise<Response> {
     const life = lives.get(this)!;
     const engine = life.shape.engine();
     if (engine === undefined) return noRoutes();
-    if (isInside(life)) return await engine.answer(this, request);
     try {
-      return (await enter(life, engine.answer as () => unknown, undefined, [this, request])) as Response;
+      const starting = isInside(life) ? undefined : life.start();
+      if (starting !== undefined)
+        return starting.then(
+          () => engine.answer(this, request),
+          (error: unknown) => engine.refuse(error),
+        );
     } catch (error) {
       return engine.refuse(error);
     }
+    return engine.answer(this, request);
   }
 }
 

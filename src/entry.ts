@@ -78,15 +78,32 @@ export function isInside(owner: Owner): boolean {
   return owner.running !== undefined || scopes.getStore()?.owner === owner;
 }
 
-/** Runs `method` as an entry; sync where the object has started and the method is sync. */
-export function enter(owner: Owner, method: Method, self: unknown, args: unknown[], prepare?: Prepare): unknown {
+/**
+ * Runs `method` as an entry; sync where the object has started and the method is sync. Its result, or its error, is made
+ * fit to leave the object, unless it `staysInside`.
+ */
+export function enter(
+  owner: Owner,
+  method: Method,
+  self: unknown,
+  args: unknown[],
+  prepare?: Prepare,
+  staysInside?: boolean,
+): unknown {
   const starting = owner.start();
-  if (starting === undefined) return run(owner, method, self, args, prepare);
-  return starting.then(() => run(owner, method, self, args, prepare));
+  if (starting === undefined) return run(owner, method, self, args, prepare, staysInside);
+  return starting.then(() => run(owner, method, self, args, prepare, staysInside));
 }
 
 /** Runs `method` in a scope of its own, without the gate: for the object's start itself. */
-export function run(owner: Owner, method: Method, self: unknown, args: unknown[], prepare?: Prepare): unknown {
+export function run(
+  owner: Owner,
+  method: Method,
+  self: unknown,
+  args: unknown[],
+  prepare?: Prepare,
+  staysInside = false,
+): unknown {
   const scope = new Scope(owner);
   const outer = owner.running;
   owner.running = scope;
@@ -100,16 +117,16 @@ export function run(owner: Owner, method: Method, self: unknown, args: unknown[]
     isPending = isThenable(result);
   } catch (error) {
     owner.running = outer;
-    throw fail(scope, error);
+    throw fail(scope, error, staysInside);
   }
   owner.running = outer;
-  if (!isPending) return leave(scope, result);
+  if (!isPending) return leave(scope, result, staysInside);
   // What was changed before the first await is written here, not in a microtask of its own.
   owner.flush(scope);
   return Promise.resolve(result).then(
-    (value) => leave(scope, value),
+    (value) => leave(scope, value, staysInside),
     (error: unknown) => {
-      throw fail(scope, error);
+      throw fail(scope, error, staysInside);
     },
   );
 }
@@ -161,19 +178,20 @@ function close(scope: Scope): void {
   if (scope.failure !== undefined) throw scope.failure;
 }
 
-function leave(scope: Scope, result: unknown): unknown {
+function leave(scope: Scope, result: unknown, staysInside: boolean): unknown {
   scope.owner.flush(scope);
   try {
-    return handOut(scope.owner, result);
+    return staysInside ? result : handOut(scope.owner, result);
   } finally {
     close(scope);
   }
 }
 
 /** Ends the scope of a method that threw, and gives the error for the caller. */
-function fail(scope: Scope, error: unknown): unknown {
+function fail(scope: Scope, error: unknown, staysInside: boolean): unknown {
   scope.owner.flush(scope);
   close(scope);
+  if (staysInside) return error;
   try {
     release(error, scope.owner.sendsStacks);
   } catch {

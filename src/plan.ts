@@ -33,9 +33,9 @@ export type Prepare = (args: unknown[], self: object) => unknown[] | Promise<unk
 
 /** The HTTP side of a class, brought by the decorator that needs it. */
 export interface HttpEngine {
-  /** Answers a request on behalf of the object whose entry is open; `self` is that object. */
+  /** Answers a request on behalf of `self`, which has started, and opens an entry for what runs of the user's. */
   answer(self: object, request: Request): Response | Promise<Response>;
-  /** Answers for an entry that failed outside the engine (start, write): nothing of the error leaves. */
+  /** Answers for an object that could not start: nothing of the error leaves. */
   refuse(error: unknown): Response;
 }
 

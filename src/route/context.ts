@@ -3,6 +3,7 @@
  * The object behind Hono's context: one app serves all objects of a class.
  */
 import type { Context } from "hono";
+import { enter, isInside, ownerOf } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
 
 /** An object as its app sees it. */
@@ -36,10 +37,17 @@ export function objectOf(c: Context): Self {
   );
 }
 
-/** Stands before all other middleware: gives them the object, and makes an error of whatever else they throw. */
+/** Runs code of the user's as an entry of the object, or in the one that it belongs to. */
+export function inEntry<T>(self: Self, work: () => T | Promise<T>): T | Promise<T> {
+  const owner = ownerOf(self)!;
+  return isInside(owner) ? work() : (enter(owner, work, undefined, [], undefined, true) as T | Promise<T>);
+}
+
+/** Stands before all other middleware: lets them run in an entry, and makes an error of whatever else they throw. */
 export const outermost = async (c: Context, next: () => Promise<void>): Promise<void> => {
-  c.set("object", objectOf(c));
-  await next().catch(throwError);
+  const self = objectOf(c);
+  c.set("object", self);
+  await inEntry(self, () => next().catch(throwError));
 };
 
 /** Hono lets whatever is no Error pass its `onError`. */

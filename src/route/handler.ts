@@ -8,7 +8,7 @@ import { DurableError } from "../errors.ts";
 import type { Plan, RoutePlan } from "../plan.ts";
 import { listIssues } from "../schema.ts";
 import { readBody } from "./body.ts";
-import { objectOf, throwError, type Self } from "./context.ts";
+import { inEntry, objectOf, throwError, type Self } from "./context.ts";
 import { after, merge, paramsOf, prepareParts, queryOf, type Input } from "./input.ts";
 import { hasParts, isRaw, kindsOf, type RouteOptions } from "./options.ts";
 import { respond } from "./output.ts";
@@ -41,11 +41,15 @@ export function handlerOf({ member, path, options }: RoutePlan, plan: Plan): Han
     const answer = (value: unknown): Response | Promise<Response> => respond(c, value, self, member, common);
     return isThenable(result) ? Promise.resolve(result).then(answer) : answer(result);
   };
+  const proceed = (c: Context, self: Self, body: unknown): Response | Promise<Response> => {
+    const input = guarded(() => prepared(c, self, body), refuseInput);
+    // Opened only now: a scope costs every step that it is carried through, and reading the body has several.
+    return after(input, (known) => inEntry(self, () => call(c, self, known)));
+  };
   const run = (c: Context): Response | Promise<Response> => {
     const self = objectOf(c);
     const body = takesBody ? readBody(c, kinds, maxBody) : undefined;
-    const input = guarded(() => after(body, (known) => prepared(c, self, known)), refuseInput);
-    return after(input, (known) => call(c, self, known));
+    return after(body, (known) => proceed(c, self, known));
   };
   return (c) => guarded(() => run(c), throwError);
 }

@@ -7,7 +7,7 @@ import { Hono } from "hono/tiny";
 import type { RouterRoute } from "hono/types";
 import { DurableError } from "../errors.ts";
 import { planOf, type AnyClass, type HttpEngine, type RoutePlan } from "../plan.ts";
-import { findObject, outermost, serveFor, type Self } from "./context.ts";
+import { findObject, inEntry, outermost, serveFor, type Self } from "./context.ts";
 import { handlerOf } from "./handler.ts";
 import { middlewareOf, type RouteOptions } from "./options.ts";
 import { shapesOf } from "./path.ts";
@@ -131,7 +131,7 @@ function answerError(error: Error, c: Context): Response | Promise<Response> {
 
 async function askObject(self: Self, error: Error, c: Context): Promise<Response> {
   try {
-    const answer = await self.onError!(error, c);
+    const answer = await inEntry(self, () => self.onError!(error, c));
     if (answer instanceof Response) return answer;
   } catch (failure) {
     console.error(failure);

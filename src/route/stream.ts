@@ -44,7 +44,7 @@ export function streamItems(items: Items, self: object, write: (item: unknown) =
     {
       async pull(controller) {
         try {
-          const text = (await enter(owner, next, undefined, [])) as string | undefined;
+          const text = (await enter(owner, next, undefined, [], undefined, true)) as string | undefined;
           if (text === undefined) controller.close();
           else controller.enqueue(encoder.encode(text));
         } catch (error) {
@@ -55,7 +55,7 @@ export function streamItems(items: Items, self: object, write: (item: unknown) =
       },
       async cancel() {
         try {
-          await enter(owner, () => endItems(items), undefined, []);
+          await enter(owner, () => endItems(items), undefined, [], undefined, true);
         } catch (error) {
           console.error(error);
         }
