@@ -25,6 +25,7 @@ declare namespace Cloudflare {
     ROUTE_INPUT: DurableObjectNamespace<import("./fixtures/route-input.ts").RouteInput>;
     ROUTE_APP: DurableObjectNamespace<import("./fixtures/route-app.ts").RouteApp>;
     CHILD_ROUTE_APP: DurableObjectNamespace<import("./fixtures/route-app.ts").ChildRouteApp>;
+    HOOKED: DurableObjectNamespace<import("./fixtures/route-app.ts").Hooked>;
     ADDED: DurableObjectNamespace<import("./fixtures/route-app.ts").Added>;
     LEGACY_ROUTE_INPUT: DurableObjectNamespace<import("./fixtures/legacy/route-input.ts").LegacyRouteInput>;
     LEGACY_ROUTE_APP: DurableObjectNamespace<import("./fixtures/legacy/route-app.ts").LegacyRouteApp>;

@@ -229,6 +229,12 @@ export function routeAppCases(
       expect([response.status, await response.json()]).toMatchObject([418, { hook: kind === "refuse" ? 401 : 0 }]);
     });
 
+    it("answers for a change that could not be written", async () => {
+      const response = await send("/unwritten", { "x-hook": "answer" });
+      expect([response.status, await response.json()]).toEqual([418, { hook: 0, name: "DurableError" }]);
+      expect(await (await send("/state")).json()).toMatchObject({ count: 0 });
+    });
+
     it("leaves the problem where it gives no Response, or fails itself", async () => {
       for (const hook of ["none", "other", "throw"]) {
         const response = await send("/nowhere", { "x-hook": hook });

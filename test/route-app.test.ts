@@ -1,3 +1,4 @@
+import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { routeAppCases } from "./route-app.cases.ts";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -70,5 +71,34 @@ describe("routes", () => {
     }
     const error = thrownBy(() => routes(Wrong));
     expect([error.code, error.message]).toEqual(["bad-option", expect.stringContaining("Wrong: `static use`")]);
+  });
+});
+
+describe("onError of a class without middleware", () => {
+  const hooked = (name: string): DurableObjectStub => env.HOOKED.getByName(name);
+
+  it("runs in an entry of its own: what it changes is written, what failed is not", async () => {
+    for (const [path, seen] of [
+      ["/throws", ["TypeError"]],
+      ["/unwritten", ["TypeError", "DurableError"]],
+      ["/nowhere", ["TypeError", "DurableError", "HTTPException"]],
+    ] as const) {
+      const response = await hooked("hook").fetch(`http://o${path}`);
+      expect([path, response.status, await response.json()]).toEqual([path, 418, seen]);
+    }
+    await evictDurableObject(hooked("hook"));
+    expect(await (await hooked("hook").fetch("http://o/throws")).json()).toHaveLength(4);
+  });
+
+  it("is not asked when the object cannot start, which the next request tries again", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const failed = await hooked("fails once").fetch("http://o/throws");
+    expect([failed.status, await failed.json()]).toEqual([
+      500,
+      { type: "about:blank", title: "Internal Server Error", status: 500, code: "internal-server-error" },
+    ]);
+    expect(log).toHaveBeenCalledTimes(1);
+    expect(await (await hooked("fails once").fetch("http://o/throws")).json()).toEqual(["TypeError"]);
+    log.mockRestore();
   });
 });

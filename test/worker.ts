@@ -9,7 +9,7 @@ export { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "./fixtures/rou
 export { ChildLegacyRoutes, LegacyRoutes } from "./fixtures/legacy/route.ts";
 export { RouteInput } from "./fixtures/route-input.ts";
 export { LegacyRouteInput } from "./fixtures/legacy/route-input.ts";
-export { Added, ChildRouteApp, RouteApp } from "./fixtures/route-app.ts";
+export { Added, ChildRouteApp, Hooked, RouteApp } from "./fixtures/route-app.ts";
 export { ChildLegacyRouteApp, LegacyRouteApp } from "./fixtures/legacy/route-app.ts";
 export { Shelf } from "./fixtures/openapi.ts";
 export { Peer } from "./fixtures/object.ts";
