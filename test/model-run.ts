@@ -175,6 +175,7 @@ export class Run {
     if ((code === "write-failed") !== hasFailed)
       throw new Error(`a write of ${calls} calls gave ${code}`, { cause: failure });
     if (hasFailed) undo("stale");
+    else this.#between = undefined;
   }
 
   /** Remembers plain JavaScript's state, to go back to it. */

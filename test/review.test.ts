@@ -512,4 +512,30 @@ describe("a second look", () => {
       }),
     );
   });
+
+  it("so is one taken out of a value that was taken out in it, and not one of a value that was free before", async () => {
+    await inObject(fresh(), (self, storage) =>
+      self.run(() => {
+        const free = self.tree.list;
+        self.tree.list = [{ x: 7 }];
+        storage.kv.put("so far", "is committed");
+        storage.transactionSync(() => undefined);
+        const { list } = self.tree;
+        const held = list[0]!;
+        const other = free[0]!;
+        expect(() =>
+          storage.transactionSync(() => {
+            self.tree.list = [];
+            list.shift();
+            free.shift();
+            throw new Error("stop");
+          }),
+        ).toThrow("stop");
+        expect(self.tree.list[0]!.x).toBe(7);
+        expect(() => (held.x = 50)).toThrow(DurableError);
+        other.x = 60;
+        expect(other.x).toBe(60);
+      }),
+    );
+  });
 });

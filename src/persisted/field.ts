@@ -20,8 +20,8 @@ export interface Keeper {
   fetch(key: string): unknown;
   /** Called when another raw value has taken the place of a field's `old` one. */
   swapped(field: Field, old: unknown): void;
-  /** Called when a part of a field was taken out of it. */
-  took(field: Field, node: Node): void;
+  /** Called when a part of a field was taken out of it, or out of another that may be its again. */
+  took(field: Field, node: Node, from?: Node): void;
   /** Called when a value that can change without our notice was handed out. */
   watch(leaf: Leaf): void;
 }
@@ -171,8 +171,8 @@ export class Field implements Root, Store, Site {
     if (!this.isStale) this.#keeper.swapped(this, old);
   }
 
-  took(node: Node): void {
-    this.#keeper.took(this, node);
+  took(node: Node, from?: Node): void {
+    this.#keeper.took(this, node, from);
   }
 
   watch(leaf: Leaf): void {

@@ -156,9 +156,9 @@ export class Fields implements Keeper {
     if (refusal !== undefined) throw refusal;
   }
 
-  /** Called when a part of a field was taken out of it. */
-  took(field: Field, node: Node): void {
-    this.#taken.set(node, field);
+  /** Called when a part of a field was taken out of it, or out of a part that was: after a rollback it is the field's again. */
+  took(field: Field, node: Node, from?: Node): void {
+    if (from === undefined || this.#taken.has(from)) this.#taken.set(node, field);
   }
 
   /** A transaction of the user's begins; what is given ends it. */

@@ -17,8 +17,8 @@ export interface Root {
   mark(): void;
   /** Puts another raw part in the place of one. */
   swap(old: object, fresh: object): void;
-  /** Called when a part was taken out, which is the field's again after a rollback. */
-  took(node: Node): void;
+  /** Called when a part was taken out, of `from` if that was taken out before: it is the field's again after a rollback. */
+  took(node: Node, from?: Node): void;
   /** Called when something was handed out that can change without a call of ours. */
   watch(leaf: Leaf): void;
 }
@@ -71,10 +71,17 @@ export function detach(raw: unknown): Node | undefined {
   const node = nodes.get(raw);
   if (node === undefined) return undefined;
   load(raw, true);
-  node.root?.took(node);
+  const { top } = node;
+  if (top.parent !== undefined) {
+    top.parent.took(node);
+    takenFrom.set(node, top.parent);
+  } else takenFrom.get(top)?.took(node, top);
   node.parent = undefined;
   return node;
 }
+
+/** What removed parts were taken out of. */
+const takenFrom = new WeakMap<Node, Root>();
 
 /**
  * Loads all of a part that is about to go, since its rows go too; before anything is changed, since that may fail. What
@@ -141,9 +148,14 @@ export abstract class Node implements Site {
   }
 
   get root(): Root | undefined {
-    let at: Parent | undefined = this.parent;
-    while (at instanceof Node) at = at.parent;
-    return at;
+    return this.top.parent;
+  }
+
+  /** The outermost part that this one lies in, which hangs on the field or on nothing. */
+  get top(): Node & { readonly parent: Root | undefined } {
+    let at: Node = this;
+    while (at.parent instanceof Node) at = at.parent;
+    return at as Node & { readonly parent: Root | undefined };
   }
 
   /** Reports a change that is about to happen; throws when it may not. A collection has to be told what changes. */
