@@ -538,4 +538,27 @@ describe("a second look", () => {
       }),
     );
   });
+
+  it("a field assigned again and again in one entry is what was assigned last, through writes and rollbacks in between", async () => {
+    const stub = fresh();
+    const last = ["x".repeat(5_000), 1, 2, new Map([[1, 2]]), 3, null, undefined, 4n, 5];
+    for (const value of last) {
+      await inObject(stub, (self, storage) =>
+        self.run(() => {
+          for (const other of [...last, ...last, value]) self.any = other;
+          expect(() =>
+            storage.transactionSync(() => {
+              self.any = -1;
+              self.any = -2;
+              throw new Error("stop");
+            }),
+          ).toThrow("stop");
+          expect(self.any).toEqual(value);
+          self.any = value;
+          self.any = value;
+        }),
+      );
+      expect(await agreed(stub, (self) => self.any)).toBe(show(value));
+    }
+  });
 });

@@ -5,7 +5,7 @@
 import { DurableError, quote } from "../errors.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { collectionOf, isHead, NONE, type Collection, type Store } from "./collection.ts";
-import type { Site } from "./copy.ts";
+import { isSmall, type Site } from "./copy.ts";
 import { isEqual } from "./equal.ts";
 import { unreadable } from "./layout.ts";
 import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root } from "./node.ts";
@@ -48,6 +48,8 @@ export class Field implements Root, Store, Site {
   isChecked = true;
   /** True when the row that the value as a whole lies in has to be written. */
   isDirty = false;
+  /** The entry that assigned it, as long as it may do so again without anything to note. */
+  writer: object | undefined;
   /** The key of the field's own row, which those of its parts come from. */
   key: string;
   /** The collections that have something to write. */
@@ -115,6 +117,13 @@ export class Field implements Root, Store, Site {
   /** Takes what {@link content} was admitted as; false when that is another value, and this one stale. */
   settle(raw: unknown): boolean {
     return isEqual(raw, this.raw);
+  }
+
+  /** Takes another small primitive in place of one; false where that is not what they are. */
+  rewrite(value: unknown): boolean {
+    if (!isPrimitive(this.raw) || !isSmall(value)) return false;
+    this.raw = value;
+    return true;
   }
 
   replace(raw: unknown): void {

@@ -99,6 +99,7 @@ export class Fields implements Keeper {
   /** Assigns the field; in the constructor this sets the default only. */
   assign(name: string, value: unknown): void {
     const known = this.#loaded.get(name);
+    if (known?.writer !== undefined && known.writer === this.#owner.running && known.rewrite(value)) return;
     const options = this.#options?.get(name);
     if (this.#owner.isConstructing) {
       this.#defaults.set(name, isSmall(value) && options?.codec === undefined ? value : this.#asDefault(name, value));
@@ -121,6 +122,8 @@ export class Fields implements Keeper {
     field.replace(raw);
     field.isChecked = true;
     this.#loaded.set(name, field);
+    // Until the next write, nothing has to be noted when the same entry assigns it again.
+    if (options === undefined && this.#owner.refusal === undefined) field.writer = this.#owner.running;
   }
 
   /** What is kept for a default that is no small primitive, as most are. */
@@ -187,6 +190,7 @@ export class Fields implements Keeper {
       if (this.#changed.size === 0) return;
       if (this.#options !== null) this.#checkChanges(this.#options);
       this.#writeRows();
+      for (const field of this.#changed) field.writer = undefined;
       this.#changed.clear();
       this.#writers.clear();
       if (this.#transactions === 0) this.#taken.clear();
