@@ -45,6 +45,7 @@ export type MakeEngine = (cls: AnyClass) => HttpEngine;
 /** What the decorators of a class and its ancestors recorded. */
 export interface Plan {
   readonly fields: ReadonlyMap<string, FieldPlan>;
+  /** In the order in which they are asked: the class's own before those that it inherits. */
   readonly routes: readonly RoutePlan[];
   /** By method name: what a call through a stub goes through first. */
   readonly prepare: ReadonlyMap<string, Prepare>;
@@ -98,7 +99,7 @@ export function ownLevel(cls: AnyClass): Level | undefined {
 }
 
 /**
- * The plan of a class: its ancestors' first, then its own.
+ * The plan of a class: its own over its ancestors'.
  *
  * Published for tools as `Reflect.getMetadata("durable-base:plan", Class)` from the first time the
  * class is used (constructed, `from`, `serve`).
@@ -111,7 +112,7 @@ export function planOf(cls: AnyClass): Plan {
   const own = ownLevel(cls);
   const plan: Plan = {
     fields: new Map([...(base?.fields ?? []), ...(own?.fields ?? [])]),
-    routes: [...(base?.routes ?? []).filter(({ member }) => !own?.rerouted.has(member)), ...(own?.routes ?? [])],
+    routes: [...(own?.routes ?? []), ...(base?.routes ?? []).filter(({ member }) => !own?.rerouted.has(member))],
     prepare: new Map([...(base?.prepare ?? []), ...(own?.prepare ?? [])]),
     engine: own?.engine ?? base?.engine,
   };

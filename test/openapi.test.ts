@@ -512,6 +512,8 @@ describe("openapi, operations", () => {
 
   it.each<[RouteOptions, string[]]>([
     [{}, ["200", "204"]],
+    // A result of `undefined` is 204 then, too.
+    [{ status: 200 }, ["200", "204"]],
     [{ status: 201 }, ["201"]],
     [{ status: 204 }, ["204"]],
     [{ openapi: { responses: { 404: { description: "None." } } } }, ["200", "204", "404"]],

@@ -104,7 +104,21 @@ export function routeAppCases(
       expect(String(error)).not.toContain(SECRET);
       expect(logged()).toContain({ throw: SECRET, json: "of type Map", write: "RouteApp" }[how]);
       // A throw keeps what was changed, as in every entry; a write that failed is taken back.
-      expect(await state()).toMatchObject(how === "write" ? { count: 0 } : { count: 5, ended: 1 });
+      expect(await state()).toMatchObject({ count: how === "write" ? 0 : 5, ended: 1 });
+    });
+
+    it("are ended for a reader that leaves while one is fetched, once it has come", async () => {
+      const reader = (await send("/waiting")).body!.getReader();
+      await reader.read();
+      const pending = reader.read().catch(() => "left");
+      await scheduler.wait(10);
+      await reader.cancel();
+      await pending;
+      await scheduler.wait(10);
+      expect(await state()).toMatchObject({ ended: 0 });
+      await stub().go();
+      await vi.waitFor(async () => expect(await state()).toMatchObject({ ended: 1 }));
+      expect(logged()).toBe("");
     });
   });
 
@@ -125,6 +139,23 @@ export function routeAppCases(
       expect([response.headers.get("x-a"), response.headers.get("x-b")]).toEqual(["option", "method"]);
       const nothing = await send("/nothing");
       expect([nothing.status, nothing.headers.get("x-a")]).toEqual([204, "option"]);
+    });
+
+    it.each(["", "/204", "/205", "/304"])("leave out a result where the status has no body (%j)", async (status) => {
+      for (const kind of ["text", "json", "items", "stream"]) {
+        const response = await send(`/bare/${kind}${status}`);
+        expect([kind, response.status, await response.text()]).toEqual([kind, Number(status.slice(1) || 204), ""]);
+        if (kind === "json") expect(response.headers.get("content-type")).toBe(null);
+      }
+      expect(await state()).toEqual({ count: 4, ended: 1, started: 0 });
+      expect(logged()).toBe("");
+      expect(await (await send("/bare/json/200")).json()).toEqual({ count: 5 });
+    });
+
+    it("end a stream for HEAD, which nobody reads", async () => {
+      const response = await send("/bare/stream/200", {}, "HEAD");
+      expect([response.status, await response.text()]).toEqual([200, ""]);
+      expect(await state()).toMatchObject({ ended: 1 });
     });
 
     it("leave a Response and an error alone", async () => {
@@ -200,6 +231,15 @@ export function routeAppCases(
       expect(await response.json()).toMatchObject({ user: "bob", isSelf: true });
     });
 
+    it("guards what a form on another site can send: a query without a body", async () => {
+      for (const type of [undefined, "application/x-www-form-urlencoded", "text/plain"]) {
+        const headers = { origin: "https://example.com", ...(type === undefined ? {} : { "content-type": type }) };
+        expect(await (await send("/unguarded?by=5", headers, "POST")).json()).toEqual({ by: "5" });
+        expect((await send("/guarded?by=5", headers, "POST")).status).toBe(403);
+        expect((await send("/guarded?by=5", { ...headers, origin: "http://o" }, "POST")).status).toBe(200);
+      }
+    });
+
     it("makes ETags, and answers conditional requests", async () => {
       const response = await send("/tagged");
       const tag = response.headers.get("etag")!;
@@ -245,6 +285,18 @@ export function routeAppCases(
       expect(await failed.text()).not.toContain(SECRET);
     });
 
+    it("may read the problem, which is sent all the same", async () => {
+      for (const [path, method, status] of [
+        ["/nowhere", "GET", 404],
+        ["/only-post", "GET", 405],
+        ["/state?__proto__=1", "GET", 400],
+      ] as const) {
+        const response = await send(path, { "x-hook": "read" }, method);
+        expect([response.status, await response.json()]).toMatchObject([status, { status }]);
+      }
+      expect(logged()).toBe("");
+    });
+
     it("cannot be called through a stub", async () => {
       const call = async (): Promise<unknown> => await (stub() as unknown as { onError(): Promise<unknown> }).onError();
       expect(String(await call().catch((thrown: unknown) => thrown))).toMatch(/does not implement|TypeError/);
@@ -268,6 +320,7 @@ export function routeAppCases(
 
     it("may have an `all` after a route of the same path", async () => {
       expect(await (await send("/late", {}, "PUT")).text()).toBe("PUT");
+      expect((await send("/late")).status).toBe(203);
     });
   });
 }

@@ -61,6 +61,10 @@ describe("routes", () => {
       const response = await routes(Added).request(path, {}, env, context);
       expect(await response.json()).toMatchObject({ status: 500, code: "no-object" });
     }
+    for (const path of ["/guarded/count", "/throws", "/nowhere"]) {
+      const response = await routes(Added).request(path);
+      expect(await response.json()).toMatchObject({ status: 500, code: "no-object" });
+    }
     expect(String(log.mock.calls[0]![0])).toContain("env.COUNTER.getByName(name).fetch(request)");
   });
 

@@ -319,6 +319,23 @@ export function routeInputCases(dialect: string, open: (name: string) => { fetch
       expect(await call("size", { body: new Uint8Array(3), page: "2" })).toEqual({ size: 3, page: 2 });
     });
 
+    it("take a body that may be an object or not, alike through both doors", async () => {
+      expect(await send("/maybe", json(null))).toEqual({ body: null });
+      expect(await call("maybe", { body: null })).toEqual({ body: null });
+      expect(await send("/maybe", json({ a: 1 }))).toEqual({ a: 1 });
+      expect(await call("maybe", { a: 1 })).toEqual({ a: 1 });
+      expect(await refusal("/maybe", json({ a: "1" }))).toMatchObject({ issues: [{ path: ["a"] }] });
+      const error = await call("maybe", { a: "1" }).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ issues: [{ path: ["a"] }] });
+    });
+
+    it("do not take an object under `body` for the body", async () => {
+      expect(await call("either", { b: 1 })).toEqual({ b: 1 });
+      expect(await refusal("/either", json({ body: { a: 1 } }))).toMatchObject({ status: 422 });
+      const error = await call("either", { body: { a: 1 } }).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: "invalid-input" });
+    });
+
     it("may be asynchronous", async () => {
       expect(await send("/later?page=2", json({ title: "free" }))).toEqual({ page: 2, title: "free" });
       expect(await refusal("/later", json({ title: "taken" }))).toMatchObject({ issues: [{ path: ["title"] }] });

@@ -107,6 +107,11 @@ export function routeCases(
         expect([response.status, verbs]).toEqual([204, ["GET", "HEAD", "OPTIONS", "POST"]]);
       });
 
+      it("leaves OPTIONS to a route of its own, and allows it once", async () => {
+        expect(await (await send("/own-options", { method: "OPTIONS" })).text()).toBe("mine");
+        expect((await send("/own-options")).headers.get("allow")).toBe("OPTIONS");
+      });
+
       it("sends 404 where a method asks for it with `c.notFound()`", async () => {
         expect(await refusal("/missing/here")).toMatchObject({ status: 404, code: "not-found" });
         expect(await refusal("/every/missing", { method: "PROPFIND" })).toMatchObject({
@@ -122,6 +127,11 @@ export function routeCases(
         expect(await (await of("/counted")).text()).toBe("-1");
         expect((await of("/count")).status).toBe(404);
         expect(await (await of("/context/own", "GET")).text()).toBe("taken over");
+        // Also where an inherited one matches more.
+        expect(await (await of("/every/new", "GET")).text()).toBe("taken over");
+        expect(await (await of("/every/other", "GET")).text()).toBe("GET /every/other");
+        expect(await (await of("/first/new", "GET")).text()).toBe("all taken over");
+        expect(await (await of("/first/other", "GET")).text()).toBe("anything: other");
         expect((await send("/counted", { method: "POST" })).status).toBe(404);
       });
     });
@@ -507,6 +517,7 @@ export function routeCases(
         ["bare", '{"constructor":"harmless"}'],
         ["json", '{"money":{"amount":5},"url":"http://o/x"}'],
         ["instance", '{"x":1}'],
+        ["moment", '{"x":1,"at":"1970-01-01T00:00:00.000Z"}'],
         ["promise", '{"later":true}'],
         ["thenable", '{"later":true}'],
       ])("sends %s as JSON", async (kind, text) => {

@@ -20,6 +20,26 @@ routeCases(
   () => env.CHILD_LEGACY_ROUTES,
 );
 
+describe("Route, paths", () => {
+  it.each([
+    "/",
+    "/café",
+    "/a b",
+    "/a%2Fb",
+    "/100%25",
+    "/a{b}",
+    "/v1/todos:batch",
+    "/:id.json",
+    "/:a-:b",
+    "/:a{x}-y",
+    "/:a{x/y}/:b?",
+    "/:a?/:b{[0-9]{2}}?",
+    "/*/a*",
+  ])("takes %s", (path) => {
+    expect(() => Route.get(path)).not.toThrow();
+  });
+});
+
 describe("Route, misplaced", () => {
   it.each(misplaced)("refuses %s, standard", (_, make, code, part) => {
     const error = thrownBy(make);
@@ -37,6 +57,37 @@ describe("Route, misplaced", () => {
     ["no slash", () => Route.get("todos"), "bad-option", '"todos"'],
     ["no path", () => Route.get(undefined as never), "bad-option", "undefined"],
     ["a path that Hono cannot match", () => Route.get("/:a/:a"), "bad-option", '"/:a/:a"'],
+    ...[
+      "/:café",
+      "/:é",
+      "/:",
+      "/x/:-y",
+      "/a//b",
+      "/a//",
+      "/x/../y",
+      "/x/./y",
+      "/caf%C3%A9",
+      "/a%20b",
+      "/a#b",
+      "/a\\b",
+      "/a|b",
+      "/a{2}",
+      "/:a{x}:b",
+      "/:a:b",
+      "/:a{x",
+      "/:a{}",
+      "/:a{x/y}?",
+      "/:a{[^/]+}?/:b?",
+      "/x?",
+      "/a?b",
+      "/:a?/b",
+      "/\ud800",
+    ].map((path): [string, () => unknown, string, string] => [
+      `the path ${JSON.stringify(path)}, which would match otherwise than it reads`,
+      () => Route.get(path),
+      "bad-option",
+      "cannot be matched as it reads",
+    ]),
     ["HEAD", () => Route("head", "/x"), "bad-option", "HEAD is answered by GET"],
     [
       "a limit that is no number",
@@ -45,6 +96,14 @@ describe("Route, misplaced", () => {
       "`{ maxBody: 65_536 }`",
     ],
     ["a negative limit", () => Route.get("/x", { maxBody: -1 }), "bad-option", "`{ maxBody: 65_536 }`"],
+    ...[{ schema: By }, { maxbody: 5 }, { toString: 1 }, null, "text"].map(
+      (options): [string, () => unknown, string, string] => [
+        `options ${JSON.stringify(options)}`,
+        () => Route.get("/x", options as never),
+        "bad-option",
+        "`{ input: z.object({ by: z.number() }), status: 201 }`",
+      ],
+    ),
     ["a status of a failure", () => Route.get("/x", { status: 404 }), "bad-option", "`{ status: 201 }`"],
     ["a status that is none", () => Route.get("/x", { status: 200.5 }), "bad-option", "`{ status: 201 }`"],
     [

@@ -353,11 +353,6 @@ describe("the options of one path", () => {
     expect((await call("/closed/a", {}, handler)).status).toBe(403);
     expect(calls[0]).toEqual(["getByName", "a", { locationHint: "weur" }]);
   });
-
-  it("open nothing when they are undefined", async () => {
-    const route = { object: Mirror, authorize: undefined } as unknown as ServeRoute<Cloudflare.Env>;
-    expect((await call("/x/a", {}, serve({ "/x/:name": route }, { authorize: () => false }))).status).toBe(403);
-  });
 });
 
 describe("what serve refuses", () => {
@@ -372,6 +367,15 @@ describe("what serve refuses", () => {
     }
   };
 
+  it("an `authorize` that came out undefined, which would leave everything open", () => {
+    for (const [routes, options] of [
+      [{ "/x/:name": { object: Mirror, authorize: undefined } }, { authorize: () => false }],
+      [{ "/x/:name": Mirror }, { authorize: undefined }],
+    ] as const) {
+      expect(refusal(routes, options)).toContain("`authorize` cannot be undefined");
+    }
+  });
+
   it("paths that name no object, at once", () => {
     const paths = ["", "/", "mirrors/:name", "/mirrors", "/mirrors/:name/", "/mirrors/:id", "/:name/:name"];
     for (const path of [
@@ -383,10 +387,13 @@ describe("what serve refuses", () => {
       "/a|b/:name",
       "/:na-me",
       "/a?/:name",
+      "/a%20b/:name",
+      "/a/../:name",
+      "/caf%C3%A9/:name",
     ]) {
       expect([path, refusal({ [path]: Mirror })]).toEqual([path, expect.stringContaining(path)]);
     }
-    for (const path of ["/v1.0/:name", "/a%20b/:name", "/é/:name", "/@/:name/x", "/:a/:name/:b"]) {
+    for (const path of ["/v1.0/:name", "/a b/:name", "/é/:name", "/@/:name/x", "/:a/:name/:b"]) {
       expect([path, refusal({ [path]: Mirror })]).toEqual([path, undefined]);
     }
     for (const path of ["", "x", "/x/", "//", "/:a{.+}"]) {

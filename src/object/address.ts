@@ -5,6 +5,7 @@
 import type { Context } from "hono";
 import { routePath } from "hono/route";
 import { DurableError, quote } from "../errors.ts";
+import { canArrive } from "../route/path.ts";
 
 /** Literal text, or a parameter; no wildcard or pattern, which may match several segments or none. */
 const SEGMENT = /^(?::\w+|[^:*{}?#|]+)$/;
@@ -13,7 +14,8 @@ const SEGMENT = /^(?::\w+|[^:*{}?#|]+)$/;
 export function placeOfName(path: string, isNamed: boolean): number | undefined {
   const segments = path.split("/").slice(1);
   const names = segments.filter((segment) => segment === ":name").length;
-  const isPath = path === "/" || (path[0] === "/" && segments.every((segment) => SEGMENT.test(segment)));
+  const isPath =
+    path === "/" || (path[0] === "/" && canArrive(path) && segments.every((segment) => SEGMENT.test(segment)));
   if (isPath && names === 1) return segments.length - segments.indexOf(":name");
   if (isPath && names === 0 && isNamed) return undefined;
   throw new DurableError(

@@ -167,13 +167,15 @@ export function checkOptions(options: object, path?: string): void {
     if (!Object.hasOwn(VALUES, key)) {
       throw new DurableError("bad-option", `${where}: there is no option ${quote(key)}. Use ${KEYS.join(", ")}.`);
     }
-    if (typeof value !== "function") checkValue(key as keyof typeof VALUES, value, where);
+    // One that came out undefined would leave everything open, too.
+    if (key === "authorize" || typeof value !== "function") checkValue(key as keyof typeof VALUES, value, where);
   }
 }
 
 /** Refuses a value that the platform does not know; workerd takes any hint without a word. */
 export function checkValue(key: keyof typeof VALUES, value: unknown, where = "serve"): void {
-  if (value === undefined || (typeof value === "string" && Object.hasOwn(VALUES[key], value))) return;
+  if (key === "authorize" ? typeof value === "function" : value === undefined) return;
+  if (typeof value === "string" && Object.hasOwn(VALUES[key], value)) return;
   const known = Object.keys(VALUES[key]).map((name) => `"${name}"`);
   throw new DurableError(
     "bad-option",

@@ -79,7 +79,7 @@ export class Answers {
       content: { "application/json": { schema: {} }, "text/plain": { schema: { type: "string" } } },
     };
     if (status === 204 || status === 205) return { [status]: { description: "Done." } };
-    return status === undefined
+    return status === undefined || status === 200
       ? { 200: result, 204: { description: "Done, without a result." } }
       : { [status]: result };
   }

@@ -20,7 +20,12 @@ export function serveFor(ctx: object, self: object): void {
 
 /** The object that a request is for; undefined outside any. */
 export function findObject(c: Context): Self | undefined {
-  return selves.get(c.executionCtx);
+  try {
+    return selves.get(c.executionCtx);
+  } catch {
+    // Hono throws where there is no `ctx`, as in `app.request("/")`.
+    return undefined;
+  }
 }
 
 /**

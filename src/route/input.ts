@@ -108,11 +108,14 @@ function validateWhole(
   return joined(results, {}, rest);
 }
 
-/** A body schema takes the members or, where it takes no object, `body`. */
+/** A body schema takes the members or, where it refuses them, a `body` that HTTP would give under that name. */
 function validateRest(schema: StandardSchema, rest: Input): Maybe<Result> {
   return after(validate(schema, rest), (result) => {
-    const isOfOther = result.issues?.every(({ path = [] }) => path.length === 0) === true;
-    return isOfOther && Object.hasOwn(rest, "body") ? validateBody(schema, rest["body"]) : result;
+    if (result.issues === undefined || !Object.hasOwn(rest, "body") || isPlain(rest["body"])) return result;
+    const isOfOther = result.issues.every(({ path = [] }) => path.length === 0);
+    return after(validateBody(schema, rest["body"]), (alone) =>
+      isOfOther || alone.issues === undefined ? alone : result,
+    );
   });
 }
 

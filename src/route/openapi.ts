@@ -14,7 +14,7 @@ import type {
 } from "./openapi-document.ts";
 import { Operations } from "./operation.ts";
 import type { RouteOptions } from "./options.ts";
-import { routeKey } from "./router.ts";
+import { answering } from "./router.ts";
 import { alternatives, template } from "./template.ts";
 
 /**
@@ -109,8 +109,7 @@ type Answering = RoutePlan & { readonly options: RouteOptions };
 
 /** The routes that answer, in the order in which they are asked, without the hidden ones. */
 function routesOf(cls: AnyClass): Answering[] {
-  const answering = new Map(planOf(cls).routes.map((route) => [routeKey(route), route as Answering]));
-  return [...answering.values()].filter(({ options }) => options.openapi?.hidden !== true);
+  return (answering(planOf(cls)) as Answering[]).filter(({ options }) => options.openapi?.hidden !== true);
 }
 
 /** The class of a path, with or without the options that `serve` takes. */

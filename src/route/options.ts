@@ -74,10 +74,31 @@ export type Schemas = Pick<RouteOptions, "input" | "params" | "query" | "body">;
 /** The names of {@link Schemas}. */
 export const SCHEMAS: readonly (keyof Schemas)[] = ["input", "params", "query", "body"];
 
+/** All options; complete, so that a new one breaks this line. */
+const KNOWN: Record<keyof RouteOptions, 1> = {
+  input: 1,
+  params: 1,
+  query: 1,
+  body: 1,
+  accept: 1,
+  maxBody: 1,
+  status: 1,
+  headers: 1,
+  use: 1,
+  openapi: 1,
+};
+
 const KINDS: readonly unknown[] = ["json", "form", "text", "bytes", "stream"];
 
 /** Gives the option that cannot work as it should be written, or undefined when all are well. */
 export function flawOf(options: RouteOptions): string | undefined {
+  // A misspelt one would be left out without a word, and a schema would check nothing.
+  if (
+    typeof options !== "object" ||
+    options === null ||
+    !Object.keys(options).every((key) => Object.hasOwn(KNOWN, key))
+  )
+    return "input: z.object({ by: z.number() }), status: 201";
   const { input, maxBody = 0, status = 200, headers = {}, use, openapi = {} } = options;
   for (const name of SCHEMAS) {
     if (options[name] !== undefined && !isSchema(options[name])) return `${name}: z.object({ by: z.number() })`;

@@ -12,9 +12,12 @@ const TEXT_TYPE = "text/plain;charset=UTF-8";
 const EVENTS = "text/event-stream";
 const LINES = "application/x-ndjson";
 
+/** The statuses of answers without a body. */
+const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
+
 /**
  * Makes the response: a `Response` as it is, 204 for `undefined`, text for a string, a stream as a stream, events or
- * lines for an async iterable or an iterator, and JSON for anything else. What the method set on `c` (`c.status`,
+ * lines for an async iterable or an iterator, and JSON for anything else; none of it with a status that has no body. What the method set on `c` (`c.status`,
  * `c.header`) wins over `headers`.
  *
  * @param member - the method's name, for messages.
@@ -33,15 +36,18 @@ export function respond(
     return withHeaders(empty.status === 200 ? c.body(null, 204) : empty, headers);
   }
   // Not `c.text()` and `c.json()`, which replace a content type that the method set.
-  if (typeof result === "string" || result instanceof ReadableStream) return withHeaders(c.body(result), headers);
+  if (typeof result === "string") return withHeaders(withBody(c, result), headers);
+  if (result instanceof ReadableStream) {
+    const response = withHeaders(withBody(c, result), headers);
+    return isBare(c, response) ? result.cancel().then(() => response) : response;
+  }
   const items = itemsOf(result);
   const json = (value: unknown): string => toJson(value, self, member);
-  if (items === undefined) return withHeaders(c.body(json(result)), headers, "application/json");
+  if (items === undefined) return withHeaders(withBody(c, json(result)), headers, "application/json");
 
   let isEvents = false;
   const write = (item: unknown): string => (isEvents ? `data: ${json(item)}\n\n` : `${json(item)}\n`);
-  const isHead = c.req.method === "HEAD";
-  const response = withHeaders(isHead ? c.body(null) : c.body(streamItems(items, self, write)), headers);
+  const response = withHeaders(withBody(c, streamItems(items, self, write)), headers);
   const own = response.headers;
   if (!own.has("content-type")) {
     own.set("content-type", accepts(c, { header: "Accept", supports: [EVENTS, LINES], default: LINES }));
@@ -50,13 +56,30 @@ export function respond(
   // A type that the method sets decides how items are written, too.
   isEvents = own.get("content-type")!.startsWith(EVENTS);
   if (isEvents && !own.has("cache-control")) own.set("cache-control", "no-cache");
-  return isHead ? endItems(items).then(() => response) : response;
+  return isBare(c, response) ? endItems(items).then(() => response) : response;
+}
+
+/** Tells whether a stream would be read by nobody. */
+function isBare(c: Context, { status }: Response): boolean {
+  return c.req.method === "HEAD" || EMPTY.has(status);
+}
+
+/** Sends a body with the status that was chosen; leaves out a stream for HEAD, and any for a status without a body. */
+function withBody(c: Context, body: string | ReadableStream): Response {
+  if (typeof body !== "string" && c.req.method === "HEAD") return c.body(null);
+  try {
+    return c.body(body);
+  } catch (error) {
+    const empty = c.body(null);
+    if (EMPTY.has(empty.status)) return empty;
+    throw error;
+  }
 }
 
 /** Adds the headers that the method has not set; `type` is the content type that the result has by itself. */
 function withHeaders(response: Response, headers: Headers | undefined, type?: string): Response {
   const own = response.headers;
-  const chosen = headers?.get("content-type") ?? type;
+  const chosen = headers?.get("content-type") ?? (EMPTY.has(response.status) ? undefined : type);
   if (chosen !== undefined && (own.get("content-type") ?? TEXT_TYPE) === TEXT_TYPE) own.set("content-type", chosen);
   for (const [name, value] of headers ?? []) if (!own.has(name)) own.set(name, value);
   return response;
@@ -83,7 +106,7 @@ const DEPTH = 1_000;
 
 // Before `JSON.stringify` and not as its replacer: a replacer is called from native code for each
 // member, does not know the path, and costs a large result several times as much.
-function findLoss(value: unknown, depth: number): Loss | undefined {
+function findLoss(value: unknown, depth: number, isConverted = false): Loss | undefined {
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -97,9 +120,12 @@ function findLoss(value: unknown, depth: number): Loss | undefined {
   }
   if (value === null) return undefined;
   if (depth > DEPTH) return { path: "", what: "nested without end" };
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? { path: "", what: "an invalid Date" } : undefined;
-  const { toJSON } = value as { toJSON?: unknown };
-  if (typeof toJSON === "function") return findLoss(toJSON.call(value, ""), depth + 1);
+  // What a `toJSON` gives, JSON takes as it is: a Date among that is an object without members.
+  if (!isConverted) {
+    if (value instanceof Date) return Number.isNaN(value.getTime()) ? { path: "", what: "an invalid Date" } : undefined;
+    const { toJSON } = value as { toJSON?: unknown };
+    if (typeof toJSON === "function") return findLoss(toJSON.call(value, ""), depth + 1, true);
+  }
   if (Array.isArray(value)) {
     // By index, so that a hole counts as the undefined that it reads as.
     for (let i = 0; i < value.length; i++) {

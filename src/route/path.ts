@@ -3,6 +3,7 @@
  * A route's path: the names and types of its parameters, and what it matches.
  */
 import { Hono } from "hono/tiny";
+import { getPath } from "hono/utils/url";
 
 /**
  * The path parameters of a path as the method gets them: `"/items/:id{[0-9]+}/:page?"` gives
@@ -42,8 +43,20 @@ export type Flat<T> = { [K in keyof T]: T[K] };
 /** A parameter with its pattern, whose braces may hold braces. */
 const PARAM = /\/:(\w+)(\{(?:\{[\d,]+\}|[^}])+\})?/g;
 
-/** A `?` after which something follows that is not optional. */
-const INNER_OPTIONAL = /\?(?!(?:\/:\?)*$)/;
+/** What stands for a parameter where only the text around it counts; no path has it. */
+const HOLE = "\x7F";
+
+/** Optional parameters at the end of a path. */
+const OPTIONAL = /(?:\/\x7F\?)+$/;
+
+/** A name that goes on after what Hono reads of it, and a parameter without a name. */
+const WRONG_NAME = /\/:\w*[^\0-\x7F]|\/:(?!\w)/;
+
+/**
+ * What Hono reads otherwise than it is written: a parameter or an open brace right behind a parameter is text, a number
+ * in braces or a bar elsewhere part of a regular expression, an empty segment nothing.
+ */
+const MISREAD = /\x7F(?::\w|\{)|\{\d+,?\d*\}|\||\/\//;
 
 /** The names of a path's parameters. */
 export function paramNames(path: string): string[] {
@@ -58,14 +71,26 @@ export function shapesOf(path: string): string[] {
   const shapes: string[] = [];
   let shape = path.replaceAll(PARAM, "/:$2");
   for (; shape.endsWith("?"); shape = shape.replace(/\/[^/]*$/, "")) shapes.push(shape.slice(0, -1));
-  // Hono takes a slash at the end, and a second one in a row, for none.
-  return [...shapes, shape].map((text) => text.replaceAll("?", "").replaceAll(/\/+(?=\/|$)/g, ""));
+  // Hono takes a slash at the end for none.
+  return [...shapes, shape].map((text) => text.replaceAll("?", "").replace(/\/$/, ""));
+}
+
+/**
+ * Tells whether a path is what Hono makes of a request's URL with that path: it is written decoded, without `.` and `..`.
+ */
+export function canArrive(path: string): boolean {
+  return getPath(new Request(`http://object${path}`)) === path;
 }
 
 /** Tells whether Hono can match a path as it reads, so that a route it cannot match is refused where it is written. */
 export function canMatch(path: string): boolean {
   if (!path.startsWith("/") || paramNames(path).includes("__proto__")) return false;
-  if (INNER_OPTIONAL.test(path.replaceAll(PARAM, "/:"))) return false;
+  const text = path.replaceAll(PARAM, `/${HOLE}`).replace(OPTIONAL, `/${HOLE}`);
+  // Of an optional parameter whose pattern has a slash, Hono would leave out what follows that slash only.
+  const isCut = [...path.matchAll(PARAM)].some(
+    ({ 0: param, 2: pattern = "", index }) => pattern.includes("/") && path[index + param.length] === "?",
+  );
+  if (isCut || WRONG_NAME.test(path) || MISREAD.test(text) || !canArrive(text)) return false;
   try {
     new Hono().get(path, (c) => c.body(null));
     return true;

@@ -20,16 +20,25 @@ export interface ProblemMembers {
 const titles: Readonly<Record<number, string>> = {
   400: "Bad Request",
   401: "Unauthorized",
+  402: "Payment Required",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  406: "Not Acceptable",
   409: "Conflict",
+  410: "Gone",
+  412: "Precondition Failed",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
+  423: "Locked",
+  428: "Precondition Required",
   429: "Too Many Requests",
   500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
   503: "Service Unavailable",
+  504: "Gateway Timeout",
 };
 
 /** Makes a problem response; `allow` is the header of a 405. */
@@ -68,7 +77,7 @@ export function refuse(error: unknown): Response {
 }
 
 /** Known by its shape, as Hono itself does it: an application may carry a second copy of Hono. */
-function isHttpException(error: unknown): error is HTTPException {
+export function isHttpException(error: unknown): error is HTTPException {
   if (!(error instanceof Error)) return false;
   const { getResponse, status } = error as Partial<HTTPException>;
   return typeof getResponse === "function" && Number.isInteger(status) && status! >= 400 && status! < 600;

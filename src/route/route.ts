@@ -127,26 +127,31 @@ function legacySite(
 
 function addRoute(level: Level, member: string, written: Written): void {
   if (isRouteless(level, member)) throw contradiction(member);
-  const twin = level.routes.find((earlier) => isBefore(earlier, written));
-  if (twin !== undefined) {
+  const own: RoutePlan = { ...written, member };
+  // Of one method's decorators the last is applied first: what stands there already was written after this one.
+  const clash = level.routes
+    .map((other): [RoutePlan, RoutePlan] => (other.member === member ? [own, other] : [other, own]))
+    .find(([first, second]) => isBefore(first, second));
+  if (clash !== undefined) {
+    const [first, second] = clash;
     throw error(
       "bad-decorator",
-      show(written),
-      `on ${member} is never reached, since ${show(twin)} on ${twin.member} matches the same. Give one another path.`,
+      show(second),
+      `on ${second.member} is never reached, since ${show(first)} on ${first.member} matches the same. Give one another path.`,
     );
   }
   const others = level.routes.filter((other) => other.member === member);
   const schemas = shared(member, written, others[0]?.options ?? {});
   // A call through a stub does not know of routes, so the schemas of one are the schemas of all.
-  // Of one method's decorators the last is applied first; of its routes, too, the one written first answers.
+  // Of its routes, too, the one written first answers.
   const next = level.routes.findIndex((other) => other.member === member);
   level.routes = level.routes
-    .toSpliced(next === -1 ? level.routes.length : next, 0, { ...written, member })
+    .toSpliced(next === -1 ? level.routes.length : next, 0, own)
     .map((one) => (one.member === member ? { ...one, options: { ...one.options, ...schemas } } : one));
   level.rerouted.add(member);
-  const own = level.routes.filter((one) => one.member === member);
-  const names = new Set(own.flatMap(({ path }) => paramNames(path)));
-  const hasRawBody = own.some(({ options }) => isRaw(kindsOf(options)));
+  const all = level.routes.filter((one) => one.member === member);
+  const names = new Set(all.flatMap(({ path }) => paramNames(path)));
+  const hasRawBody = all.some(({ options }) => isRaw(kindsOf(options)));
   level.prepare.set(member, preparation(member, schemas, names, hasRawBody));
   level.engine = router;
 }
@@ -162,7 +167,7 @@ function isRouteless(level: Level, member: string): boolean {
 }
 
 /** Tells whether a route takes every request of one that is written later. */
-function isBefore(earlier: RoutePlan, later: Written): boolean {
+function isBefore(earlier: RoutePlan, later: RoutePlan): boolean {
   if (earlier.method !== later.method && earlier.method !== "ALL") return false;
   const shapes = shapesOf(earlier.path);
   return shapesOf(later.path).some((shape) => shapes.includes(shape));
@@ -190,7 +195,7 @@ function check(written: Written): void {
     throw error(
       "bad-option",
       show(written),
-      'cannot be matched: a path begins with "/", has no parameter twice or called __proto__, and optional ones only at its end, and HEAD is answered by GET. Write `@Route.get("/todos/:id")`.',
+      'cannot be matched as it reads: a path begins with "/", has no parameter twice or called __proto__, and optional ones only at its end and without "/" in their patterns; a parameter has a name of ASCII letters, digits and _, and a "/" before it; text is decoded and without "//", "..", "|" and "{2}"; and HEAD is answered by GET. Write `@Route.get("/todos/:id")`.',
     );
   }
   const flaw = flawOf(options);
@@ -215,6 +220,6 @@ function error(code: ErrorCode, written: string, text: string): DurableError {
   return new DurableError(code, `${written} ${text}`);
 }
 
-function show({ method, path }: Written): string {
+function show({ method, path }: Omit<RoutePlan, "member">): string {
   return `@Route(${quote(method)}, ${quote(path)})`;
 }

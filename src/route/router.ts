@@ -6,12 +6,12 @@ import type { Context, ExecutionContext, Hono as HonoApp, MiddlewareHandler } fr
 import { Hono } from "hono/tiny";
 import type { RouterRoute } from "hono/types";
 import { DurableError } from "../errors.ts";
-import { planOf, type AnyClass, type HttpEngine, type RoutePlan } from "../plan.ts";
+import { planOf, type AnyClass, type HttpEngine, type Plan, type RoutePlan } from "../plan.ts";
 import { findObject, inEntry, outermost, serveFor, type Self } from "./context.ts";
 import { handlerOf } from "./handler.ts";
 import { middlewareOf, type RouteOptions } from "./options.ts";
 import { shapesOf } from "./path.ts";
-import { refusal, refuse } from "./problem.ts";
+import { isHttpException, refusal, refuse } from "./problem.ts";
 
 /**
  * The Hono app of a class: answers its routes, and whatever is added to it.
@@ -69,8 +69,17 @@ function appOf(cls: AnyClass): HonoApp {
   return app;
 }
 
+/** The routes of a class in the order in which they are asked, without those that another of their verb and path replaces. */
+export function answering({ routes: all }: Plan): RoutePlan[] {
+  const known = new Set<string>();
+  return all.filter((route) => {
+    const key = keyOf(route);
+    return !known.has(key) && known.add(key);
+  });
+}
+
 /** Tells routes apart as matching does: by verb and path, whatever the parameters are called. */
-export function routeKey({ method, path }: RoutePlan): string {
+function keyOf({ method, path }: RoutePlan): string {
   return `${method} ${shapesOf(path).join(" ")}`;
 }
 
@@ -80,8 +89,7 @@ function makeApp(cls: AnyClass): HonoApp {
   const handlers = new Set<unknown>();
   const use = classMiddleware(cls);
   if (use.length > 0) app.use(outermost, ...use);
-  // A subclass's route takes the place of its ancestor's.
-  for (const route of new Map(plan.routes.map((one) => [routeKey(one), one])).values()) {
+  for (const route of answering(plan)) {
     const handler = handlerOf(route, plan);
     const own = middlewareOf((route.options as RouteOptions).use ?? [])!;
     handlers.add(handler);
@@ -107,7 +115,8 @@ function answerUnmatched(app: HonoApp, handlers: ReadonlySet<unknown>, c: Contex
     return answerError(refusal(404), c);
   }
   if (matching.includes("GET")) matching.push("HEAD");
-  const allow = [...matching, "OPTIONS"].join(", ");
+  // A route may answer OPTIONS itself.
+  const allow = [...new Set([...matching, "OPTIONS"])].join(", ");
   if (asked === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
   return answerError(refusal(405, {}, allow), c);
 }
@@ -130,11 +139,14 @@ function answerError(error: Error, c: Context): Response | Promise<Response> {
 }
 
 async function askObject(self: Self, error: Error, c: Context): Promise<Response> {
+  // A body is read once: the hook may look at the refusal, and it is still sent.
+  const spare = isHttpException(error) && error.res?.bodyUsed === false ? error.res.clone() : undefined;
   try {
     const answer = await inEntry(self, () => self.onError!(error, c));
     if (answer instanceof Response) return answer;
   } catch (failure) {
     console.error(failure);
   }
+  if (spare !== undefined) Object.assign(error, { res: spare });
   return refuse(error);
 }

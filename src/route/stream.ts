@@ -24,41 +24,47 @@ export async function endItems(items: Items): Promise<void> {
  * Streams items, each written by `write`, at the pace of the reader.
  *
  * Each item is fetched and written in an entry of its own of `self`, so that what the generator changes is stored
- * before the item leaves. An item that fails is logged and breaks the stream off; a reader that leaves ends the items.
+ * before the item leaves. An item that fails is logged, ends the items and breaks the stream off; a reader that leaves
+ * ends the items, once the one that is being fetched has come.
  */
 export function streamItems(items: Items, self: object, write: (item: unknown) => string): ReadableStream<Uint8Array> {
   const owner = ownerOf(self)!;
   const encoder = new TextEncoder();
+  let isOpen = true;
   const next = async (): Promise<string | undefined> => {
+    // One that fails by itself has ended.
+    isOpen = false;
     const { done, value } = await items.next();
-    if (done === true) return undefined;
+    isOpen = done !== true;
+    return isOpen ? write(value) : undefined;
+  };
+  const end = async (): Promise<void> => {
     try {
-      return write(value);
+      await enter(owner, () => endItems(items), undefined, [], undefined, true);
     } catch (error) {
-      // What goes wrong after it must not hide this error.
-      await endItems(items).catch(console.error);
-      throw error;
+      console.error(error);
     }
   };
+  let isLeft = false;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
           const text = (await enter(owner, next, undefined, [], undefined, true)) as string | undefined;
+          if (isLeft) return;
           if (text === undefined) controller.close();
           else controller.enqueue(encoder.encode(text));
         } catch (error) {
+          // Also where it was fetched well and what it changed could not be written.
           console.error(error);
+          if (isOpen) await end();
           // The reader learns that there is more, and nothing else.
-          controller.error(new Error("The stream broke off."));
+          if (!isLeft) controller.error(new Error("The stream broke off."));
         }
       },
       async cancel() {
-        try {
-          await enter(owner, () => endItems(items), undefined, [], undefined, true);
-        } catch (error) {
-          console.error(error);
-        }
+        isLeft = true;
+        await end();
       },
     },
     // Nothing is fetched ahead of the reader.
