@@ -106,6 +106,20 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       }
     });
 
+    it("lets a repeat that waited for a call that throws run the method itself", async () => {
+      const till = fresh();
+      let runs = 0;
+      const work = doing(async (self) => {
+        self.add("a", 1);
+        await scheduler.wait(1);
+        if (++runs === 1) throw new RangeError("not yet");
+        return self.sum;
+      });
+      const outcomes = await Promise.allSettled([1, 2, 3].map(() => Object.once(till, "a").play(work)));
+      expect(outcomes).toMatchObject([{ reason: { message: "not yet" } }, { value: 1 }, { value: 1 }]);
+      expect([runs, await till.state()]).toEqual([2, { sum: 1, ids: ["a"] }]);
+    });
+
     it("keeps keys apart by method and object, whatever they hold", async () => {
       const [till, other] = [fresh(), fresh()];
       const keys = ["a", "a:b", "b", "é✓𝄞", "x".repeat(1_024), "\0", "%3A", "durable-base:once:"];
