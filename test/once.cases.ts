@@ -68,6 +68,17 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       expect(await till.state()).toEqual({ sum: 3, ids: ["id 0", "id 1", "id 2"] });
     });
 
+    it("lets repeats share the first's answer also when all wait for a turn or a schema before it runs", async () => {
+      const till = fresh();
+      const holding = till.hold(20);
+      const calls = [1, 2, 3].map(() => Object.once(till, "a").addAlone("a", 1));
+      await holding;
+      expect(await Promise.all(calls)).toEqual([1, 1, 1]);
+      const routed = [1, 2, 3].map(() => Object.once(till, "a").routedLater({ by: 2 }));
+      expect(await Promise.all(routed)).toEqual([3, 3, 3]);
+      expect(await till.state()).toEqual({ sum: 3, ids: ["a"] });
+    });
+
     it("works on a native stub, and on a handle of a fresh object", async () => {
       const till = fresh();
       const native = nativeOf(till);

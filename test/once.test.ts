@@ -68,6 +68,12 @@ describe("the door of Object.once", () => {
     expect(String(await errorOf(() => stub["__once"]!(name, "a", args)))).toContain("does not implement the method");
   });
 
+  it("keeps the keys of two methods apart, whatever their names hold", async () => {
+    const till = Object.from(env.OPEN_TILL).byName("odd");
+    const answers = [await Object.once(till, "name:a").odd(), await Object.once(till, "a")["odd:name"]()];
+    expect(answers).toEqual(["not so odd", "odd"]);
+  });
+
   it("waits for onStart, and remembers nothing when that fails", async () => {
     Starting.fail.add("once");
     const starting = Object.from(env.STARTING).byName("once");

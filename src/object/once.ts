@@ -3,7 +3,7 @@
  * The caller's side of exactly-once calls; `call/once.ts` is the object's.
  */
 import type { Door } from "../door.ts";
-import type { HiddenMember } from "./types.ts";
+import type { AnyFunction, Has, HiddenMember } from "./types.ts";
 
 /**
  * Options of `Object.once`.
@@ -43,8 +43,7 @@ export interface NotRepeatable<Why extends string> {
   readonly "cannot be called exactly once": Why;
 }
 
-type AnyFunction = (...args: never) => unknown;
-
+/** What no copy can be kept of, as far as types tell. */
 type Unkept = ReadableStream | WritableStream | Request | Response | AnyFunction | { fetch: AnyFunction };
 
 /** The promise of a live result is one that can be disposed. */
@@ -53,9 +52,6 @@ type Repeatable<F> = F extends (...args: infer Args) => infer Result
     ? NotRepeatable<"a stream, Request, Response, function or stub cannot be kept for repeats: pass and return plain data">
     : F
   : F;
-
-/** Tells whether some part of the union `Value` is a `Kind`; `any` is taken for data. */
-type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;
 
 /**
  * Calls methods of an object exactly once per key: `Object.once(handle, order.id).charge(order)`.
