@@ -132,7 +132,9 @@ function reachable(self: object, name: string): Gated | undefined {
   let proto = Object.getPrototypeOf(self) as object;
   while (proto !== DurableBase.prototype && !Object.hasOwn(proto, name)) proto = Object.getPrototypeOf(proto) as object;
   const { value } = Object.getOwnPropertyDescriptor(proto, name) ?? {};
-  return typeof value === "function" ? behindGate(value) : undefined;
+  if (typeof value !== "function") return undefined;
+  // What was put on a prototype after the first instance has no gate.
+  return behindGate(value) ?? { method: value as Gated["method"], prepare: undefined };
 }
 
 /** A problem as the router's, which a class without routes does not bring. */

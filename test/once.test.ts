@@ -6,7 +6,7 @@ import { DurableBase, Object, Persisted, Storage } from "../src/index.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { Starting } from "./fixtures/base.ts";
 import { works } from "./fixtures/once-data.ts";
-import type { OpenTill } from "./fixtures/once.ts";
+import { OpenTill } from "./fixtures/once.ts";
 import { onceCases } from "./once.cases.ts";
 import { mulberry32 } from "./random.ts";
 
@@ -66,6 +66,21 @@ describe("the door of Object.once", () => {
   ])("calls nothing when it is misused: %j, %j", async (name, args) => {
     const stub = env.OPEN_TILL.getByName("misused") as unknown as Untyped;
     expect(String(await errorOf(() => stub["__once"]!(name, "a", args)))).toContain("does not implement the method");
+  });
+
+  it("calls a method that was put on a prototype late, such as a spy, as a stub does", async () => {
+    const till = env.OPEN_TILL.getByName("late");
+    await till.method();
+    const { prototype } = OpenTill;
+    const { method } = prototype;
+    prototype.method = function (this: OpenTill): string {
+      return `late ${method.call(this)}`;
+    };
+    try {
+      expect([await till.method(), await Object.once(till, "a").method()]).toEqual(Array(2).fill("late method"));
+    } finally {
+      prototype.method = method;
+    }
   });
 
   it("keeps the keys of two methods apart, whatever their names hold", async () => {
@@ -159,7 +174,7 @@ describe("Object.once, called at random", { timeout: 120_000 }, () => {
         if (how === 2) fail("not yet");
         return self.sum;
       });
-      const METHODS = ["add", "addLater", "addAtomic", "addAlone", "play"] as const;
+      const METHODS = ["add", "addLater", "addAtomic", "addAlone", "play", "play", "play", "play"] as const;
       const answers = new Map<string, Set<unknown>>();
       const keep = async (id: string, method: (typeof METHODS)[number], isLate: boolean): Promise<void> => {
         const acknowledged = answers.get(id) ?? new Set();
