@@ -4,16 +4,18 @@
  * Each round sends increments with unique ids, SIGKILLs workerd, starts it again on the same folder
  * and asks: was every acknowledged increment kept, was none applied twice?
  *
- * `npm run crash -- steps` kills it inside each step of a program: see `crash-steps.mjs`.
+ * `npm run crash -- steps` kills it inside each step of a program: see `crash-steps.mjs`. `npm run crash -- once`
+ * kills it under exactly-once calls: see `crash-once.mjs`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mulberry32 } from "../test/random.ts";
 import { readOptions, wholeNumber } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
-if (process.argv[2] === "steps") {
-  await import("./crash-steps.mjs");
+if (["once", "steps"].includes(process.argv[2])) {
+  await import(`./crash-${process.argv[2]}.mjs`);
   process.exit();
 }
 
@@ -101,14 +103,4 @@ async function check(url) {
   if (lost.length > 0) problems.push(`${lost.length} acknowledged increments lost, such as ${lost[0]}`);
   if (unknown.length > 0) problems.push(`${unknown.length} that were never sent, such as ${unknown[0]}`);
   return problems;
-}
-
-/** A small seeded generator, so that a failing run can be repeated. */
-function mulberry32(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

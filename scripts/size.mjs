@@ -14,12 +14,13 @@ const BUDGETS = {
   // text of errors. Raised from 11 and 15 for what a review found: who is charged for bytes changed in place,
   // Errors and iterators as JavaScript has them, transactions inside transactions.
   // Raised for the options of fields, which `@Persisted()` brings also where none is given, and for collections.
-  // Raised by 1.3 for `Object`: shards, jurisdictions, errors of their own classes.
-  counter: { own: { aim: 6, most: 24.8 }, whole: { aim: 10, most: 28.1 } },
+  // Raised by 1.3 for `Object`: shards, jurisdictions, errors of their own classes; by 2.3 for `Object.once`, whose door
+  // is in every class, since which callers it has is not known where the class is built.
+  counter: { own: { aim: 6, most: 27.1 }, whole: { aim: 10, most: 30.4 } },
   // Raised from 27 and 35.5 for every kind of body, schemas of parts, items as lines or events, and middleware; by 1 for
-  // `serve`: names, places and options per path, and refusing at once what cannot work; for `Object`; and for what a
+  // `serve`: names, places and options per path, and refusing at once what cannot work; for `Object` and `Object.once`; and for what a
   // review found: paths that Hono reads otherwise, results of a status without body, generators that have to end.
-  routes: { own: { aim: 8, most: 33.3 }, whole: { aim: 18, most: 42.6 } },
+  routes: { own: { aim: 8, most: 35.6 }, whole: { aim: 18, most: 44.9 } },
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });

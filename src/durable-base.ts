@@ -4,8 +4,10 @@
  */
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
-import { isInside, own, run, wrapPrototypes, type Owner, type Scope } from "./entry.ts";
-import { DurableError } from "./errors.ts";
+import { callOnce } from "./call/once.ts";
+import { DOOR, type Door } from "./door.ts";
+import { behindGate, enter, isInside, own, run, wrapPrototypes, type Gated, type Owner, type Scope } from "./entry.ts";
+import { DurableError, quote } from "./errors.ts";
 import { find, type Finder, type FromOptions } from "./object/object.ts";
 import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { Fields, FIELDS } from "./persisted/fields.ts";
@@ -17,8 +19,11 @@ const START_TIMEOUT = 30_000;
 /** Hooks of the user's class that only the library calls. */
 const HOOKS = ["onStart", "onError"];
 
-/** Members that the platform itself calls; it never offers the others of these names to a stub. */
-const PLATFORM = new Set(["constructor", "fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"]);
+/** Members that the platform itself calls and never offers to a stub, and the library's door. */
+const PLATFORM = new Set([
+  ...["constructor", "fetch", "connect", "alarm", "dup"],
+  ...["webSocketMessage", "webSocketClose", "webSocketError", DOOR],
+]);
 
 /**
  * The class to extend: a Durable Object with persisted fields, routes and entries.
@@ -114,6 +119,27 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
     }
     return engine.answer(this, request);
   }
+
+  /** What `Object.once` calls: the one member of the base that a stub reaches, and with it only what it reaches anyway. */
+  protected async __once(...[name, key, args, ttl]: Parameters<Door["__once"]>): Promise<unknown> {
+    const gated = Array.isArray(args) ? reachable(this, name) : undefined;
+    // As the platform puts it.
+    if (gated === undefined) throw new TypeError(`The RPC receiver does not implement the method ${quote(name)}.`);
+    const call = (): Promise<unknown> => callOnce(this, { ...gated, name, key, args, ttl });
+    return await enter(lives.get(this)!, call, undefined, []);
+  }
+}
+
+/** The method that a stub reaches by this name. */
+function reachable(self: object, name: string): Gated | undefined {
+  // What shadows a member of the prototypes hides it; all that a stub must not reach is hidden so.
+  if (typeof name !== "string" || PLATFORM.has(name) || Object.hasOwn(self, name)) return undefined;
+  let proto = Object.getPrototypeOf(self) as object;
+  while (proto !== DurableBase.prototype && !Object.hasOwn(proto, name)) proto = Object.getPrototypeOf(proto) as object;
+  const { value } = Object.getOwnPropertyDescriptor(proto, name) ?? {};
+  if (typeof value !== "function") return undefined;
+  // What was put on a prototype after the first instance has no gate.
+  return behindGate(value) ?? { method: value as Gated["method"], prepare: undefined };
 }
 
 /** A problem as the router's, which a class without routes does not bring. */
@@ -169,6 +195,7 @@ function hiddenMembers(cls: AnyClass, fields: ReadonlySet<string>): PropertyDesc
     proto = Object.getPrototypeOf(proto) as object
   ) {
     for (const name of Object.getOwnPropertyNames(proto)) {
+      if (name === DOOR && proto !== DurableBase.prototype) throw takenName(cls);
       if (PLATFORM.has(name) || fields.has(name) || Object.hasOwn(hidden, name)) continue;
       const ours = Object.hasOwn(DurableBase.prototype, name) || HOOKS.includes(name);
       if (!ours && (allowed === undefined || allowed.includes(name))) continue;
@@ -176,6 +203,13 @@ function hiddenMembers(cls: AnyClass, fields: ReadonlySet<string>): PropertyDesc
     }
   }
   return hidden;
+}
+
+function takenName(cls: AnyClass): DurableError {
+  return new DurableError(
+    "reserved-name",
+    `${cls.name}.${DOOR}: the name belongs to the framework, as the door of \`Object.once\`. Choose another: \`once() { … }\`.`,
+  );
 }
 
 /** The life of one instance, as its entries see it: construction, start, writes. */

@@ -51,9 +51,17 @@ export class Scope {
 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
+/** A method behind its gate, and what a call from outside goes through first. */
+export interface Gated {
+  readonly method: Method;
+  readonly prepare: Prepare | undefined;
+}
+
 const scopes = new AsyncLocalStorage<Scope>();
 const owners = new WeakMap<object, Owner>();
 const wrapped = new WeakSet<object>();
+/** By gate, what is behind it. */
+const behindGates = new WeakMap<object, Gated>();
 /** The RpcTargets that entries handed out. */
 const handed = new WeakSet<object>();
 
@@ -162,7 +170,13 @@ function gated(method: Method, prepare: Prepare | undefined): Method {
   };
   Object.defineProperty(gate, "name", { value: method.name });
   Object.defineProperty(gate, "length", { value: method.length });
+  behindGates.set(gate, { method, prepare });
   return gate as Method;
+}
+
+/** What is behind the gate that a prototype's member has become; undefined for any other function. */
+export function behindGate(gate: object): Gated | undefined {
+  return behindGates.get(gate);
 }
 
 function prepared(prepare: Prepare, method: Method, self: unknown, args: unknown[]): unknown {

@@ -14,8 +14,11 @@ export type {
   Handle,
   MapOptions,
   Moved,
+  NotRepeatable,
   NotTransferable,
   Objects,
+  Once,
+  OnceOptions,
   Shards,
   Stub,
 } from "./object/object.ts";

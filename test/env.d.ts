@@ -38,6 +38,10 @@ declare namespace Cloudflare {
     MIRROR: DurableObjectNamespace<import("./fixtures/serve.ts").Mirror>;
     STANDARD_CALLS: DurableObjectNamespace<import("./fixtures/call.ts").StandardCalls>;
     LEGACY_CALLS: DurableObjectNamespace<import("./fixtures/legacy/call.ts").LegacyCalls>;
+    TILL: DurableObjectNamespace<import("./fixtures/once.ts").Till>;
+    OPEN_TILL: DurableObjectNamespace<import("./fixtures/once.ts").OpenTill>;
+    CLOSED_TILL: DurableObjectNamespace<import("./fixtures/once.ts").ClosedTill>;
+    LEGACY_TILL: DurableObjectNamespace<import("./fixtures/legacy/once.ts").LegacyTill>;
     STEPPED: DurableObjectNamespace<import("./steps/stepped.ts").Stepped>;
     ROWS: DurableObjectNamespace<import("./fixtures/rows.ts").Rows>;
     ROWS_1: DurableObjectNamespace<import("./fixtures/rows.ts").Rows1>;

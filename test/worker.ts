@@ -20,5 +20,7 @@ export { Paths } from "./fixtures/paths.ts";
 export { StandardCalls } from "./fixtures/call.ts";
 export { Stepped } from "./steps/stepped.ts";
 export { LegacyCalls } from "./fixtures/legacy/call.ts";
+export { ClosedTill, OpenTill, Till } from "./fixtures/once.ts";
+export { LegacyTill } from "./fixtures/legacy/once.ts";
 
 export default { fetch: (): Response => new Response("ok") };

@@ -70,7 +70,7 @@ function atomic(method: Method, name: string): Method {
     }
     // Async itself, so that one decorator over another still tells it by its kind.
     return async function (this: object, ...args: unknown[]): Promise<unknown> {
-      return await runAsync(this, name, () => inner.apply(this, args));
+      return await atomically(this, name, () => inner.apply(this, args));
     };
   });
 }
@@ -94,7 +94,8 @@ function runSync(self: object, name: string, call: () => unknown): unknown {
   }
 }
 
-async function runAsync(self: object, name: string, call: () => unknown): Promise<unknown> {
+/** Runs the async work of a call of a method, by its name, all or nothing; it is undone after 25 s. */
+export async function atomically(self: object, name: string, call: () => unknown): Promise<unknown> {
   const { owner, storage } = homeOf(self, name);
   const part = new Part();
   let timer: ReturnType<typeof setTimeout> | null = null;
@@ -136,7 +137,8 @@ function refusal(): DurableError | undefined {
   return part?.refusal;
 }
 
-function throwIfRefused(): void {
+/** Throws the error that the running code was ended by, if it was. */
+export function throwIfRefused(): void {
   const error = refusal();
   if (error !== undefined) throw error;
 }

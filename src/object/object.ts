@@ -5,9 +5,11 @@
 import { DurableError, quote } from "../errors.ts";
 import type { ErrorClass } from "../thrown.ts";
 import { makeHandle } from "./handle.ts";
+import { once } from "./once.ts";
 import { makeShards, type Shards } from "./shards.ts";
 import type { Handle } from "./types.ts";
 
+export type { NotRepeatable, Once, OnceOptions } from "./once.ts";
 export type { MapOptions, Moved, Shards } from "./shards.ts";
 export type { Handle, NotTransferable, Stub } from "./types.ts";
 
@@ -229,10 +231,11 @@ export function flawOfName(name: unknown): string | undefined {
 /** The functions of the `Object` module. */
 export interface Objects {
   readonly from: typeof from;
+  readonly once: typeof once;
 }
 
 /**
- * The `Object` module: {@link from}, and all of the global `Object`, from which it inherits.
+ * The `Object` module: {@link from}, {@link once}, and all of the global `Object`, from which it inherits.
  *
  * In a file that imports it as `Object`, `Object.keys` and the decorator helpers that tsc emits find it in
  * place of the global one and work all the same.
@@ -244,7 +247,7 @@ export interface Objects {
  * Object.keys({ a: 1 }); // ["a"]
  * ```
  */
-export const objects: Objects & ObjectConstructor = /* @__PURE__ */ inheritGlobal({ from });
+export const objects: Objects & ObjectConstructor = /* @__PURE__ */ inheritGlobal({ from, once });
 
 function inheritGlobal<Own extends object>(own: Own): Own & ObjectConstructor {
   const derived = function (value?: unknown): unknown {

@@ -90,7 +90,8 @@ type Methods<T, Hidden = HiddenMember> = {
   [K in keyof T as K extends Hidden | symbol ? never : IsMethod<T[K]> extends true ? K : never]: Remote<T[K]>;
 };
 
-type AnyFunction = (...args: never) => unknown;
+/** Any function, whatever it takes. */
+export type AnyFunction = (...args: never) => unknown;
 
 /** A field of type `any` is no method, though it extends one. */
 type IsMethod<Member> = unknown extends Member ? false : Member extends AnyFunction ? true : false;
@@ -147,7 +148,7 @@ type Wants<Args extends readonly unknown[], Kind> = {
 }[number];
 
 /** Tells whether some part of the union `Value` is a `Kind`; `any` is taken for data. */
-type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;
+export type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;
 
 /** The router's context, known by its shape, so that callers' types don't load the router's. */
 interface ContextLike {

@@ -33,9 +33,10 @@ export function usable(key: string, where = ""): string {
   return key;
 }
 
-function flawOf(key: unknown): string | undefined {
+/** What is wrong with a key of at most `most` bytes, for the end of a sentence; undefined when it is good. */
+export function flawOf(key: unknown, most: number = MAX_KEY): string | undefined {
   if (typeof key !== "string") return "is no string";
   if (key === "") return "is empty";
   if (!key.isWellFormed()) return "holds a lone surrogate, which UTF-8 cannot";
-  return bytesOf(key) > MAX_KEY ? `is over ${MAX_KEY} bytes` : undefined;
+  return bytesOf(key) > most ? `is over ${most} bytes` : undefined;
 }

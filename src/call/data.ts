@@ -1,0 +1,75 @@
+/**
+ * @module
+ * Which arguments and answers a call can have of which a copy is kept, and what tells arguments apart.
+ */
+import { DurableError } from "../errors.ts";
+import { unwrap } from "../snapshot.ts";
+
+/** Beside arrays, Maps, Sets and plain objects: what storage gives back as it was. */
+const KINDS = [Date, RegExp, ArrayBuffer, Error];
+
+/**
+ * A copy of `value` that is plain data, nothing tracked in it; `value` itself where it is. `what` begins the message.
+ *
+ * @throws DurableError `not-repeatable` for a stream, Response, function, stub or instance of a class.
+ */
+export function dataOf(value: unknown, what: string): unknown {
+  return unwrap(value, (part) => {
+    if (ArrayBuffer.isView(part) || KINDS.some((kind) => part instanceof kind)) return part;
+    throw notRepeatable(`${what} holds a ${kindOf(part)}`);
+  });
+}
+
+/** The error for what cannot be kept; `problem` is the beginning of its message. */
+export function notRepeatable(problem: string, cause?: unknown): DurableError {
+  return new DurableError(
+    "not-repeatable",
+    `${problem}, of which no copy can be kept for repeats. Pass and return plain data, or call the method without \`Object.once\`.`,
+    { cause },
+  );
+}
+
+/** The SHA-256 hash, in hex digits, of arguments that are plain data. */
+export async function hashOf(args: unknown): Promise<string> {
+  const bytes = new TextEncoder().encode(textOf(args, new Map()));
+  const hash = await crypto.subtle.digest("SHA-256", bytes);
+  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A text that is the same for the same data, whatever the order of an object's keys, and another for any other. */
+function textOf(value: unknown, seen: Map<object, number>): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value);
+  const known = seen.get(value);
+  if (known !== undefined) return `#${known}`;
+  seen.set(value, seen.size);
+  const text = (part: unknown): string => textOf(part, seen);
+  if (value instanceof Map) return `Map[${[...value].map(([key, item]) => `${text(key)}:${text(item)}`).join()}]`;
+  if (value instanceof Set) return `Set[${[...value].map(text).join()}]`;
+  if (value instanceof Date) return `Date(${value.getTime()})`;
+  if (value instanceof RegExp) return `RegExp(${text(value.source)},${value.flags})`;
+  if (value instanceof ArrayBuffer) return `ArrayBuffer(${latin1(value)})`;
+  if (ArrayBuffer.isView(value)) return `${kindOf(value)}(${latin1(value)})`;
+  let keys = Object.keys(value);
+  let begin = "";
+  if (Array.isArray(value)) begin = `Array(${value.length})`;
+  else {
+    if (value instanceof Error) {
+      begin = "Error";
+      // Enumerable or not; the stack is that of the call, which a repeat has not.
+      keys = [...new Set([...keys, "name", "message", "cause", "errors"])].filter((key) => key !== "stack");
+    }
+    keys.sort();
+  }
+  return `${begin}{${keys.map((key) => `${text(key)}:${text((value as Record<string, unknown>)[key])}`).join()}}`;
+}
+
+/** One character a byte, in quotes. */
+function latin1(bytes: ArrayBuffer | ArrayBufferView): string {
+  return JSON.stringify(new TextDecoder("latin1").decode(bytes));
+}
+
+function kindOf(value: object): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
