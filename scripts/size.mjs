@@ -14,11 +14,11 @@ const BUDGETS = {
   // text of errors. Raised from 11 and 15 for what a review found: who is charged for bytes changed in place,
   // Errors and iterators as JavaScript has them, transactions inside transactions.
   // Raised for the options of fields, which `@Persisted()` brings also where none is given, and for collections.
-  // Raised by 1.3 for `Object`: shards, jurisdictions, errors of their own classes.
-  counter: { own: { aim: 6, most: 24.7 }, whole: { aim: 10, most: 28 } },
+  // Raised by 1.3 for `Object`: shards, jurisdictions, errors of their own classes; by 0.6 for retries.
+  counter: { own: { aim: 6, most: 25.3 }, whole: { aim: 10, most: 28.6 } },
   // Raised from 27 and 35.5 for every kind of body, schemas of parts, items as lines or events, and middleware; by 1 for
   // `serve`: names, places and options per path, and refusing at once what cannot work; and for `Object`.
-  routes: { own: { aim: 8, most: 32.5 }, whole: { aim: 18, most: 41.8 } },
+  routes: { own: { aim: 8, most: 33.1 }, whole: { aim: 18, most: 42.4 } },
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });

@@ -12,6 +12,8 @@ export { LegacyRouteInput } from "./fixtures/legacy/route-input.ts";
 export { Added, ChildRouteApp, RouteApp } from "./fixtures/route-app.ts";
 export { ChildLegacyRouteApp, LegacyRouteApp } from "./fixtures/legacy/route-app.ts";
 export { Shelf } from "./fixtures/openapi.ts";
+export { Fragile } from "./fixtures/fragile.ts";
+export { LegacyFragile } from "./fixtures/legacy/fragile.ts";
 export { Peer } from "./fixtures/object.ts";
 export { Mirror } from "./fixtures/serve.ts";
 export { HandRows, HandRows1, HandRows100, Rows, Rows1, Rows100 } from "./fixtures/rows.ts";

@@ -4,6 +4,7 @@
  */
 import { markHandle, outgoing } from "../snapshot.ts";
 import { revive, type ErrorClass } from "../thrown.ts";
+import type { Repeater } from "./retry.ts";
 
 /** The promise of a native call: more calls can be made on it at once, which the platform pipelines. */
 type NativePromise = Promise<unknown>;
@@ -16,9 +17,9 @@ type NativeStub = DurableObjectStub & Record<string, NativeMember>;
 /**
  * Makes a handle of the object that `open` gives native stubs of; called again after each reset.
  *
- * The caller vouches that `T` describes the object. Calls leave in the order they are made, nothing is sent
- * twice: a call that meets a reset rejects with the platform's error, and the next one goes to a fresh native
- * stub. Errors of our class and of `errorClasses` get back their class. Like a native stub, a handle belongs to the request it was made in.
+ * The caller vouches that `T` describes the object. Calls leave in the order they are made, and but for what
+ * `repeater` covers nothing is sent twice: a call that meets a reset rejects with the platform's error, and the next
+ * one goes to a fresh native stub. Errors of our class and of `errorClasses` get back their class. Like a native stub, a handle belongs to the request it was made in.
  *
  * @example
  * ```ts
@@ -28,6 +29,7 @@ type NativeStub = DurableObjectStub & Record<string, NativeMember>;
 export function makeHandle<T extends object>(
   open: () => DurableObjectStub,
   errorClasses: readonly ErrorClass[] = [],
+  repeater?: Repeater,
 ): T {
   let native = open() as NativeStub;
   const members = new Map<string, NativeMember>();
@@ -41,8 +43,7 @@ export function makeHandle<T extends object>(
 
   // The listener sits between the native promise and those who await it, not beside them: a rejection that
   // nobody handles is still reported as one. Further calls on the promise stay the platform's.
-  const watch = (promise: NativePromise, stub: NativeStub): NativePromise => {
-    const noticed = notice(promise, stub);
+  const watch = (promise: NativePromise, noticed: Promise<unknown>): NativePromise => {
     // oxlint-disable-next-line unicorn/no-thenable -- it is a promise
     promise.then = noticed.then.bind(noticed);
     promise.catch = noticed.catch.bind(noticed);
@@ -50,16 +51,29 @@ export function makeHandle<T extends object>(
     return promise;
   };
 
+  const repeated = async (first: Promise<unknown>, key: string, args: unknown[]): Promise<unknown> => {
+    const began = Date.now();
+    try {
+      return await first;
+    } catch (error) {
+      return await repeater!.again(error, began, () => notice(native[key]!(...args), native));
+    }
+  };
+
   const member = (key: string): NativeMember => {
+    const isRepeated = repeater?.covers(key) === true;
     const call = (...args: unknown[]): NativePromise => {
+      const given = args.map(outgoing);
       const stub = native;
-      return watch(stub[key]!(...args.map(outgoing)), stub);
+      const promise = stub[key]!(...given);
+      const noticed = notice(promise, stub);
+      return watch(promise, isRepeated ? repeated(noticed, key, given) : noticed);
     };
     return new Proxy(call, {
       get(_, inner): unknown {
         const property = native[key]!;
         // Awaiting a member that was not called reads a getter.
-        return Reflect.get(AWAITING.has(inner) ? watch(property, native) : property, inner);
+        return Reflect.get(AWAITING.has(inner) ? watch(property, notice(property, native)) : property, inner);
       },
     }) as NativeMember;
   };
