@@ -54,7 +54,7 @@ class Stubs implements ProxyHandler<object> {
     this.native = open() as NativeStub;
   }
 
-  get(own: object, key: PropertyKey): unknown {
+  get(own: object, key: string | symbol): unknown {
     const known = this.#members?.get(key as string);
     if (known !== undefined) return known;
     switch (key) {
