@@ -25,6 +25,10 @@ let failed = 0;
 await check("marks the function that a stub calls, before the first call arrives", async () => {
   assert.deepEqual(await ask("marks", [NOTING], "globalThis.marked = new Set();\n"), ["set"]);
 });
+await check("has the platform's module before the first constructor runs", async () => {
+  assert.ok((await ask("found", [])).includes("retryable"));
+  assert.deepEqual(await ask("found", [MISSING]), []);
+});
 await check("repeats nothing where the platform has `retryable`", async () => {
   assert.deepEqual(await ask("lost", []), ["lost", "lost", "lost", "lost", 0]);
 });

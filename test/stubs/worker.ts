@@ -8,8 +8,16 @@ interface Env {
 /** Where the script has put a module of its own in place of the platform's, what `retryable` was called with. */
 const { marked = new Set<unknown>() } = globalThis as { marked?: Set<unknown> };
 
+/** What the platform's module has, once it is there. */
+let found: string[] = [];
+void import("cloudflare:durable-objects").then(
+  (platform) => (found = globalThis.Object.keys(platform)),
+  () => undefined,
+);
+
 export class Counter extends DurableBase<Env> {
   #count = 0;
+  readonly #foundAtFirst = found;
 
   @Idempotent() set(count: number): number {
     return (this.#count = count);
@@ -17,6 +25,11 @@ export class Counter extends DurableBase<Env> {
 
   add(by: number): number {
     return (this.#count += by);
+  }
+
+  /** What the platform's module had when the object was constructed. */
+  foundAtFirst(): string[] {
+    return this.#foundAtFirst;
   }
 
   /** The methods whose very functions, those that a stub calls, are marked. */
@@ -48,6 +61,8 @@ const outcome = async (call: Promise<number>): Promise<string> =>
 
 const answers: Record<string, (env: Env) => unknown> = {
   marks: (env) => env.COUNTER.getByName("marks").marks(),
+
+  found: (env) => env.COUNTER.getByName("found").foundAtFirst(),
 
   async lost({ COUNTER }) {
     const marked = Counter.from(losing(COUNTER)).byName("lost");
