@@ -163,7 +163,7 @@ describe("repeating calls", () => {
     expect(await other.arrive(1)).toBe(1);
   });
 
-  it("tells the platform what it takes, which is no signal", () => {
+  it("tells the platform what it takes, which is no signal", async () => {
     const asked: unknown[] = [];
     const namespace = {
       getByName: (name: string, options: unknown) => (asked.push(options), env.PEER.getByName(name)),
@@ -171,6 +171,7 @@ describe("repeating calls", () => {
     const { signal } = new AbortController();
     Object.from(namespace, { retry: { maxRetries: 1, timeoutMs: 600, signal } }).byName("a");
     expect(asked).toEqual([{ retry: { maxRetries: 1, timeoutMs: 600 } }]);
+    expect(await Object.from(env.PEER, { retry: { signal } }).byName("signal").arrive(1)).toBe(1);
     const bad = thrownBy(() => Object.from(env.PEER, { retry: { signal: "soon" as never } }));
     expect(bad).toMatchObject({ code: "bad-option" });
   });
