@@ -33,8 +33,8 @@ export function makeHandle<T extends object>(
   repeater?: Repeater,
 ): T {
   const stubs = new Stubs(open, errorClasses, repeater);
-  // Its own keys are what `JSON.stringify` and `console.log` show; their values come from `stubs`.
-  const handle = new Proxy({ id: undefined, name: undefined }, stubs);
+  // Its own keys are those that `JSON.stringify` asks for; `stubs` has their values. `console.log` shows it as it is.
+  const handle = new Proxy({ id: "handle.id", name: "handle.name" }, stubs);
   markHandle(handle, stubs);
   return handle as unknown as T;
 }

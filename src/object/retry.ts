@@ -4,7 +4,14 @@
  */
 import { platformRetryable } from "../platform.ts";
 
-/** How often, and for how long, a call is repeated. */
+/**
+ * How often, and for how long, a call is repeated, by the platform or by the handle.
+ *
+ * @example
+ * ```ts
+ * const retry: RetryOptions = { maxRetries: 3, timeoutMs: 5_000, signal: request.signal };
+ * ```
+ */
 export interface RetryOptions {
   /** How often a call is made again at most, 0 to 10; 4 by default. */
   readonly maxRetries?: number;
