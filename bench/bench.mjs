@@ -26,6 +26,9 @@ import { routeClasses } from "./routes.mjs";
  */
 const CASES = [
   { name: "noop", title: "no-op call", aim: 1.08, others: ["native"] },
+  // By hand a native stub, of the same object.
+  { name: "handle", title: "call by a kept handle", aim: 1.05, others: [] },
+  { name: "freshhandle", title: "call by a fresh handle", aim: 1.05, others: [] },
   { name: "increment", title: "increment, one by one", aim: 1.08, others: ["native"] },
   { name: "increment32", title: "increment, 32 at once", aim: 1.08, others: ["native"] },
   { name: "set100", title: "a field set 100 times", aim: 1.1, others: [] },

@@ -1,5 +1,5 @@
 /** Runs one batch of one contender per request, so that Node's clock, not the frozen one in here, times it. */
-import { Object } from "durable-base";
+import { Object, type Finder } from "durable-base";
 import { type Walk, type Walked } from "./entries.ts";
 import { fronts } from "./fronts.ts";
 import type { HandCounter, HandEntries } from "./hand.ts";
@@ -55,6 +55,12 @@ const noop = (calls: (env: Env, name: string) => Calls): Batch =>
   async function (env, name, size) {
     const stub = calls(env, name);
     for (let i = 0; i < size; i++) await stub.noop();
+  };
+
+/** As {@link noop}, with a stub made anew for each call. */
+const freshNoop = (calls: (env: Env, name: string) => Calls): Batch =>
+  async function (env, name, size) {
+    for (let i = 0; i < size; i++) await calls(env, name).noop();
   };
 
 const oneByOne = (calls: (env: Env, name: string) => Calls): Batch =>
@@ -206,6 +212,15 @@ const hono = (env: Env, name: string): Fetcher => env.HONO.getByName(name);
 const ours = (env: Env, name: string): Calls & Fetcher => Object.from(env.OURS).byName(name);
 const native = (env: Env, name: string): Calls => env.OURS.getByName(name);
 
+/** A native stub of the object that a handle gets too: what differs is the handle. */
+const sameNative = (env: Env): Calls => env.OURS.getByName("same");
+const finders = new WeakMap<Env, Finder<Counter>>();
+const sameOurs = (env: Env): Calls => {
+  let finder = finders.get(env);
+  if (finder === undefined) finders.set(env, (finder = Object.from(env.OURS)));
+  return finder.byName("same");
+};
+
 const get = route("GET", "/");
 const body = '{"by":2}';
 // A request made in a Worker has no length of its own; one that came over HTTP brings the client's.
@@ -216,6 +231,8 @@ const param50 = route("GET", (i) => `/route${(i * 7) % 50}/${i}`);
 
 const batches: Record<string, Record<string, Batch>> = {
   noop: { hand: noop(hand), ours: noop(ours), native: noop(native) },
+  handle: { hand: noop(sameNative), ours: noop(sameOurs) },
+  freshhandle: { hand: freshNoop(sameNative), ours: freshNoop(sameOurs) },
   increment: { hand: oneByOne(hand), ours: oneByOne(ours), native: oneByOne(native) },
   increment32: { hand: at32(hand), ours: at32(ours), native: at32(native) },
   set100: { hand: set100(hand), ours: set100(ours) },

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 
 const mistakes = {
   "../bench/bench.mjs --case nothing": "nothing",
+  "../bench/types.mjs --runs 0": "--runs",
   "crash.mjs --rounds 0": "--rounds",
   "crash.mjs --rounds many": "--rounds",
   "crash.mjs --seed -1": "--seed",

@@ -12,6 +12,7 @@ const FLOORS = {
   "errors.ts": 0,
   "vite.ts": 0,
   "snapshot.ts": 0,
+  "platform.ts": 0,
   "plan.ts": 1,
   "schema.ts": 1,
   "thrown.ts": 1,

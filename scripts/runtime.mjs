@@ -7,7 +7,7 @@ import { quiet } from "./quiet.mjs";
 Object.assign(process.env, quiet);
 
 /** Bundles a Worker, a file or a text, as wrangler would; `durable-base` is `src/`, by tsconfig's `paths`. */
-export async function bundle(entry) {
+export async function bundle(entry, { plugins = [] } = {}) {
   const { outputFiles } = await build({
     ...(typeof entry === "string" ? { entryPoints: [entry] } : { stdin: entry }),
     bundle: true,
@@ -16,6 +16,7 @@ export async function bundle(entry) {
     target: "es2022",
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "node:*"],
+    plugins,
   });
   return outputFiles[0].text;
 }

@@ -15,12 +15,13 @@ const BUDGETS = {
   // Errors and iterators as JavaScript has them, transactions inside transactions.
   // Raised for the options of fields, which `@Persisted()` brings also where none is given, and for collections.
   // Raised by 1.3 for `Object`: shards, jurisdictions, errors of their own classes; by 2.3 for `Object.once`, whose door
-  // is in every class, since which callers it has is not known where the class is built.
-  counter: { own: { aim: 6, most: 27.1 }, whole: { aim: 10, most: 30.4 } },
+  // is in every class, since which callers it has is not known where the class is built;
+  // by 0.6 for retries.
+  counter: { own: { aim: 6, most: 27.7 }, whole: { aim: 10, most: 31 } },
   // Raised from 27 and 35.5 for every kind of body, schemas of parts, items as lines or events, and middleware; by 1 for
   // `serve`: names, places and options per path, and refusing at once what cannot work; for `Object` and `Object.once`; and for what a
   // review found: paths that Hono reads otherwise, results of a status without body, generators that have to end.
-  routes: { own: { aim: 8, most: 35.6 }, whole: { aim: 18, most: 44.9 } },
+  routes: { own: { aim: 8, most: 36.2 }, whole: { aim: 18, most: 45.5 } },
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });

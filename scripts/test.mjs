@@ -35,6 +35,7 @@ const steps = [
   { name: "attw", command: "attw --pack . --profile esm-only", after: "build" },
   { name: "knip", command: "knip", after: "build" },
   { name: "tsc-matrix", command: "node scripts/tsc-matrix.mjs", after: "build" },
+  { name: "stubs", command: "node scripts/stubs.mjs" },
   { name: "commands", command: "node scripts/commands.mjs" },
   { name: "size", command: "node scripts/size.mjs --check" },
   { name: "crash", command: "node scripts/crash.mjs --rounds 20" },

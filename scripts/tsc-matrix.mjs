@@ -1,6 +1,6 @@
 /**
  * A file that imports `Object` from the package, through both compilers and both dialects, run as tsc left it;
- * and the type tests of routes through the older compiler (the typecheck has the newer).
+ * and the type tests of routes and stubs through the older compiler (the typecheck has the newer).
  *
  * tsc's decorator helpers call `Object.create` and its fellows in the file's own scope, where the import
  * stands in for the global one. A bundler renames the import and hides that, so nothing is bundled here.
@@ -59,10 +59,17 @@ for (const [compiler, tsc] of Object.entries(compilers)) {
 for (const [dialect, file] of [
   ["standard", "test/types/route.test-d.ts"],
   ["legacy", "test/fixtures/legacy/route.test-d.ts"],
+  ["standard", "test/types/stub.test-d.ts"],
+  ["standard", "test/types/object.test-d.ts"],
 ]) {
-  const name = `tsc 5, types of routes, ${dialect} decorators`;
+  const name = `tsc 5, ${file}, ${dialect} decorators`;
   try {
-    await checkTypes(join(folder, name), join(root, compilers["tsc 5"]), file, dialects[dialect].options);
+    await checkTypes(
+      join(folder, name.replaceAll("/", "-")),
+      join(root, compilers["tsc 5"]),
+      file,
+      dialects[dialect].options,
+    );
     passed++;
     console.log(`ok ${name}`);
   } catch (error) {

@@ -62,9 +62,9 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   static from<T extends Rpc.DurableObjectBranded>(
     this: abstract new (ctx: never, env: never) => T,
     namespace: DurableObjectNamespace<T>,
-    options: FromOptions = {},
+    options: FromOptions<NoInfer<T>> = {},
   ): Finder<T> {
-    return find<T>(namespace, options, this.name);
+    return find<T>(namespace, options, this);
   }
 
   constructor(ctx: DurableObjectState<Props>, env: Env) {

@@ -151,9 +151,10 @@ export function wrapPrototypes(from: object, stop: object, planFor: (proto: obje
     for (const name of Object.getOwnPropertyNames(proto)) {
       if (name === "constructor" || plan?.fields.has(name) === true) continue;
       const property = Object.getOwnPropertyDescriptor(proto, name)!;
-      if (typeof property.value === "function")
+      if (typeof property.value === "function") {
         property.value = gated(property.value as Method, plan?.prepare.get(name));
-      else if (property.get !== undefined) property.get = gated(property.get, undefined);
+        plan?.idempotent.get(name)?.(property.value as Method);
+      } else if (property.get !== undefined) property.get = gated(property.get, undefined);
       else continue;
       Object.defineProperty(proto, name, property);
     }

@@ -4,6 +4,7 @@
  */
 export { Atomic } from "./call/atomic.ts";
 export { Exclusive, type ExclusiveOptions } from "./call/exclusive.ts";
+export { Idempotent } from "./call/idempotent.ts";
 export type { CallDecorator } from "./call/method.ts";
 export { DurableBase } from "./durable-base.ts";
 export { DurableError, type ErrorCode, type Issue } from "./errors.ts";
@@ -19,6 +20,7 @@ export type {
   Objects,
   Once,
   OnceOptions,
+  RetryOptions,
   Shards,
   Stub,
 } from "./object/object.ts";

@@ -31,6 +31,9 @@ export interface RoutePlan {
 /** Turns the arguments of a call from outside into those the method gets; `self` is the object, for messages. */
 export type Prepare = (args: unknown[], self: object) => unknown[] | Promise<unknown[]>;
 
+/** Marks what a stub calls for a method: the gate that took the method's place. */
+export type MarkGate = (gate: (...args: never[]) => unknown) => void;
+
 /** The HTTP side of a class, brought by the decorator that needs it. */
 export interface HttpEngine {
   /** Answers a request on behalf of `self`, which has started, and opens an entry for what runs of the user's. */
@@ -49,6 +52,8 @@ export interface Plan {
   readonly routes: readonly RoutePlan[];
   /** By method name: what a call through a stub goes through first. */
   readonly prepare: ReadonlyMap<string, Prepare>;
+  /** The methods that are safe to run more than once, with what marks them for the platform. */
+  readonly idempotent: ReadonlyMap<string, MarkGate>;
   /** Makes the class's HTTP engine; present when a decorator or `routes()` brought one. */
   engine: MakeEngine | undefined;
 }
@@ -60,6 +65,7 @@ export interface Level {
   /** The members that keep none of the routes they inherit. */
   readonly rerouted: Set<string>;
   readonly prepare: Map<string, Prepare>;
+  readonly idempotent: Map<string, MarkGate>;
   engine: MakeEngine | undefined;
 }
 
@@ -80,6 +86,7 @@ export function levelOf(holder: object): Level {
       routes: [],
       rerouted: new Set(),
       prepare: new Map(),
+      idempotent: new Map(),
       engine: undefined,
     };
     Object.defineProperty(holder, LEVEL, { value: level });
@@ -114,8 +121,14 @@ export function planOf(cls: AnyClass): Plan {
     fields: new Map([...(base?.fields ?? []), ...(own?.fields ?? [])]),
     routes: [...(own?.routes ?? []), ...(base?.routes ?? []).filter(({ member }) => !own?.rerouted.has(member))],
     prepare: new Map([...(base?.prepare ?? []), ...(own?.prepare ?? [])]),
+    idempotent: new Map([...inheritedMarks(cls, base), ...(own?.idempotent ?? [])]),
     engine: own?.engine ?? base?.engine,
   };
   Reflect.defineMetadata(KEY, plan, cls);
   return plan;
+}
+
+/** The mark of a method is its own: an override says again that it is safe, or is not. */
+function inheritedMarks(cls: AnyClass, base: Plan | undefined): [string, MarkGate][] {
+  return [...(base?.idempotent ?? [])].filter(([name]) => !Object.hasOwn(cls.prototype as object, name));
 }

@@ -17,17 +17,17 @@ export function rawBehind(value: object): object | undefined {
   return rawOf.get(value);
 }
 
-const nativeOf = new WeakMap<object, () => object>();
+const nativeOf = new WeakMap<object, { readonly native: object }>();
 
-/** Remembers that `handle` crosses to other objects as what `native` gives. */
-export function markHandle(handle: object, native: () => object): void {
-  nativeOf.set(handle, native);
+/** Remembers that `handle` crosses to other objects as what `holder` has as `native` at that time. */
+export function markHandle(handle: object, holder: { readonly native: object }): void {
+  nativeOf.set(handle, holder);
 }
 
 /** What crosses in place of a tracked value or a handle; undefined for any other value. */
 function standIn(value: object): unknown {
   const raw = rawOf.get(value);
-  return raw === undefined ? nativeOf.get(value)?.() : copyPlain(raw);
+  return raw === undefined ? nativeOf.get(value)?.native : copyPlain(raw);
 }
 
 /** By raw container: what loads the entries that are not there yet. */
@@ -159,7 +159,7 @@ export function giveOutBy(give: (value: unknown) => unknown): void {
  * functions and RpcTargets whose later calls are entries.
  */
 export function outgoing(value: unknown): unknown {
-  return giveOut(value);
+  return isPrimitive(value) ? value : giveOut(value);
 }
 
 type Primitive = string | number | bigint | boolean | symbol | null | undefined;

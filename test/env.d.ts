@@ -30,6 +30,9 @@ declare namespace Cloudflare {
     LEGACY_ROUTE_INPUT: DurableObjectNamespace<import("./fixtures/legacy/route-input.ts").LegacyRouteInput>;
     LEGACY_ROUTE_APP: DurableObjectNamespace<import("./fixtures/legacy/route-app.ts").LegacyRouteApp>;
     CHILD_LEGACY_ROUTE_APP: DurableObjectNamespace<import("./fixtures/legacy/route-app.ts").ChildLegacyRouteApp>;
+    SURFACES: DurableObjectNamespace<import("./fixtures/surface.ts").Surfaces>;
+    FRAGILE: DurableObjectNamespace<import("./fixtures/fragile.ts").Fragile>;
+    LEGACY_FRAGILE: DurableObjectNamespace<import("./fixtures/legacy/fragile.ts").LegacyFragile>;
     PEER: DurableObjectNamespace<import("./fixtures/object.ts").Peer>;
     SLEEPING: DurableObjectNamespace<import("./fixtures/base.ts").Sleeping>;
     FAULTS: DurableObjectNamespace<import("./fixtures/peers.ts").Faults>;

@@ -48,6 +48,7 @@ describe("the package", () => {
       "DurableBase",
       "DurableError",
       "Exclusive",
+      "Idempotent",
       "Object",
       "Persisted",
       "Quarantine",

@@ -81,7 +81,7 @@ describe("a handle", () => {
 
   it("keeps the order of calls that are not awaited, and after a reset too", async () => {
     const handle = peer("order");
-    const numbers = Array.from({ length: 300 }, (_, n) => n);
+    const numbers = Array.from({ length: 1_000 }, (_, n) => n);
     await Promise.all(numbers.map((n) => handle.arrive(n)));
     expect(await handle.arrived()).toEqual(numbers);
     await errorOf(() => handle.abort());

@@ -196,9 +196,9 @@ describe("what Object.from refuses, at once", () => {
 });
 
 describe("Object stands in for the global one", () => {
-  it("inherits from it, and adds only `from`", () => {
+  it("inherits from it, and adds only `from` and `once`", () => {
     expect(Global.getPrototypeOf(Object)).toBe(Global);
-    expect(Global.keys(Object)).toEqual(["from"]);
+    expect(Global.keys(Object)).toEqual(["from", "once"]);
     expect(Object.prototype).toBe(Global.prototype);
   });
 

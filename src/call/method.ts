@@ -80,7 +80,8 @@ export function kindOf(method: Method): string {
   return (method as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? "Function";
 }
 
-function misplaced(written: string, name: string | symbol | undefined, why: string): DurableError {
+/** The error for a decorator that stands where it cannot work. */
+export function misplaced(written: string, name: string | symbol | undefined, why: string): DurableError {
   return new DurableError(
     "bad-decorator",
     `${written} cannot stand on ${String(name ?? "a class")}: ${why}. Write \`${written} ${typeof name === "string" ? name : "answer"}() { … }\`.`,

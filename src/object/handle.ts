@@ -4,6 +4,7 @@
  */
 import { markHandle, outgoing } from "../snapshot.ts";
 import { revive, type ErrorClass } from "../thrown.ts";
+import type { Repeater } from "./retry.ts";
 
 /** The promise of a native call: more calls can be made on it at once, which the platform pipelines. */
 type NativePromise = Promise<unknown>;
@@ -16,9 +17,10 @@ type NativeStub = DurableObjectStub & Record<string, NativeMember>;
 /**
  * Makes a handle of the object that `open` gives native stubs of; called again after each reset.
  *
- * The caller vouches that `T` describes the object. Calls leave in the order they are made, nothing is sent
- * twice: a call that meets a reset rejects with the platform's error, and the next one goes to a fresh native
- * stub. Errors of our class and of `errorClasses` get back their class. Like a native stub, a handle belongs to the request it was made in.
+ * The caller vouches that `T` describes the object. Calls leave in the order they are made, and but for what
+ * `repeater` covers nothing is sent twice: a call that meets a reset rejects with the platform's error, and the next
+ * one goes to a fresh native stub. Errors of our class and of `errorClasses` get back their class. Like a native stub,
+ * a handle belongs to the request it was made in.
  *
  * @example
  * ```ts
@@ -28,70 +30,108 @@ type NativeStub = DurableObjectStub & Record<string, NativeMember>;
 export function makeHandle<T extends object>(
   open: () => DurableObjectStub,
   errorClasses: readonly ErrorClass[] = [],
+  repeater?: Repeater,
 ): T {
-  let native = open() as NativeStub;
-  const members = new Map<string, NativeMember>();
+  const stubs = new Stubs(open, errorClasses, repeater);
+  // Its own keys are those that `JSON.stringify` asks for; `stubs` has their values. `console.log` shows it as it is.
+  const handle = new Proxy({ id: "handle.id", name: "handle.name" }, stubs);
+  markHandle(handle, stubs);
+  return handle as unknown as T;
+}
 
-  const notice = <Value>(promise: Promise<Value>, stub: NativeStub): Promise<Value> =>
-    promise.then(same, (error: unknown) => {
-      if (stub === native && isFatal(error)) native = open() as NativeStub;
-      revive(error, errorClasses);
+/** The native stub behind a handle, replaced after each reset. Classes, since a handle may be made for each call. */
+class Stubs implements ProxyHandler<object> {
+  native: NativeStub;
+  readonly repeater: Repeater | undefined;
+  readonly #open: () => DurableObjectStub;
+  readonly #errorClasses: readonly ErrorClass[];
+  #members: Map<string, NativeMember> | undefined;
+
+  constructor(open: () => DurableObjectStub, errorClasses: readonly ErrorClass[], repeater: Repeater | undefined) {
+    this.#open = open;
+    this.#errorClasses = errorClasses;
+    this.repeater = repeater;
+    this.native = open() as NativeStub;
+  }
+
+  get(own: object, key: string | symbol): unknown {
+    const known = this.#members?.get(key as string);
+    if (known !== undefined) return known;
+    switch (key) {
+      case "id":
+      case "name":
+        return this.native[key];
+      case "fetch":
+        return (...args: Parameters<DurableObjectStub["fetch"]>) =>
+          this.notice(this.native.fetch(...args), this.native);
+      case Symbol.dispose:
+        return () => (this.native as Partial<Disposable>)[Symbol.dispose]?.();
+      default:
+    }
+    // Symbols, `then` and `toJSON` are what `await`, `JSON.stringify` and `console.log` look for: no calls.
+    if (typeof key === "symbol" || key in own || key === "then" || key === "toJSON") return Reflect.get(own, key);
+    // The call itself is in the handler, which gets the arguments as a list.
+    const made = new Proxy(() => undefined, new Member(this, key)) as unknown as NativeMember;
+    (this.#members ??= new Map()).set(key, made);
+    return made;
+  }
+
+  notice<Value>(promise: Promise<Value>, stub: NativeStub): Promise<Value> {
+    return promise.then(same, (error: unknown) => {
+      if (stub === this.native && isFatal(error)) this.native = this.#open() as NativeStub;
+      revive(error, this.#errorClasses);
       throw error;
     });
+  }
+}
 
-  // The listener sits between the native promise and those who await it, not beside them: a rejection that
-  // nobody handles is still reported as one. Further calls on the promise stay the platform's.
-  const watch = (promise: NativePromise, stub: NativeStub): NativePromise => {
-    const noticed = notice(promise, stub);
-    // oxlint-disable-next-line unicorn/no-thenable -- it is a promise
-    promise.then = noticed.then.bind(noticed);
-    promise.catch = noticed.catch.bind(noticed);
-    promise.finally = noticed.finally.bind(noticed);
-    return promise;
-  };
+/** A member of a handle: a method that is called, or a getter that is awaited. */
+class Member implements ProxyHandler<object> {
+  readonly #stubs: Stubs;
+  readonly #key: string;
 
-  const member = (key: string): NativeMember => {
-    const call = (...args: unknown[]): NativePromise => {
-      const stub = native;
-      return watch(stub[key]!(...args.map(outgoing)), stub);
-    };
-    return new Proxy(call, {
-      get(_, inner): unknown {
-        const property = native[key]!;
-        // Awaiting a member that was not called reads a getter.
-        return Reflect.get(AWAITING.has(inner) ? watch(property, native) : property, inner);
-      },
-    }) as NativeMember;
-  };
+  constructor(stubs: Stubs, key: string) {
+    this.#stubs = stubs;
+    this.#key = key;
+  }
 
-  const own = {
-    get id(): DurableObjectId {
-      return native.id;
-    },
-    get name(): string | undefined {
-      return native.name;
-    },
-    fetch(...args: Parameters<DurableObjectStub["fetch"]>): Promise<Response> {
-      return notice(native.fetch(...args), native);
-    },
-    [Symbol.dispose](): void {
-      (native as Partial<Disposable>)[Symbol.dispose]?.();
-    },
-  };
+  apply(_: object, __: unknown, args: unknown[]): NativePromise {
+    const stubs = this.#stubs;
+    for (let i = 0; i < args.length; i++) args[i] = outgoing(args[i]);
+    const stub = stubs.native;
+    const promise = stub[this.#key]!(...args);
+    const noticed = stubs.notice(promise, stub);
+    return watch(promise, stubs.repeater?.covers(this.#key) === true ? this.#repeated(noticed, args) : noticed);
+  }
 
-  const handle = new Proxy(own, {
-    get(_, key) {
-      const known = members.get(key as string);
-      if (known !== undefined) return known;
-      // Symbols, `then` and `toJSON` are what `await`, `JSON.stringify` and `console.log` look for: no calls.
-      if (typeof key === "symbol" || key in own || key === "then" || key === "toJSON") return Reflect.get(own, key);
-      const made = member(key);
-      members.set(key, made);
-      return made;
-    },
-  });
-  markHandle(handle, () => native);
-  return handle as unknown as T;
+  get(_: object, inner: PropertyKey): unknown {
+    const stub = this.#stubs.native;
+    const property = stub[this.#key]!;
+    // Awaiting a member that was not called reads a getter.
+    return Reflect.get(AWAITING.has(inner) ? watch(property, this.#stubs.notice(property, stub)) : property, inner);
+  }
+
+  async #repeated(first: Promise<unknown>, args: unknown[]): Promise<unknown> {
+    const began = Date.now();
+    const stubs = this.#stubs;
+    try {
+      return await first;
+    } catch (error) {
+      return await stubs.repeater!.again(error, began, () =>
+        stubs.notice(stubs.native[this.#key]!(...args), stubs.native),
+      );
+    }
+  }
+}
+
+// The listener sits between the native promise and those who await it, not beside them: a rejection that
+// nobody handles is still reported as one. Further calls on the promise stay the platform's.
+function watch(promise: NativePromise, noticed: Promise<unknown>): NativePromise {
+  // oxlint-disable-next-line unicorn/no-thenable -- it is a promise
+  promise.then = noticed.then.bind(noticed);
+  promise.catch = noticed.catch.bind(noticed);
+  promise.finally = noticed.finally.bind(noticed);
+  return promise;
 }
 
 /** What awaiting a promise may call. */

@@ -3,24 +3,21 @@
  * The `Object` module: finds objects of a namespace and gives typed handles to them.
  */
 import { DurableError, quote } from "../errors.ts";
+import { planOf, type AnyClass } from "../plan.ts";
 import type { ErrorClass } from "../thrown.ts";
 import { makeHandle } from "./handle.ts";
 import { once } from "./once.ts";
+import { Repeater, type RetryOptions } from "./retry.ts";
 import { makeShards, type Shards } from "./shards.ts";
 import type { Handle } from "./types.ts";
 
 export type { NotRepeatable, Once, OnceOptions } from "./once.ts";
+export type { RetryOptions } from "./retry.ts";
 export type { MapOptions, Moved, Shards } from "./shards.ts";
 export type { Handle, NotTransferable, Stub } from "./types.ts";
 
 /** The most bytes of UTF-8 a name may have: the platform gives no `ctx.id.name` beyond. */
 const MAX_NAME = 1_024;
-
-/** How often, and for how long, a call is repeated. */
-interface RetryOptions {
-  readonly maxRetries?: number;
-  readonly timeoutMs?: number;
-}
 
 /**
  * Options of {@link from}.
@@ -30,12 +27,17 @@ interface RetryOptions {
  * const options: FromOptions = { retry: { maxRetries: 3, timeoutMs: 5_000 } };
  * ```
  */
-export interface FromOptions {
+export interface FromOptions<T = unknown> {
   /**
-   * How the platform itself repeats calls that its own infrastructure lost: at most `maxRetries` times, 0 to 10, within
-   * `timeoutMs` milliseconds, 500 to 60,000; by default 5 within 10 s, as far as the platform repeats at all.
+   * How calls are repeated that the platform's infrastructure lost: by the platform itself, and where it has no retries
+   * of its own by the handle, which repeats marked methods only.
    */
   readonly retry?: RetryOptions;
+  /**
+   * The methods that are safe to run more than once, for a caller that has not got the class; `Counter.from` knows those
+   * marked with `@Idempotent()` by itself.
+   */
+  readonly idempotent?: readonly Extract<keyof T, string>[];
   /**
    * Classes that an error of a call gets back, by the name of its class, so that `instanceof` works; its constructor is
    * not called. `DurableError` is always one of them.
@@ -106,33 +108,43 @@ export interface Finder<T> {
  */
 export function from<T extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<T>,
-  options: FromOptions = {},
+  options: FromOptions<NoInfer<T>> = {},
 ): Finder<T> {
   return find(namespace, options);
 }
 
-/** As {@link from}; the name of the class is for messages. */
+/** As {@link from}, for a caller that has the class. */
 export function find<T extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<T>,
-  options: FromOptions,
-  className?: string,
+  options: FromOptions<NoInfer<T>>,
+  cls?: AnyClass,
 ): Finder<T> {
   if (typeof (namespace as Partial<typeof namespace> | null | undefined)?.getByName !== "function") {
-    throw missingBinding(`Object.from(${quote(namespace)}): that is no namespace of Durable Objects.`, className);
+    throw missingBinding(`Object.from(${quote(namespace)}): that is no namespace of Durable Objects.`, cls?.name);
   }
   checkRetry(options.retry);
   // A handle's type says more than the native stub's; they stand for the same object.
-  const { retry, errors } = options;
-  return finder(namespace as unknown as DurableObjectNamespace, errors, retry && { retry });
+  const { retry, errors, idempotent = [] } = options;
+  const marked = [...idempotent, ...(cls === undefined ? [] : planOf(cls).idempotent.keys())];
+  const repeater = marked.length > 0 ? new Repeater(marked, retry) : undefined;
+  return finder(namespace as unknown as DurableObjectNamespace, { errors, repeater }, nativeOptions(retry));
+}
+
+/** What the platform is told: it takes no signal. */
+function nativeOptions(retry: RetryOptions | undefined): DurableObjectNamespaceGetDurableObjectOptions | undefined {
+  if (retry === undefined) return undefined;
+  const { signal: _, ...native } = retry;
+  return { retry: native };
 }
 
 function finder<T>(
   namespace: DurableObjectNamespace,
-  errors: readonly ErrorClass[] | undefined,
+  kept: { errors: readonly ErrorClass[] | undefined; repeater: Repeater | undefined },
   options: DurableObjectNamespaceGetDurableObjectOptions | undefined,
 ): Finder<T> {
-  const at = (id: DurableObjectId): Handle<T> => makeHandle(() => namespace.get(id, options), errors);
-  const named = (name: string): Handle<T> => makeHandle(() => namespace.getByName(name, options), errors);
+  const { errors, repeater } = kept;
+  const at = (id: DurableObjectId): Handle<T> => makeHandle(() => namespace.get(id, options), errors, repeater);
+  const named = (name: string): Handle<T> => makeHandle(() => namespace.getByName(name, options), errors, repeater);
   return {
     byName(name) {
       checkName(name, ".byName(user.id)");
@@ -144,8 +156,8 @@ function finder<T>(
       return at(typeof id === "string" ? parsed : id);
     },
     unique: () => at(namespace.newUniqueId()),
-    in: (jurisdiction) => finder(within(namespace, jurisdiction), errors, options),
-    near: (locationHint) => finder(namespace, errors, { ...options, locationHint }),
+    in: (jurisdiction) => finder(within(namespace, jurisdiction), kept, options),
+    near: (locationHint) => finder(namespace, kept, { ...options, locationHint }),
     sharded(count, prefix = "shard-") {
       checkName(`${prefix}${count}`, ".sharded(16)");
       return makeShards(count, (index) => named(`${prefix}${index}`));
@@ -160,11 +172,12 @@ function checkName(name: unknown, fix: string): void {
   throw new DurableError("bad-name", `The name ${quote(name)} ${flaw}. Pass a non-empty string: \`${fix}\`.`);
 }
 
-function checkRetry({ maxRetries = 0, timeoutMs = 500 }: RetryOptions = {}): void {
-  if (isWithin(maxRetries, 0, 10) && isWithin(timeoutMs, 500, 60_000)) return;
+function checkRetry({ maxRetries = 0, timeoutMs = 500, signal }: RetryOptions = {}): void {
+  const isSignal = signal === undefined || signal instanceof AbortSignal;
+  if (isWithin(maxRetries, 0, 10) && isWithin(timeoutMs, 500, 60_000) && isSignal) return;
   throw new DurableError(
     "bad-option",
-    "Object.from: `retry` has `maxRetries` from 0 to 10 and `timeoutMs` from 500 to 60,000. Write `{ retry: { maxRetries: 3, timeoutMs: 5_000 } }`.",
+    "Object.from: `retry` has `maxRetries` from 0 to 10, `timeoutMs` from 500 to 60,000, and an AbortSignal as `signal`. Write `{ retry: { maxRetries: 3, timeoutMs: 5_000 } }`.",
   );
 }
 

@@ -102,11 +102,13 @@ type Remote<F> = F extends (...args: infer Args) => infer Result
     ? NotTransferable<"a generator or iterator cannot cross an RPC call: return an array or a ReadableStream">
     : true extends Has<Awaited<Result>, Uncloneable> | Wants<Args, Iterating | Uncloneable>
       ? NotTransferable<"a symbol, WeakMap, WeakSet or iterator cannot cross an RPC call: pass and return plain data">
-      : AcceptsContext<Args> extends true
-        ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
-        : [Result, Has<Result, Promise<unknown>>, Has<Awaited<Result>, Live>] extends [Promise<unknown>, true, false]
-          ? F
-          : (...args: Args) => Answer<Awaited<Result>>
+      : true extends IsInstance<Awaited<Result>> | WantsInstance<Given<Args>>
+        ? NotTransferable<"an instance of a class cannot cross an RPC call: pass and return plain data, or extend RpcTarget">
+        : AcceptsContext<Args> extends true
+          ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
+          : [Result, Has<Result, Promise<unknown>>, Has<Awaited<Result>, Live>] extends [Promise<unknown>, true, false]
+            ? F
+            : (...args: Args) => Answer<Awaited<Result>>
   : F;
 
 /** A promise of a result; of a live one also its members, so that calls can be pipelined. */
@@ -146,6 +148,50 @@ type Wants<Args extends readonly unknown[], Kind> = {
         ? true
         : false;
 }[number];
+
+/** What crosses although it may be an instance of a class with private members. */
+type Crossing =
+  | Live
+  | (abstract new (...args: never) => unknown)
+  | Error
+  | Date
+  | RegExp
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | readonly unknown[]
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
+  | null
+  | undefined;
+
+/**
+ * Tells of each part of the union `Value` whether it is an instance of a class with private or protected members, which
+ * no plain object can be taken for: they are in the type and not among its keys.
+ */
+type IsInstance<Value> = 0 extends 1 & Value
+  ? false
+  : Value extends Crossing
+    ? false
+    : Value extends object
+      ? Pick<Value, keyof Value> extends Value
+        ? false
+        : true
+      : false;
+
+/** Tells whether some parameter takes nothing but such instances. */
+type WantsInstance<Args extends readonly unknown[]> = {
+  [I in keyof Args]: [NonNullable<Args[I]>] extends [never]
+    ? false
+    : [IsInstance<NonNullable<Args[I]>>] extends [true]
+      ? true
+      : false;
+}[number];
+
+/** The parameters that a caller gives. */
+type Given<Args extends readonly unknown[]> = AcceptsContext<Args> extends true ? OneInput<Args> : Args;
 
 /** Tells whether some part of the union `Value` is a `Kind`; `any` is taken for data. */
 export type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;

@@ -1,11 +1,16 @@
-/** What `@Atomic` and `@Exclusive` accept and refuse at compile time: any method, which keeps its type. */
+/** What `@Atomic`, `@Exclusive` and `@Idempotent` accept and refuse at compile time: any method, which keeps its type. */
 import { Atomic } from "../../src/call/atomic.ts";
 import { Exclusive, type ExclusiveOptions } from "../../src/call/exclusive.ts";
+import { Idempotent } from "../../src/call/idempotent.ts";
 
 const options: ExclusiveOptions = { wait: 1 };
 
 export class Accepted {
   @Atomic bare(): void {}
+  @Idempotent again(): void {}
+  @Idempotent() @Atomic() async againLater<T extends object>(value: T): Promise<T> {
+    return value;
+  }
   @Atomic() called(a: number, b?: string): string {
     return `${a}${b}`;
   }
@@ -48,6 +53,10 @@ export class Refused {
   @Exclusive({ wait: "1 s" }) text(): void {}
   // @ts-expect-error there is no such option
   @Exclusive({ timeout: 1 }) unknown(): void {}
+  // @ts-expect-error a field is no method
+  @Idempotent() idempotent = 1;
+  // @ts-expect-error it has no options
+  @Idempotent({ wait: 1 }) withOptions(): void {}
   // @ts-expect-error it has no options
   @Atomic({ wait: 1 }) options(): void {}
 }

@@ -1,7 +1,7 @@
 /** What the `Object` module and `serve` claim; checked by `tsc` alone. */
 import type { Hono } from "hono";
 import { expectTypeOf } from "vitest";
-import { DurableBase, Object, serve, type Finder, type Handle } from "../../src/index.ts";
+import { DurableBase, Object, serve, type Finder, type FromOptions, type Handle } from "../../src/index.ts";
 
 interface Env {
   COUNTER: DurableObjectNamespace<Counter>;
@@ -41,6 +41,15 @@ Object.from(env.COUNTER as Env["COUNTER"] | undefined);
 Object.from(env.COUNTER).byName(5);
 // @ts-expect-error -- a method of another class
 void Object.from(env.COUNTER).byName("a").titles();
+
+// Options are the same for both; methods that may run again are named as the class has them.
+const options: FromOptions = { retry: { maxRetries: 1, timeoutMs: 500, signal: new AbortController().signal } };
+expectTypeOf(Object.from(env.LIST, options)).toEqualTypeOf<Finder<List>>();
+expectTypeOf(Counter.from(env.COUNTER, options)).toEqualTypeOf<Finder<Counter>>();
+expectTypeOf(Object.from(env.LIST, { idempotent: ["titles"] })).toEqualTypeOf<Finder<List>>();
+expectTypeOf(List.from(env.LIST, { idempotent: ["titles"] })).toEqualTypeOf<Finder<List>>();
+// @ts-expect-error -- no method of this class
+Object.from(env.LIST, { idempotent: ["count"] });
 
 // `Object` is still the global one.
 expectTypeOf(Object.keys({ a: 1 })).toEqualTypeOf<string[]>();

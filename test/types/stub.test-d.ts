@@ -289,3 +289,124 @@ class Routed extends DurableBase {
   }
 }
 expectTypeOf<Stub<Routed>["read"]>().toEqualTypeOf<(input: { id: string }) => Promise<string>>();
+
+/** A class instance is known by what is private in it; without that it cannot be told from plain data. */
+class Point {
+  #x = 1;
+  get(): number {
+    return this.#x;
+  }
+}
+class Guarded {
+  protected x = 1;
+}
+class Bare {
+  x = 1;
+}
+class Failure extends Error {
+  #left = 0;
+  get left(): number {
+    return this.#left;
+  }
+}
+class Index extends Map<string, number> {
+  private hits = 0;
+  hit(): number {
+    return ++this.hits;
+  }
+}
+class Switch extends RpcTarget {
+  #isOn = false;
+  toggle(): boolean {
+    return (this.#isOn = !this.#isOn);
+  }
+}
+type UserId = string & { readonly brand: "user" };
+interface Branded {
+  readonly [Symbol.toStringTag]: string;
+  readonly callback: (n: number) => void;
+  optional?: Branded;
+}
+
+declare const instances: Stub<{
+  point(): Point;
+  pointLater(): Promise<Point | undefined>;
+  guarded(): Guarded;
+  takesPoint(by: number, point?: Point): void;
+}>;
+expectTypeOf(instances.point).toExtend<NotTransferable<string>>();
+expectTypeOf(instances.pointLater).toExtend<NotTransferable<string>>();
+expectTypeOf(instances.guarded).toExtend<NotTransferable<string>>();
+expectTypeOf(instances.takesPoint).toExtend<NotTransferable<string>>();
+// @ts-expect-error -- This expression is not callable: an instance of a class cannot cross an RPC call
+instances.point();
+
+/** No false alarm: for each of these as result and as parameter the method stays callable. */
+type Callable<Value> =
+  Stub<{ give(): Value; take(value: Value): void }> extends {
+    give(): Promise<unknown>;
+    take(value: Value): Promise<void>;
+  }
+    ? true
+    : false;
+type Each<Values extends readonly unknown[]> = { [I in keyof Values]: Callable<Values[I]> }[number];
+expectTypeOf<
+  Each<
+    [
+      Bare,
+      Failure,
+      Index,
+      Switch,
+      UserId,
+      Branded,
+      Json,
+      Todo[],
+      readonly [number, string?],
+      { [key: string]: Todo },
+      any,
+      unknown,
+      object,
+      () => void,
+      Handle<Everything>,
+      Stub<Everything>,
+      DurableObjectStub<Everything>,
+      DurableObjectNamespace<Everything>,
+      DurableObjectId,
+    ]
+  >
+>().toEqualTypeOf<true>();
+expectTypeOf<
+  Each<
+    [
+      Date,
+      RegExp,
+      Map<Todo, Set<Todo>>,
+      Uint8Array,
+      ArrayBuffer,
+      DataView,
+      Error,
+      Headers,
+      Request,
+      Response,
+      Blob,
+      File,
+      FormData,
+      URL,
+      URLSearchParams,
+      AbortSignal,
+      WebSocket,
+      CryptoKey,
+      ReadableStream<Uint8Array>,
+      WritableStream<Uint8Array>,
+      TransformStream,
+      Fetcher,
+      R2Bucket,
+      KVNamespace,
+    ]
+  >
+>().toEqualTypeOf<true>();
+// Of a union the result may be an instance, while an argument need not.
+expectTypeOf<Stub<{ give(): Point | string }>["give"]>().toExtend<NotTransferable<string>>();
+expectTypeOf<Stub<{ take(value: Point | string): void }>["take"]>().toEqualTypeOf<
+  (value: Point | string) => Promise<void>
+>();

@@ -1,0 +1,64 @@
+/**
+ * Stubs on the platform itself: what `retryable` marks there, and who repeats calls where there is none.
+ *
+ * A test runner would put wrappers of its own between a stub and its object.
+ */
+import assert from "node:assert/strict";
+import { bundle, start } from "./runtime.mjs";
+
+/** Resolves the platform's module to another: one of ours that notes its calls, or one that no platform has. */
+const inPlace = (build) => ({
+  name: "in-place",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^cloudflare:durable-objects$/ }, () => build);
+    onLoad({ filter: /.*/, namespace: "noting" }, () => ({
+      contents: `export const retryable = (...methods) => methods.forEach((method) => marked.add(method));`,
+    }));
+  },
+});
+const NOTING = inPlace({ path: "noting", namespace: "noting" });
+const MISSING = inPlace({ path: "cloudflare:none-such", external: true });
+
+let passed = 0;
+let failed = 0;
+
+await check("marks the function that a stub calls, before the first call arrives", async () => {
+  assert.deepEqual(await ask("marks", [NOTING], "globalThis.marked = new Set();\n"), ["set"]);
+});
+await check("has the platform's module before the first constructor runs", async () => {
+  assert.ok((await ask("found", [])).includes("retryable"));
+  assert.deepEqual(await ask("found", [MISSING]), []);
+});
+await check("repeats nothing where the platform has `retryable`", async () => {
+  assert.deepEqual(await ask("lost", []), ["lost", "lost", "lost", "lost", 0]);
+});
+await check("repeats marked methods alone where the platform has none", async () => {
+  assert.deepEqual(await ask("lost", [MISSING]), ["5", "lost", "1", "lost", 5]);
+});
+console.log(`${passed} passed, ${failed} failed`);
+// A Worker that crashes at load leaves miniflare waiting.
+process.exit(failed === 0 ? 0 : 1);
+
+async function check(name, body) {
+  try {
+    await body();
+    passed++;
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL ${name}\n${error.stack}`);
+  }
+}
+
+async function ask(path, plugins, before = "") {
+  const script = before + (await bundle("test/stubs/worker.ts", { plugins }));
+  const runtime = await start({ script, objects: { COUNTER: "Counter" } });
+  try {
+    const response = await fetch(`${runtime.url}/${path}`);
+    const text = await response.text();
+    assert.equal(response.status, 200, text);
+    return JSON.parse(text);
+  } finally {
+    await runtime.stop();
+  }
+}

@@ -1,0 +1,82 @@
+/** What `scripts/stubs.mjs` asks for: what only the real platform shows, beside no test runner. */
+import { DurableBase, Idempotent, Object } from "durable-base";
+
+interface Env {
+  COUNTER: DurableObjectNamespace<Counter>;
+}
+
+/** Where the script has put a module of its own in place of the platform's, what `retryable` was called with. */
+const { marked = new Set<unknown>() } = globalThis as { marked?: Set<unknown> };
+
+/** What the platform's module has, once it is there. */
+let found: string[] = [];
+void import("cloudflare:durable-objects").then(
+  (platform) => (found = globalThis.Object.keys(platform)),
+  () => undefined,
+);
+
+export class Counter extends DurableBase<Env> {
+  #count = 0;
+  readonly #foundAtFirst = found;
+
+  @Idempotent() set(count: number): number {
+    return (this.#count = count);
+  }
+
+  add(by: number): number {
+    return (this.#count += by);
+  }
+
+  /** What the platform's module had when the object was constructed. */
+  foundAtFirst(): string[] {
+    return this.#foundAtFirst;
+  }
+
+  /** The methods whose very functions, those that a stub calls, are marked. */
+  marks(): string[] {
+    const methods = Counter.prototype as unknown as Record<string, unknown>;
+    return Object.getOwnPropertyNames(methods).filter((name) => marked.has(methods[name]));
+  }
+}
+
+/** A namespace whose stubs lose the first call. */
+function losing(namespace: DurableObjectNamespace<Counter>): DurableObjectNamespace<Counter> {
+  let isLost = false;
+  const lose = (): PromiseLike<never> => {
+    isLost = true;
+    const promise = Promise.reject(globalThis.Object.assign(new Error("lost"), { retryable: true }));
+    // oxlint-disable-next-line unicorn/no-thenable -- as a native call's promise, it is one
+    return { then: promise.then.bind(promise) } as unknown as PromiseLike<never>;
+  };
+  return {
+    getByName: (name: string) =>
+      new Proxy(namespace.getByName(name), {
+        get: (stub, key) => (isLost ? (Reflect.get(stub, key) as unknown) : lose),
+      }),
+  } as unknown as DurableObjectNamespace<Counter>;
+}
+
+const outcome = async (call: Promise<number>): Promise<string> =>
+  await call.then(String, (error: unknown) => (error as Error).message);
+
+const answers: Record<string, (env: Env) => unknown> = {
+  marks: (env) => env.COUNTER.getByName("marks").marks(),
+
+  found: (env) => env.COUNTER.getByName("found").foundAtFirst(),
+
+  async lost({ COUNTER }) {
+    const marked = Counter.from(losing(COUNTER)).byName("lost");
+    const unmarked = Counter.from(losing(COUNTER)).byName("lost");
+    const named = Object.from(losing(COUNTER), { idempotent: ["add"] }).byName("named");
+    const unnamed = Object.from(losing(COUNTER)).byName("lost");
+    const outcomes = [marked.set(5), unmarked.add(1), named.add(1), unnamed.set(9)].map(outcome);
+    return [...(await Promise.all(outcomes)), await COUNTER.getByName("lost").add(0)];
+  },
+};
+
+export default {
+  async fetch(request: Request, env: Env): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    return Response.json(await answers[pathname.slice(1)]!(env));
+  },
+};
