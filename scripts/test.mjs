@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { quiet } from "./quiet.mjs";
 
 const AT_ONCE = 2;
-const LONGEST_STEP = 240_000;
+const LONGEST_STEP = 600_000;
 const folder = mkdtempSync(join(tmpdir(), "durable-base-test-"));
 const report = join(folder, "vitest.json");
 
