@@ -10,6 +10,7 @@ import { dirname, join, relative } from "node:path";
 const FLOORS = {
   "errors.ts": 0,
   "vite.ts": 0,
+  "functions.ts": 0,
   "snapshot.ts": 0,
   "plan.ts": 1,
   "schema.ts": 1,

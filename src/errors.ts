@@ -29,6 +29,7 @@ export type ErrorCode =
   | "redeclared-field"
   | "reserved-key"
   | "reserved-name"
+  | "returned-promise"
   | "schema-failed"
   | "stale-value"
   | "start-timeout"

@@ -8,6 +8,9 @@ import { bytesOf } from "./size.ts";
 /** Every row the library writes lies under this prefix; `docs/storage-format.md` describes them. */
 export const PREFIX = "durable-base:";
 
+/** The first key after all that begin with {@link PREFIX}: its last character, plus one. */
+export const AFTER_PREFIX: string = `${PREFIX.slice(0, -1)};`;
+
 /** The most bytes of UTF-8 a key may have. */
 const MAX_KEY = 2_048;
 
@@ -24,13 +27,23 @@ export function usable(key: string, where = ""): string {
       `${where}The key ${quote(key)} ${flaw}. Pass a non-empty string of at most ${MAX_KEY} bytes.`,
     );
   }
-  if (key.startsWith(PREFIX)) {
+  if (isReserved(key)) {
     throw new DurableError(
       "reserved-key",
       `${where}The key ${quote(key)} is the library's own: all that begin with "${PREFIX}" are. Use another prefix.`,
     );
   }
   return key;
+}
+
+/** Tells whether a key is the library's own. */
+export function isReserved(key: string): boolean {
+  return key.startsWith(PREFIX);
+}
+
+/** The key next to `key` in storage's order: nothing fits between. */
+export function after(key: string): string {
+  return `${key}\0`;
 }
 
 function flawOf(key: unknown): string | undefined {
