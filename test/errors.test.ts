@@ -71,6 +71,7 @@ describe("the package", () => {
       "list",
       "put",
       "putMany",
+      "sql",
       "transaction",
       "update",
     ]);

@@ -47,6 +47,43 @@ Storage.list(ctx, { limt: 1 });
 // @ts-expect-error nor has it the options of the platform's async storage
 Storage.count(ctx, { noCache: true });
 
+interface Todo {
+  id: number;
+  title: string;
+  bytes: ArrayBuffer | null;
+}
+
+const query = Storage.sql<Todo>(ctx)`select * from todos where id = ${1} and bytes = ${new Uint8Array()}`;
+export const todo: Todo = query.one();
+export const first: Todo | undefined = query.first();
+export const all: Todo[] = query.all();
+export const written: number = query.run().rowsWritten;
+for (const { title } of query) ((): string => title)();
+export const untyped: string | number | null | ArrayBuffer = Storage.sql(ctx)`select 1 as n`.one()["n"]!;
+export const listed: Storage.SqlFragment = Storage.sql.join([1, Storage.sql.part`${2n}`], Storage.sql.part`, `);
+// @ts-expect-error the first row may not be there
+export const there: Todo = query.first();
+// @ts-expect-error a query is no promise
+export const awaited = async (): Promise<unknown> => await query;
+// @ts-expect-error a column is never a Date
+Storage.sql<{ at: Date }>(ctx)`select at from t`.run();
+// @ts-expect-error nor a boolean
+Storage.sql<{ done: boolean }>(ctx)`select done from t`.run();
+// @ts-expect-error SQL is no string
+Storage.sql(ctx)("select 1");
+// @ts-expect-error a boolean is not bound
+Storage.sql(ctx)`select ${true}`.run();
+// @ts-expect-error nor a Date
+Storage.sql(ctx)`select ${new Date()}`.run();
+// @ts-expect-error nor what may not be there
+Storage.sql(ctx)`select ${first?.title}`.run();
+// @ts-expect-error nor an array: `sql.join`
+Storage.sql(ctx)`select ${[1, 2]}`.run();
+// @ts-expect-error a separator is a piece of SQL
+Storage.sql.join([1], " or ");
+// @ts-expect-error what looks like a piece is none
+Storage.sql(ctx)`select ${{ text: "1", values: [] }}`.run();
+
 export const sync: number = Storage.transaction(ctx, () => 1);
 export const later: Promise<number> = Storage.transaction(ctx, async () => 1);
 // @ts-expect-error it is there later
