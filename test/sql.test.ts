@@ -58,8 +58,12 @@ describe("Storage.sql", () => {
       // One of the table, one of the index.
       expect(sql(ctx)`insert into todos (title, done) values (${"tea"}, ${0})`.run().rowsWritten).toBe(2);
       expect(sql(ctx)`select * from todos`.run()).toEqual({ rowsRead: 4, rowsWritten: 0 });
+      const counts = sql(ctx)`delete from todos where title = ${"tea"}`.run();
+      expect(structuredClone(counts)).toEqual({ rowsRead: 1, rowsWritten: 1 });
+      sql(ctx)`delete from todos where false`.run();
+      expect({ ...counts }).toEqual({ rowsRead: 1, rowsWritten: 1 });
       expect(sql(ctx)`insert into todos (title) values ('a'), ('b') returning id`.run().rowsWritten).toBe(4);
-      expect(sql<{ id: number }>(ctx)`insert into todos (title) values ('c') returning id`.one()).toEqual({ id: 7 });
+      expect(sql<{ id: number }>(ctx)`insert into todos (title) values ('c') returning id`.one()).toEqual({ id: 6 });
     });
   });
 
@@ -257,6 +261,7 @@ describe("SQL that was not written as a template", () => {
         () => sql(ctx)`select 1 -- ${name}`,
         () => sql(ctx)`select 1 /* ${name} */`,
         () => sql(ctx)`select '${name}' -- '`,
+        () => sql(ctx)`select '\unicode', ${1}`,
         () => sql.part`-- a comment`,
         () => sql.part`'a`,
         () => sql.part`/* a`,

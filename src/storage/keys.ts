@@ -3,7 +3,7 @@
  * Which keys of an object's storage may be used, and which belong to the library.
  */
 import { DurableError, quote } from "../errors.ts";
-import { bytesOf } from "./size.ts";
+import { isOver } from "./size.ts";
 
 /** Every row the library writes lies under this prefix; `docs/storage-format.md` describes them. */
 export const PREFIX = "durable-base:";
@@ -50,5 +50,5 @@ function flawOf(key: unknown): string | undefined {
   if (typeof key !== "string") return "is no string";
   if (key === "") return "is empty";
   if (!key.isWellFormed()) return "holds a lone surrogate, which UTF-8 cannot";
-  return bytesOf(key) > MAX_KEY ? `is over ${MAX_KEY} bytes` : undefined;
+  return isOver(key, MAX_KEY) ? `is over ${MAX_KEY} bytes` : undefined;
 }

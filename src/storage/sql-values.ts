@@ -4,7 +4,7 @@
  */
 import { DurableError } from "../errors.ts";
 import { snapshot } from "../snapshot.ts";
-import { bytesOf, MAX_ROW } from "./size.ts";
+import { bytesOf, isOver, MAX_ROW } from "./size.ts";
 
 /** What can be bound; a bigint only as far as a number can hold it. */
 export type SqlBinding = string | number | bigint | null | ArrayBuffer | ArrayBufferView;
@@ -21,7 +21,7 @@ export function bound(value: unknown, nth: number): Bound {
   switch (typeof value) {
     case "string":
       if (!value.isWellFormed()) throw refused(nth, "a text with a lone surrogate", "value.toWellFormed()");
-      if (value.length * 3 > MAX_ROW) limit(bytesOf(value), nth);
+      if (isOver(value, MAX_ROW)) throw tooLarge(bytesOf(value), nth);
       return value;
     case "number":
       if (Number.isNaN(value))
@@ -49,7 +49,7 @@ function boundObject(value: object, nth: number): Bound {
     if (!(buffer instanceof ArrayBuffer))
       throw refused(nth, "shared memory, which may change", "new Uint8Array(value)");
     if (buffer.detached) throw refused(nth, "bytes that were transferred away", "structuredClone(value)");
-    limit(value.byteLength, nth);
+    if (value.byteLength > MAX_ROW) throw tooLarge(value.byteLength, nth);
     return new Uint8Array(buffer, isView ? value.byteOffset : 0, value.byteLength).slice();
   }
   if (value instanceof Date) throw refused(nth, "a Date", "value.getTime()");
@@ -59,9 +59,8 @@ function boundObject(value: object, nth: number): Bound {
   throw refused(nth, "an object", "JSON.stringify(value)");
 }
 
-function limit(bytes: number, nth: number): void {
-  if (bytes <= MAX_ROW) return;
-  throw new DurableError(
+function tooLarge(bytes: number, nth: number): DurableError {
+  return new DurableError(
     "too-large",
     `Storage.sql: value ${nth} takes ${bytes} bytes, over the ${MAX_ROW} that a row may hold. Split it over several rows.`,
   );
@@ -82,8 +81,8 @@ function isInexact(value: number): boolean {
  * @throws DurableError `lossy-result` for two columns of one name, one named `__proto__`, and an integer beyond 2^53.
  */
 export function checkRows(names: readonly string[], rows: readonly object[]): void {
-  if (new Set(names).size < names.length || names.includes("__proto__")) {
-    const name = names.find((name, i) => name === "__proto__" || names.indexOf(name) < i);
+  const name = names.find((name, i) => name === "__proto__" || names.indexOf(name) < i);
+  if (name !== undefined) {
     throw lossy(`a row would lose a column named \`${name}\``, "Name it: `select a.id as a_id, b.id as b_id …`.");
   }
   for (const row of rows) {

@@ -5,7 +5,7 @@
 import { DurableError } from "../errors.ts";
 import { bound, type Bound, type SqlBinding } from "./sql-values.ts";
 import { Query } from "./sql-query.ts";
-import { bytesOf } from "./size.ts";
+import { isOver } from "./size.ts";
 import { storageOf, type StorageHandle } from "./sqlite.ts";
 
 /** The platform's limits for one statement. */
@@ -28,7 +28,13 @@ export type SqlInput = SqlBinding | SqlFragment;
 /** A tag of templates. */
 type Tag<Result> = (strings: TemplateStringsArray, ...values: readonly SqlInput[]) => Result;
 
-class Fragment {
+/** SQL with `?` for each of its values. */
+interface Statement {
+  readonly text: string;
+  readonly values: readonly Bound[];
+}
+
+class Fragment implements Statement {
   readonly #text: string;
   readonly #values: readonly Bound[];
 
@@ -111,7 +117,7 @@ function tagOf<Row extends Record<keyof Row, SqlValue>>(handle: StorageHandle): 
         "Pass a list as JSON: `where id in (select value from json_each(${JSON.stringify(ids)}))`.",
       );
     }
-    if (text.length * 3 > MAX_BYTES && bytesOf(text) > MAX_BYTES) {
+    if (isOver(text, MAX_BYTES)) {
       throw badSql(`the statement is over ${MAX_BYTES} bytes`, "Bind long texts as values.");
     }
     return new Query<Row>(storage, text, all);
@@ -119,9 +125,9 @@ function tagOf<Row extends Record<keyof Row, SqlValue>>(handle: StorageHandle): 
 }
 
 function part(strings: TemplateStringsArray, ...values: readonly SqlInput[]): Fragment {
-  const fragment = compile(strings, values);
+  const { text, values: all } = compile(strings, values);
   if (isOpen(strings.at(-1)!)) throw badSql("a piece ends inside quotes or a comment", "Close them in the piece.");
-  return fragment;
+  return new Fragment(text, all);
 }
 
 function id(name: string): Fragment {
@@ -137,42 +143,42 @@ function id(name: string): Fragment {
 
 function join(items: Iterable<SqlInput>, separator: SqlFragment = COMMA): Fragment {
   if (!(separator instanceof Fragment)) throw badSql("a separator is no piece of SQL", "Write ``sql.part` and ` ``.");
-  let text = "";
+  const pieces = [...items].flatMap((item, i) => (i === 0 ? [item] : [separator, item]));
   const values: Bound[] = [];
-  let isFirst = true;
-  for (const item of items) {
-    for (const piece of isFirst ? [item] : [separator, item]) {
-      const { text: next, values: more } = pieceOf(piece, values.length);
-      text += next;
-      values.push(...more);
-    }
-    isFirst = false;
-  }
-  return new Fragment(text, values);
+  for (const piece of pieces) bind(values, piece);
+  return new Fragment(pieces.map(textOf).join(""), values);
 }
 
 const COMMA = /* @__PURE__ */ new Fragment(", ");
 
-const checked = new WeakSet<TemplateStringsArray>();
+/** By template: its text when all of its values are bound. */
+const texts = new WeakMap<TemplateStringsArray, string>();
 
-function compile(strings: TemplateStringsArray, inputs: readonly SqlInput[]): Fragment {
-  if (!checked.has(strings)) {
+function compile(strings: TemplateStringsArray, inputs: readonly SqlInput[]): Statement {
+  let text = texts.get(strings);
+  if (text === undefined) {
     check(strings);
-    checked.add(strings);
+    text = strings.join("?");
+    texts.set(strings, text);
   }
   if (inputs.length !== strings.length - 1) throw badSql("the tag was not called by a template", FIX);
-  let text = strings[0]!;
   const values: Bound[] = [];
-  for (const [i, input] of inputs.entries()) {
-    const piece = pieceOf(input, values.length);
-    text += piece.text + strings[i + 1]!;
-    values.push(...piece.values);
-  }
-  return new Fragment(text, values);
+  let hasPieces = false;
+  for (const input of inputs) hasPieces = bind(values, input) || hasPieces;
+  if (hasPieces) text = strings.reduce((before, next, i) => before + textOf(inputs[i - 1]!) + next);
+  return { text, values };
 }
 
-function pieceOf(input: SqlInput, before: number): Fragment {
-  return input instanceof Fragment ? input : new Fragment("?", [bound(input, before + 1)]);
+/** Adds the values of what stands in a template, and tells whether that is a piece of SQL. */
+function bind(values: Bound[], input: SqlInput): boolean {
+  const isPiece = input instanceof Fragment;
+  if (isPiece) values.push(...input.values);
+  else values.push(bound(input, values.length + 1));
+  return isPiece;
+}
+
+function textOf(input: SqlInput): string {
+  return input instanceof Fragment ? input.text : "?";
 }
 
 const FIX =
@@ -183,11 +189,11 @@ function check(strings: TemplateStringsArray): void {
   const isTemplate =
     Array.isArray(strings) && Object.isFrozen(strings) && Array.isArray(strings.raw) && Object.isFrozen(strings.raw);
   if (!isTemplate) throw badSql("the tag was not called by a template", FIX);
+  if (strings.includes(undefined as never))
+    throw badSql("there is a malformed escape", "Write `\\\\` for a backslash.");
   // A piece in quotes would end them, and a `?` in them is no place for a value.
   if (strings.slice(0, -1).some(isOpen))
     throw badSql("a `${}` stands inside quotes or a comment", "Write it without quotes.");
-  if (strings.includes(undefined as never))
-    throw badSql("there is a malformed escape", "Write `\\\\` for a backslash.");
 }
 
 const CLOSED = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*\n|\/\*[^]*?\*\//g;

@@ -6,7 +6,7 @@ import { DurableError, quote } from "../errors.ts";
 import { isThenable } from "../functions.ts";
 import { snapshot } from "../snapshot.ts";
 import { after, usable } from "./keys.ts";
-import { bytesOf, MAX_ROW, sizeOf } from "./size.ts";
+import { bytesOf, isOver, MAX_ROW, sizeOf } from "./size.ts";
 import { storageOf, type StorageHandle } from "./sqlite.ts";
 
 /**
@@ -135,7 +135,7 @@ export function storable(where: string, key: string, value: unknown): Row {
   let bytes: number;
   try {
     data = snapshot(value);
-    bytes = bytesOf(name) + sizeOf(data);
+    bytes = sizeOf(data);
   } catch (cause) {
     // The stack ran out.
     if (!(cause instanceof RangeError)) throw cause;
@@ -145,10 +145,10 @@ export function storable(where: string, key: string, value: unknown): Row {
       { cause },
     );
   }
-  if (bytes <= MAX_ROW) return { where, key: name, data };
+  if (!isOver(name, MAX_ROW - bytes)) return { where, key: name, data };
   throw new DurableError(
     "too-large",
-    `${where}(${quote(name)}): key and value take about ${bytes} bytes, over the ${MAX_ROW} that a row may hold. Split the value over several keys.`,
+    `${where}(${quote(name)}): key and value take about ${bytes + bytesOf(name)} bytes, over the ${MAX_ROW} that a row may hold. Split the value over several keys.`,
   );
 }
 
