@@ -230,8 +230,8 @@ const stored = (work: keyof Stored): Record<string, Batch> => {
       ready.add(`stored-${name}`);
     };
   return {
-    hand: batch((env, name) => env.HAND_STORAGE.getByName(name) as unknown as StoredCalls),
-    ours: batch((env, name) => env.OUR_STORAGE.getByName(name) as unknown as StoredCalls),
+    hand: batch((env, name) => env.HAND_STORAGE.getByName(name)),
+    ours: batch((env, name) => env.OUR_STORAGE.getByName(name)),
   };
 };
 
