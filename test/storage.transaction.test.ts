@@ -117,39 +117,42 @@ describe("Storage.transaction", () => {
 });
 
 describe("persisted fields in Storage.transaction", () => {
-  it("follow it, sync and async, in memory and on disk", async () => {
-    const stub = env.ACCESSOR_THINGS.getByName("Storage.transaction");
-    const read = (): Promise<unknown> =>
-      runInDurableObject(stub, (self, ctx) => [self.count, self.log.length, Storage.get(ctx, "own")]);
-    const inEntry = (work: (self: AccessorThings, ctx: DurableObjectState) => unknown): Promise<unknown> =>
-      runInDurableObject(stub, async (self, ctx) => {
-        await self.run((things) => work(things, ctx));
-      });
-    const change = (self: AccessorThings, ctx: DurableObjectState): void => {
-      self.count++;
-      self.log.push({ at: new Date(0), by: 1 });
-      Storage.put(ctx, "own", self.count);
-    };
-
-    await inEntry((self, ctx) => {
-      Storage.transaction(ctx, () => change(self, ctx));
-      expect(() => Storage.transaction(ctx, () => (change(self, ctx), stop()))).toThrow(RangeError);
-      expect([self.count, self.log.length]).toEqual([1, 1]);
-    });
-    expect(await read()).toEqual([1, 1, 1]);
-
-    await inEntry(async (self, ctx) => {
-      const work = async (): Promise<void> => {
-        change(self, ctx);
-        await scheduler.wait(1);
-        change(self, ctx);
+  it.each(["ACCESSOR_THINGS", "FIELD_THINGS", "LEGACY_THINGS"] as const)(
+    "of %s follow it, sync and async",
+    async (name) => {
+      const stub = (env[name] as typeof env.ACCESSOR_THINGS).getByName("Storage.transaction");
+      const read = (): Promise<unknown> =>
+        runInDurableObject(stub, (self, ctx) => [self.count, self.log.length, Storage.get(ctx, "own")]);
+      const inEntry = (work: (self: AccessorThings, ctx: DurableObjectState) => unknown): Promise<unknown> =>
+        runInDurableObject(stub, async (self, ctx) => {
+          await self.run((things) => work(things, ctx));
+        });
+      const change = (self: AccessorThings, ctx: DurableObjectState): void => {
+        self.count++;
+        self.log.push({ at: new Date(0), by: 1 });
+        Storage.put(ctx, "own", self.count);
       };
-      await Storage.transaction(ctx, work);
-      await expect(Storage.transaction(ctx, async () => (await work(), stop()))).rejects.toThrow("stop");
-      expect([self.count, self.log.length]).toEqual([3, 3]);
-    });
-    expect(await read()).toEqual([3, 3, 3]);
-    await evictDurableObject(stub);
-    expect(await read()).toEqual([3, 3, 3]);
-  });
+
+      await inEntry((self, ctx) => {
+        Storage.transaction(ctx, () => change(self, ctx));
+        expect(() => Storage.transaction(ctx, () => (change(self, ctx), stop()))).toThrow(RangeError);
+        expect([self.count, self.log.length]).toEqual([1, 1]);
+      });
+      expect(await read()).toEqual([1, 1, 1]);
+
+      await inEntry(async (self, ctx) => {
+        const work = async (): Promise<void> => {
+          change(self, ctx);
+          await scheduler.wait(1);
+          change(self, ctx);
+        };
+        await Storage.transaction(ctx, work);
+        await expect(Storage.transaction(ctx, async () => (await work(), stop()))).rejects.toThrow("stop");
+        expect([self.count, self.log.length]).toEqual([3, 3]);
+      });
+      expect(await read()).toEqual([3, 3, 3]);
+      await evictDurableObject(stub);
+      expect(await read()).toEqual([3, 3, 3]);
+    },
+  );
 });

@@ -6,7 +6,14 @@ import { DurableError } from "../errors.ts";
 import { snapshot } from "../snapshot.ts";
 import { bytesOf, isOver, MAX_ROW } from "./size.ts";
 
-/** What can be bound; a bigint only as far as a number can hold it. */
+/**
+ * What can be bound; a bigint only as far as a number can hold it.
+ *
+ * @example
+ * ```ts
+ * const values: SqlBinding[] = ["milk", 1.5, 7n, null, new Uint8Array([1])];
+ * ```
+ */
 export type SqlBinding = string | number | bigint | null | ArrayBuffer | ArrayBufferView;
 
 /** What the platform binds as it is. */

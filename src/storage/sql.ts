@@ -22,7 +22,14 @@ const MAX_BYTES = 100_000;
  */
 export type SqlFragment = Fragment;
 
-/** What may stand in a template: a value to bind, or a piece of SQL. */
+/**
+ * What may stand in a template: a value to bind, or a piece of SQL.
+ *
+ * @example
+ * ```ts
+ * const items: SqlInput[] = [1, Storage.sql.part`max(id)`];
+ * ```
+ */
 export type SqlInput = SqlBinding | SqlFragment;
 
 /** A tag of templates. */
@@ -87,7 +94,14 @@ export interface Sql {
   join(items: Iterable<SqlInput>, separator?: SqlFragment): SqlFragment;
 }
 
-/** What a column of a row can be. */
+/**
+ * What a column of a row can be: a number for INTEGER and REAL, an ArrayBuffer for BLOB.
+ *
+ * @example
+ * ```ts
+ * const row: Record<string, SqlValue> = Storage.sql(ctx)`select * from todos limit 1`.one();
+ * ```
+ */
 export type SqlValue = string | number | null | ArrayBuffer;
 
 /**
