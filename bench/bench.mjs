@@ -52,6 +52,12 @@ const CASES = [
   { name: "walk", subject: "walkNumbers", title: "walk, for-of numbers", aim: 1.5, others: [], unit: 1 },
   { name: "walk", subject: "walkIndex", title: "walk, index loop", aim: 1.5, others: [], unit: 1 },
   { name: "walk", subject: "walkEntries", title: "walk, for-of objects", aim: 1.5, others: [], unit: 1 },
+  // By hand `ctx.storage.kv` and `sql`; many of them in a call.
+  { name: "storage-get", title: "Storage.get", aim: 1.05, others: [] },
+  { name: "storage-put", title: "Storage.put", aim: 1.05, others: [] },
+  { name: "storage-list", title: "Storage.list of 1,000", aim: 1.1, others: [], unit: 1 },
+  { name: "storage-select", title: "Storage.sql, select one", aim: 1.05, others: [] },
+  { name: "storage-insert", title: "Storage.sql, insert 1,000", aim: 1.05, others: [], unit: 1 },
   // By hand over the plain array, and `structuredClone` of it.
   { name: "snapshot", subject: "walkCopy", title: "walk of a snapshot", aim: 1.2, others: [] },
   { name: "snapshot", subject: "copy", title: "snapshot itself", others: [], unit: 1, rounds: 1 / 3 },
@@ -71,6 +77,8 @@ const OBJECTS = {
   OUR_ROUTES: "OurRoutes",
   HAND_ENTRIES: "HandEntries",
   ENTRIES: "Entries",
+  HAND_STORAGE: "HandStorage",
+  OUR_STORAGE: "OurStorage",
 };
 
 const values = readOptions({

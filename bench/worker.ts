@@ -5,10 +5,12 @@ import { fronts } from "./fronts.ts";
 import type { HandCounter, HandEntries } from "./hand.ts";
 import type { HonoCounter } from "./hono.ts";
 import type { Counter, Entries } from "./ours.ts";
+import type { HandStorage, OurStorage, Stored } from "./storage.ts";
 
 export { HandCounter, HandEntries } from "./hand.ts";
 export { HonoCounter } from "./hono.ts";
 export { Counter, Entries } from "./ours.ts";
+export { HandStorage, OurStorage } from "./storage.ts";
 
 /** What the generated classes of `fields.mjs` have in common. */
 interface Fields extends Rpc.DurableObjectBranded {
@@ -33,6 +35,8 @@ interface Env {
   OUR_ROUTES: DurableObjectNamespace;
   HAND_ENTRIES: DurableObjectNamespace<HandEntries>;
   ENTRIES: DurableObjectNamespace<Entries>;
+  HAND_STORAGE: DurableObjectNamespace<HandStorage>;
+  OUR_STORAGE: DurableObjectNamespace<OurStorage>;
 }
 
 interface Calls {
@@ -125,7 +129,7 @@ const ready = new Set<string>();
 const SUM = (10_000 * 9_999) / 2;
 
 /** All contenders must have done the same. */
-function check(found: unknown, expected: number): void {
+function check(found: unknown, expected: number | undefined): void {
   if (found !== expected) throw new Error(`${String(found)} in place of ${expected}`);
 }
 
@@ -207,6 +211,36 @@ const onEntries = (batch: (stub: EntryStub) => Batch): Record<string, Batch> => 
   ours: batch((env, name) => Object.from(env.ENTRIES).byName(name)),
 });
 
+type StoredCalls = { [K in keyof Stored]: (size: number) => Promise<number | void> };
+
+/** What comes of so many. */
+const EXPECTED: Partial<Record<keyof Stored, (size: number) => number>> = {
+  get: (size) => sumOf(size, (i) => (i * 7) % 1_000),
+  list: (size) => size * sumOf(1_000, (i) => i),
+  select: (size) => sumOf(size, (i) => i % 1_000),
+  insert: () => 1_000,
+};
+
+function sumOf(size: number, part: (i: number) => number): number {
+  let sum = 0;
+  for (let i = 0; i < size; i++) sum += part(i);
+  return sum;
+}
+
+/** Has the object of each side do so many, in one call. */
+const stored = (work: keyof Stored): Record<string, Batch> => {
+  const batch = (stub: (env: Env, name: string) => StoredCalls): Batch =>
+    async function (env, name, size) {
+      if (work !== "fill") check(await stub(env, name)[work](size), EXPECTED[work]?.(size));
+      else if (!ready.has(`stored-${name}`)) await stub(env, name).fill(size);
+      ready.add(`stored-${name}`);
+    };
+  return {
+    hand: batch((env, name) => env.HAND_STORAGE.getByName(name)),
+    ours: batch((env, name) => env.OUR_STORAGE.getByName(name)),
+  };
+};
+
 const hand = (env: Env, name: string): Calls & Fetcher => env.HAND.getByName(name);
 const hono = (env: Env, name: string): Fetcher => env.HONO.getByName(name);
 const ours = (env: Env, name: string): Calls & Fetcher => Object.from(env.OURS).byName(name);
@@ -250,6 +284,11 @@ const batches: Record<string, Record<string, Batch>> = {
   walkEntries: onEntries(walking("entries")),
   walkCopy: onEntries(walkingCopy),
   copy: onEntries(copying),
+  "storage-get": stored("get"),
+  "storage-put": stored("put"),
+  "storage-list": stored("list"),
+  "storage-select": stored("select"),
+  "storage-insert": stored("insert"),
   cold100keys: {
     hand: cold((env, name) => env.HAND_KEYS100.getByName(name)),
     ours: cold((env, name) => env.OURS100.getByName(name)),
@@ -283,6 +322,11 @@ const preparations: Record<string, Record<string, Batch>> = {
   walkEntries: onEntries(readyToWalk),
   walkCopy: onEntries(readyToWalk),
   copy: onEntries(readyToWalk),
+  "storage-get": stored("fill"),
+  "storage-put": stored("fill"),
+  "storage-list": stored("fill"),
+  "storage-select": stored("fill"),
+  "storage-insert": stored("fill"),
   cold100keys: {
     hand: evicted((env, name) => env.HAND_KEYS100.getByName(name)),
     ours: evicted((env, name) => env.OURS100.getByName(name)),

@@ -11,6 +11,7 @@ const FLOORS = {
   "door.ts": 0,
   "errors.ts": 0,
   "vite.ts": 0,
+  "functions.ts": 0,
   "snapshot.ts": 0,
   "platform.ts": 0,
   "plan.ts": 1,

@@ -9,6 +9,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { DurableError } from "./errors.ts";
+import { isThenable } from "./functions.ts";
 import type { Plan, Prepare } from "./plan.ts";
 import { giveOutBy, snapshot, unwrap } from "./snapshot.ts";
 import { release } from "./thrown.ts";
@@ -247,10 +248,4 @@ function isIterator(value: object): boolean {
     (Symbol.iterator in value || Symbol.asyncIterator in value) &&
     typeof (value as { next?: unknown }).next === "function"
   );
-}
-
-/** Tells whether a result is still to come. */
-export function isThenable(value: unknown): value is PromiseLike<unknown[]> {
-  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
-  return typeof (value as { then?: unknown }).then === "function";
 }

@@ -59,6 +59,22 @@ describe("the package", () => {
       "serve",
       "snapshot",
     ]);
-    expect(Object.keys(storage).sort()).toEqual(["delete", "get", "list", "put"]);
+    expect(Object.keys(storage).sort()).toEqual([
+      "batch",
+      "clear",
+      "count",
+      "delete",
+      "deleteMany",
+      "entries",
+      "get",
+      "getMany",
+      "has",
+      "list",
+      "put",
+      "putMany",
+      "sql",
+      "transaction",
+      "update",
+    ]);
   });
 });

@@ -56,6 +56,52 @@ describe("the platform", () => {
     expect(found).toEqual([undefined, undefined]);
   });
 
+  it("ignores every option of the synchronous kv: none is passed on", async () => {
+    const found = await inProbe(({ kv }) => {
+      type Loose = Record<"get" | "put" | "delete", (...args: unknown[]) => unknown>;
+      const { get, put } = kv as unknown as Loose;
+      put.call(kv, "option", 1, { allowUnconfirmed: "no boolean", nosuch: 1 });
+      return get.call(kv, "option", { noCache: "no boolean", nosuch: 1 });
+    });
+    expect(found).toBe(1);
+  });
+
+  it("lets an open cursor of SQL see rows ahead, lock tables, and break with a rollback", async () => {
+    await inProbe((storage) => {
+      const { sql } = storage;
+      sql.exec("create table ahead (n integer primary key)");
+      sql.exec("insert into ahead values (1), (2), (3)");
+      const cursor = sql.exec("select n from ahead");
+      cursor.next();
+      sql.exec("create table other (n)");
+      expect(() => sql.exec("drop table other")).toThrow("locked");
+      expect(() =>
+        storage.transactionSync(() => {
+          storage.kv.put("in it", 1);
+          throw new RangeError("stop");
+        }),
+      ).toThrow(RangeError);
+      expect(() => cursor.next()).toThrow("abort due to ROLLBACK");
+      let steps = 0;
+      for (const _ of sql.exec("select n from ahead")) {
+        sql.exec("insert into ahead select max(n) + 1 from ahead");
+        if (++steps === 50) break;
+      }
+      expect(steps).toBe(50);
+    });
+  });
+
+  it("resets an object whose half-read `insert … returning` is open at a commit", async () => {
+    const stub = env.PROBE.getByName("half-read");
+    const half = runInDurableObject(stub, (_, { storage: { sql } }) => {
+      sql.exec("create table half (n integer)");
+      const cursor = sql.exec("insert into half values (1), (2) returning n");
+      cursor.next();
+      return sql.exec("select count(*) as n from half").one()["n"];
+    });
+    await expect(half.then(() => scheduler.wait(1))).rejects.toThrow("internal error");
+  });
+
   it("begins an async transaction after the microtasks of the turn that asked for it, in the same context", async () => {
     const events: unknown[] = [];
     const context = new AsyncLocalStorage<string>();

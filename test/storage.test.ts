@@ -2,28 +2,10 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DurableError, Object, type ErrorCode } from "../src/index.ts";
+import { Object } from "../src/index.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { PREFIX } from "../src/storage/keys.ts";
-
-/** Runs `work` in an object of its own that has none of our base class. */
-const within = async <Result>(name: string, work: (ctx: DurableObjectState) => Result): Promise<Awaited<Result>> =>
-  await runInDurableObject(env.PROBE.getByName(`storage ${name}`), async (_, ctx) => await work(ctx));
-
-const codeOf = (act: () => unknown): ErrorCode => errorOf(act).code;
-
-const errorOf = (act: () => unknown): DurableError => {
-  try {
-    act();
-  } catch (error) {
-    if (DurableError.is(error)) return error;
-    throw error;
-  }
-  throw new Error("expected an error");
-};
-
-const keysOf = (ctx: DurableObjectState, options?: Storage.ListOptions): string[] =>
-  Array.from(Storage.list(ctx, options), ([key]) => key);
+import { byBytes, codeOf, errorOf, keysOf, within } from "./storages.ts";
 
 describe("Storage.get, put, delete", () => {
   it("read, write and remove, by ctx or by storage", async () => {
@@ -251,8 +233,6 @@ describe("Storage.list", () => {
       { start: text, end: text, prefix: text, reverse: fc.boolean(), limit: fc.nat(6) },
       { requiredKeys: [] },
     );
-    const bytes = (key: string): string => String.fromCharCode(...new TextEncoder().encode(key));
-    const order = (a: string, b: string): number => (bytes(a) < bytes(b) ? -1 : bytes(a) > bytes(b) ? 1 : 0);
     await within("model", (ctx) => {
       fc.assert(
         fc.property(
@@ -264,9 +244,9 @@ describe("Storage.list", () => {
             for (const key of keys) Storage.put(ctx, key, 1);
             const asked = { ...rest, ...(start === undefined ? {} : { [isAfter ? "startAfter" : "start"]: start }) };
             const expected = keys
-              .toSorted(order)
-              .filter((key) => start === undefined || order(key, start) > 0 || (!isAfter && key === start))
-              .filter((key) => rest.end === undefined || order(key, rest.end) < 0)
+              .toSorted(byBytes)
+              .filter((key) => start === undefined || byBytes(key, start) > 0 || (!isAfter && key === start))
+              .filter((key) => rest.end === undefined || byBytes(key, rest.end) < 0)
               .filter((key) => key.startsWith(rest.prefix ?? ""));
             if (rest.reverse === true) expected.reverse();
             expect(keysOf(ctx, asked)).toEqual(expected.slice(0, rest.limit));

@@ -3,9 +3,10 @@
  * The `@Atomic` decorator: a method that is all or nothing.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { isThenable, ownerOf, type Owner } from "../entry.ts";
+import { ownerOf, type Owner } from "../entry.ts";
 import { DurableError } from "../errors.ts";
-import { afterTurn, kindOf, replaceMethod, type CallDecorator, type Method } from "./method.ts";
+import { isThenable, kindOf } from "../functions.ts";
+import { afterTurn, replaceMethod, type CallDecorator, type Method } from "./method.ts";
 
 /** How long an async one may take, in milliseconds: the platform resets the whole object after 30 s. */
 const LIMIT = 25_000;

@@ -3,8 +3,8 @@
  * The `@Exclusive` decorator: one such call at a time per object.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { isThenable } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
+import { isThenable } from "../functions.ts";
 import { markTurn, replaceMethod, type CallDecorator, type Method } from "./method.ts";
 
 /** Milliseconds that a call waits for those before it. */

@@ -3,6 +3,7 @@
  * What the decorators of this room share: replacing a method, in both dialects.
  */
 import { DurableError } from "../errors.ts";
+import { kindOf } from "../functions.ts";
 
 /** Decorates a method, in the standard and in the legacy dialect; the method keeps its type. */
 export interface CallDecorator {
@@ -73,11 +74,6 @@ export function markTurn(waiting: Method, rebuild: (change: (method: Method) => 
 /** Changes a method; one that waits for its turn is changed behind the waiting. */
 export function afterTurn(method: Method, change: (method: Method) => Method): Method {
   return behindTurns.get(method)?.(change) ?? change(method);
-}
-
-/** `"AsyncFunction"` for a method declared `async`; by its tag, which survives when a build lowers this file. */
-export function kindOf(method: Method): string {
-  return (method as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? "Function";
 }
 
 /** The error for a decorator that stands where it cannot work. */

@@ -6,7 +6,7 @@ import type { Prepare } from "../plan.ts";
 import { DurableError, quote } from "../errors.ts";
 import { flawOf, PREFIX } from "../storage/keys.ts";
 import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
-import { kvOf } from "../storage/sqlite.ts";
+import { storageOf } from "../storage/sqlite.ts";
 import { atomically, throwIfRefused } from "./atomic.ts";
 import { dataOf, hashOf, notRepeatable } from "./data.ts";
 import { afterTurn, type Method } from "./method.ts";
@@ -54,7 +54,7 @@ export async function callOnce(
   const label = `Object.once(…, ${quote(key)}): ${self.constructor.name}.${name}`;
   check(label, key, ttl);
   const hash = await hashOf(dataOf(args, `${label}: an argument`));
-  const kv = kvOf((self as { ctx: DurableObjectState }).ctx.storage, self.constructor.name);
+  const { kv } = storageOf((self as { ctx: DurableObjectState }).ctx.storage, self.constructor.name);
   // A method's name may hold a colon.
   const id = `${encodeURIComponent(name)}:${key}`;
 

@@ -5,8 +5,8 @@
  * `admit` is the way in, at the line of an assignment and when a value that was changed inside is written;
  * `revive` is the way out of storage. What fails there concerns one field: its bytes stay as they are.
  */
-import { isThenable } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
+import { isThenable } from "../functions.ts";
 import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../schema.ts";
 import { copyPlain, snapshot } from "../snapshot.ts";
 import { copyIn, refused, type Site } from "./copy.ts";

@@ -3,8 +3,8 @@
  * How a route answers a request: from the body to the response.
  */
 import type { Context, Handler } from "hono";
-import { isThenable } from "../entry.ts";
 import { DurableError } from "../errors.ts";
+import { isThenable } from "../functions.ts";
 import type { Plan, RoutePlan } from "../plan.ts";
 import { listIssues } from "../schema.ts";
 import { readBody } from "./body.ts";

@@ -3,10 +3,13 @@
  * Which keys of an object's storage may be used, and which belong to the library.
  */
 import { DurableError, quote } from "../errors.ts";
-import { bytesOf } from "./size.ts";
+import { isOver } from "./size.ts";
 
 /** Every row the library writes lies under this prefix; `docs/storage-format.md` describes them. */
 export const PREFIX = "durable-base:";
+
+/** The first key after all that begin with {@link PREFIX}: its last character, plus one. */
+export const AFTER_PREFIX: string = `${PREFIX.slice(0, -1)};`;
 
 /** The most bytes of UTF-8 a key may have. */
 const MAX_KEY = 2_048;
@@ -24,7 +27,7 @@ export function usable(key: string, where = ""): string {
       `${where}The key ${quote(key)} ${flaw}. Pass a non-empty string of at most ${MAX_KEY} bytes.`,
     );
   }
-  if (key.startsWith(PREFIX)) {
+  if (isReserved(key)) {
     throw new DurableError(
       "reserved-key",
       `${where}The key ${quote(key)} is the library's own: all that begin with "${PREFIX}" are. Use another prefix.`,
@@ -33,10 +36,20 @@ export function usable(key: string, where = ""): string {
   return key;
 }
 
+/** Tells whether a key is the library's own. */
+export function isReserved(key: string): boolean {
+  return key.startsWith(PREFIX);
+}
+
+/** The key next to `key` in storage's order: nothing fits between. */
+export function after(key: string): string {
+  return `${key}\0`;
+}
+
 /** What is wrong with a key of at most `most` bytes, for the end of a sentence; undefined when it is good. */
 export function flawOf(key: unknown, most: number = MAX_KEY): string | undefined {
   if (typeof key !== "string") return "is no string";
   if (key === "") return "is empty";
   if (!key.isWellFormed()) return "holds a lone surrogate, which UTF-8 cannot";
-  return bytesOf(key) > most ? `is over ${most} bytes` : undefined;
+  return isOver(key, most) ? `is over ${most} bytes` : undefined;
 }

@@ -8,9 +8,15 @@ export const MAX_ROW = 2_000_000;
 
 const WIDE = /[^\0-\xff]/;
 
-/** The bytes of a key, which is stored as UTF-8. */
-export function bytesOf(key: string): number {
-  return new TextEncoder().encode(key).length;
+/** The bytes of a key or text, which is stored as UTF-8. */
+export function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+/** Tells whether a text takes more bytes than so many, of which counting them is the slow way. */
+export function isOver(text: string, bytes: number): boolean {
+  // A UTF-16 unit takes three at most.
+  return text.length * 3 > bytes && bytesOf(text) > bytes;
 }
 
 /** The bytes of a string in a value: one a character, or two when some character needs it. */

@@ -1,19 +1,30 @@
 /**
  * @module
- * Whether an object has the storage that everything here needs.
+ * The storage behind a handle, and whether it is the one that everything here needs.
  */
 import { DurableError } from "../errors.ts";
+
+/**
+ * Where to read and write: an object's storage, or whatever carries it, such as its `ctx`.
+ *
+ * @example
+ * ```ts
+ * const handle: StorageHandle = this.ctx;
+ * ```
+ */
+export type StorageHandle = DurableObjectStorage | { readonly storage: DurableObjectStorage };
 
 const checked = new WeakSet<DurableObjectStorage>();
 
 /** @throws DurableError `no-sqlite-storage` when the class is not backed by SQLite, with the lines to write. */
-export function kvOf(storage: DurableObjectStorage, className?: string): SyncKvStorage {
+export function storageOf(handle: StorageHandle, className?: string): DurableObjectStorage {
+  const storage = "storage" in handle ? handle.storage : handle;
   if (!checked.has(storage)) {
     const error = withoutSqlite(storage, className);
     if (error !== undefined) throw error;
     checked.add(storage);
   }
-  return storage.kv;
+  return storage;
 }
 
 /**
