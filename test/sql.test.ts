@@ -102,6 +102,8 @@ describe("Storage.sql", () => {
       sql(ctx)`create trigger c after insert on a begin insert into b values (new.n + 1); end`.run();
       sql(ctx)`insert into a values (${1})`.run();
       expect(sql(ctx)`select n from b`.all()).toEqual([{ n: 2 }]);
+      expect(codeOf(() => sql(ctx)`delete from b; delete from nosuch`.run())).toBe("sql-failed");
+      expect(sql(ctx)`select n from b`.all()).toEqual([]);
     });
   });
 

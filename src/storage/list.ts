@@ -40,7 +40,7 @@ export interface ListOptions {
 /**
  * Goes through the entries in the order of their keys' UTF-8 bytes; the library's own rows are skipped.
  *
- * Lazy: rows are read in pages of at most 128 and about 1 MB. Writing while it runs is safe, and so are lists inside
+ * Lazy: rows are read in pages of at most 128, and about 1 MB when they are alike. Writing while it runs is safe, and so are lists inside
  * lists: it ends at the last key that was there when it began, so a loop that writes ends. A change ahead is
  * seen from the next page on. `entries` is another name for it.
  *
