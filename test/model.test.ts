@@ -39,6 +39,7 @@ async function check(name: string, programs: fc.Arbitrary<Program>, runs: number
       markInterruptAsFailure: true,
     });
     if (!failed) continue;
+    if (counterexample === null) throw new Error(`a batch took over 40 s; seed ${seed}`);
     const again = `npm run test:model -- --runs ${name === "large" ? BATCH * 8 : BATCH} --seed ${seed}`;
     throw new Error(`${String(errorInstance)}\n\n${fc.stringify(counterexample)}\n\nAgain: ${again}`, {
       cause: errorInstance,
