@@ -10,6 +10,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { check, report } from "./check.mjs";
 import { quiet } from "./quiet.mjs";
 import { extractProject } from "./readme.mjs";
 import { start } from "./runtime.mjs";
@@ -29,8 +30,6 @@ const lowerings = {
   "takes a global `include`": { id: "included.ts", include: /\.ts$/g },
   "leaves other files alone": { id: "plain.js", isLowered: false },
 };
-let passed = 0;
-let failed = 0;
 let filename;
 
 try {
@@ -67,19 +66,7 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
-
-async function check(name, body) {
-  try {
-    await body();
-    passed++;
-    console.log(`ok ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAIL ${name}\n${error.stdout ?? ""}${error.stderr ?? ""}${error.stack}`);
-  }
-}
+report();
 
 /** Installs the tarball; the user's own tools, which are no part of the package, come from here. */
 async function install(project, tarball, tools) {

@@ -4,6 +4,7 @@
  * A test runner would put wrappers of its own between a stub and its object.
  */
 import assert from "node:assert/strict";
+import { check, report } from "./check.mjs";
 import { bundle, start } from "./runtime.mjs";
 
 /** Resolves the platform's module to another: one of ours that notes its calls, or one that no platform has. */
@@ -19,9 +20,6 @@ const inPlace = (build) => ({
 const NOTING = inPlace({ path: "noting", namespace: "noting" });
 const MISSING = inPlace({ path: "cloudflare:none-such", external: true });
 
-let passed = 0;
-let failed = 0;
-
 await check("marks the function that a stub calls, before the first call arrives", async () => {
   assert.deepEqual(await ask("marks", [NOTING], "globalThis.marked = new Set();\n"), ["set"]);
 });
@@ -35,20 +33,9 @@ await check("repeats nothing where the platform has `retryable`", async () => {
 await check("repeats marked methods alone where the platform has none", async () => {
   assert.deepEqual(await ask("lost", [MISSING]), ["5", "lost", "1", "lost", 5]);
 });
-console.log(`${passed} passed, ${failed} failed`);
+report();
 // A Worker that crashes at load leaves miniflare waiting.
-process.exit(failed === 0 ? 0 : 1);
-
-async function check(name, body) {
-  try {
-    await body();
-    passed++;
-    console.log(`ok ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAIL ${name}\n${error.stack}`);
-  }
-}
+process.exit();
 
 async function ask(path, plugins, before = "") {
   const script = before + (await bundle("test/stubs/worker.ts", { plugins }));

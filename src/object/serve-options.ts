@@ -155,7 +155,7 @@ export function readRoute<Env>(
   }
   checkOptions(own, path);
   const route = { object };
-  // Not by spreading: an own `authorize` that is undefined must not open what the general one guards.
+  // Not by spreading: an own option that is undefined must not hide the general one.
   for (const key of KEYS) Object.assign(route, { [key]: own[key] ?? general[key] });
   return route;
 }
