@@ -15,6 +15,7 @@ const FLOORS = {
   "snapshot.ts": 0,
   "platform.ts": 0,
   "plan.ts": 1,
+  "equal.ts": 1,
   "schema.ts": 1,
   "thrown.ts": 1,
   "entry.ts": 2,

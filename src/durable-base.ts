@@ -5,12 +5,13 @@
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
 import { callOnce } from "./call/once.ts";
-import { DOOR, type Door } from "./door.ts";
+import { DOORS, type Door } from "./door.ts";
 import { behindGate, enter, isInside, own, run, wrapPrototypes, type Gated, type Owner, type Scope } from "./entry.ts";
 import { DurableError, quote } from "./errors.ts";
 import { find, type Finder, type FromOptions } from "./object/object.ts";
 import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { Fields, FIELDS } from "./persisted/fields.ts";
+import { answer } from "./storage/answer.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
 
 /** How long an entry waits for `onStart`, in milliseconds: what the platform gives `blockConcurrencyWhile`. */
@@ -22,7 +23,7 @@ const HOOKS = ["onStart", "onError"];
 /** Members that the platform itself calls and never offers to a stub, and the library's door. */
 const PLATFORM = new Set([
   ...["constructor", "fetch", "connect", "alarm", "dup"],
-  ...["webSocketMessage", "webSocketClose", "webSocketError", DOOR],
+  ...["webSocketMessage", "webSocketClose", "webSocketError", ...DOORS],
 ]);
 
 /**
@@ -48,6 +49,12 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
 
   /** True lets errors that leave through a stub take their stack along, as `error.remoteStack`. */
   static remoteStacks?: boolean;
+
+  /**
+   * Opens the object's storage to whoever holds a stub of it: `"read"` for the functions of `Storage` that read, `"write"`
+   * for those that write too. SQL stays inside, and routes and `serve` never offer it.
+   */
+  static storage?: string;
 
   /**
    * Hono's middleware for every request that the routes of this class get, also those that no route takes. It runs
@@ -120,13 +127,19 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
     return engine.answer(this, request);
   }
 
-  /** What `Object.once` calls: the one member of the base that a stub reaches, and with it only what it reaches anyway. */
+  /** What `Object.once` calls: a member of the base that a stub reaches, and with it only what it reaches anyway. */
   protected async __once(...[name, key, args, ttl]: Parameters<Door["__once"]>): Promise<unknown> {
     const gated = Array.isArray(args) ? reachable(this, name) : undefined;
     // As the platform puts it.
     if (gated === undefined) throw new TypeError(`The RPC receiver does not implement the method ${quote(name)}.`);
     const call = (): Promise<unknown> => callOnce(this, { ...gated, name, key, args, ttl });
     return await enter(lives.get(this)!, call, undefined, []);
+  }
+
+  /** What the functions of `Storage` call on a stub, where `static storage` allows it. */
+  protected async __storage(...call: Parameters<Door["__storage"]>): Promise<unknown> {
+    const { name, storage } = this.constructor as typeof DurableBase;
+    return await enter(lives.get(this)!, () => answer(this.ctx, name, storage, call), undefined, []);
   }
 }
 
@@ -195,7 +208,7 @@ function hiddenMembers(cls: AnyClass, fields: ReadonlySet<string>): PropertyDesc
     proto = Object.getPrototypeOf(proto) as object
   ) {
     for (const name of Object.getOwnPropertyNames(proto)) {
-      if (name === DOOR && proto !== DurableBase.prototype) throw takenName(cls);
+      if (DOORS.includes(name as "__once") && proto !== DurableBase.prototype) throw takenName(cls, name);
       if (PLATFORM.has(name) || fields.has(name) || Object.hasOwn(hidden, name)) continue;
       const ours = Object.hasOwn(DurableBase.prototype, name) || HOOKS.includes(name);
       if (!ours && (allowed === undefined || allowed.includes(name))) continue;
@@ -205,10 +218,10 @@ function hiddenMembers(cls: AnyClass, fields: ReadonlySet<string>): PropertyDesc
   return hidden;
 }
 
-function takenName(cls: AnyClass): DurableError {
+function takenName(cls: AnyClass, name: string): DurableError {
   return new DurableError(
     "reserved-name",
-    `${cls.name}.${DOOR}: the name belongs to the framework, as the door of \`Object.once\`. Choose another: \`once() { … }\`.`,
+    `${cls.name}.${name}: the name belongs to the framework, as a door for \`Object.once\` or \`Storage\`. Choose another: \`${name.slice(2)}() { … }\`.`,
   );
 }
 

@@ -40,6 +40,7 @@ export type ErrorCode =
   | "sql-failed"
   | "stale-value"
   | "start-timeout"
+  | "storage-closed"
   | "too-large"
   | "write-failed";
 

@@ -42,6 +42,12 @@ declare namespace Cloudflare {
     STANDARD_CALLS: DurableObjectNamespace<import("./fixtures/call.ts").StandardCalls>;
     LEGACY_CALLS: DurableObjectNamespace<import("./fixtures/legacy/call.ts").LegacyCalls>;
     TILL: DurableObjectNamespace<import("./fixtures/once.ts").Till>;
+    LOCKER: DurableObjectNamespace<import("./fixtures/locker.ts").Locker>;
+    READ_LOCKER: DurableObjectNamespace<import("./fixtures/locker.ts").ReadLocker>;
+    NARROW_LOCKER: DurableObjectNamespace<import("./fixtures/locker.ts").NarrowLocker>;
+    LATE_LOCKER: DurableObjectNamespace<import("./fixtures/locker.ts").LateLocker>;
+    ODD_LOCKER: DurableObjectNamespace<import("./fixtures/locker.ts").OddLocker>;
+    LEGACY_LOCKER: DurableObjectNamespace<import("./fixtures/legacy/locker.ts").LegacyLocker>;
     OPEN_TILL: DurableObjectNamespace<import("./fixtures/once.ts").OpenTill>;
     CLOSED_TILL: DurableObjectNamespace<import("./fixtures/once.ts").ClosedTill>;
     LEGACY_TILL: DurableObjectNamespace<import("./fixtures/legacy/once.ts").LegacyTill>;

@@ -41,7 +41,17 @@ describe("the door of Object.once", () => {
     const names = await namesOf(stub);
     expect(names).toEqual(expect.arrayContaining(["sum", "getter", "bound", "shadowed", "onStart", "name", "alarm"]));
     // Members of the stub itself, of which nothing is sent, and the getter, which Object.once does not call.
-    const own = new Set(["__once", "constructor", "connect", "dup", "fetch", "getter", "name", "__proto__"]);
+    const own = new Set([
+      "__once",
+      "__storage",
+      "constructor",
+      "connect",
+      "dup",
+      "fetch",
+      "getter",
+      "name",
+      "__proto__",
+    ]);
     const native = await callable(
       names.filter((name) => !own.has(name) && !(name in globalThis.Object.prototype)),
       (name) => (stub as unknown as Untyped)[name]!(),

@@ -2,10 +2,10 @@
  * @module
  * A field whose value a codec makes, such as an instance of a class.
  */
+import { isEqual } from "../equal.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { decode, encode, type Revived } from "./evolve.ts";
 import { Field, type Keeper } from "./field.ts";
-import { isEqual } from "./equal.ts";
 import type { Leaf } from "./node.ts";
 import type { Codec } from "./options.ts";
 

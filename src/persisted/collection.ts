@@ -8,10 +8,10 @@
  * *print*) of every chunk but the last, to which new entries go; there may be prints of keys that are gone. Chunks
  * are loaded when touched.
  */
+import { isEqual } from "../equal.ts";
 import type { DurableError } from "../errors.ts";
 import { isContainer, loadedBy } from "../snapshot.ts";
 import { diff } from "./diff.ts";
-import { isEqual } from "./equal.ts";
 import { partKey, unreadable, type Named } from "./layout.ts";
 
 /** What a collection needs of the field it belongs to. */

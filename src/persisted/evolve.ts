@@ -5,12 +5,12 @@
  * `admit` is the way in, at the line of an assignment and when a value that was changed inside is written;
  * `revive` is the way out of storage. What fails there concerns one field: its bytes stay as they are.
  */
+import { isEqual } from "../equal.ts";
 import { DurableError, quote } from "../errors.ts";
 import { isThenable } from "../functions.ts";
 import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../schema.ts";
 import { copyPlain, snapshot } from "../snapshot.ts";
 import { copyIn, refused, type Site } from "./copy.ts";
-import { isEqual } from "./equal.ts";
 import type { Loaded } from "./field.ts";
 import {
   isInRecord,

@@ -2,11 +2,11 @@
  * @module
  * One loaded field: its raw value, and the tracked one that reading gives.
  */
+import { isEqual } from "../equal.ts";
 import { DurableError, quote } from "../errors.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { collectionOf, isHead, NONE, type Collection, type Store } from "./collection.ts";
 import { isSmall, type Site } from "./copy.ts";
-import { isEqual } from "./equal.ts";
 import { unreadable } from "./layout.ts";
 import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root } from "./node.ts";
 import { decode, makeHeaded } from "./pointers.ts";

@@ -3,15 +3,16 @@
  * The fields of one object: loading them, writing what changed, forgetting what could not be written.
  */
 import { openScope, type Owner, type Scope } from "../entry.ts";
+import { isEqual } from "../equal.ts";
 import { DurableError, quote } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
+import { adopt } from "../storage/keys.ts";
 import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
 import { CodedField } from "./coded.ts";
 import { collectionOf, NONE, type Collection } from "./collection.ts";
 import { copyIn, isSmall } from "./copy.ts";
-import { isEqual } from "./equal.ts";
 import { validate, admit, adoptedKey, encode, find, nameIn, NOTHING, remake, revive, type Revived } from "./evolve.ts";
 import { changedInConstructor, Field, staleValue, type Keeper } from "./field.ts";
 import {
@@ -29,7 +30,7 @@ import {
   type StoredRecord,
 } from "./layout.ts";
 import type { Leaf, Node } from "./node.ts";
-import { allOptions, type FieldOptions } from "./options.ts";
+import { allOptions, fieldsByKey, type FieldOptions } from "./options.ts";
 import { encode as withPointers, freeRows, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
 import { joinTransactions } from "./transactions.ts";
 
@@ -77,6 +78,7 @@ export class Fields implements Keeper {
     this.#owner = owner;
     this.#transact = ctx.storage.transactionSync.bind(ctx.storage);
     if (plan.fields.size > 0) joinTransactions(ctx.storage, this);
+    if (this.#options !== null) adopt(ctx.storage, fieldsByKey(this.#options));
   }
 
   /** What reading the field gives: the stored value, else the default. */

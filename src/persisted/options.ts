@@ -153,6 +153,11 @@ export function allOptions(plan: Plan): ReadonlyMap<string, FieldOptions> | null
   return all;
 }
 
+/** By key of the user's: the field that lies under it. */
+export function fieldsByKey(all: ReadonlyMap<string, FieldOptions>): ReadonlyMap<string, string> {
+  return new Map([...all].flatMap(([name, { key }]) => (key === undefined ? [] : [[key, name]])));
+}
+
 /**
  * Checks that no two fields claim the same stored value.
  *

@@ -2,7 +2,7 @@
  * @module
  * The `@Persisted()` decorator.
  */
-import { DOOR } from "../door.ts";
+import { DOORS } from "../door.ts";
 import { DurableError } from "../errors.ts";
 import { levelOf, type FieldPlan } from "../plan.ts";
 import { accessorFor, fieldsOf } from "./accessors.ts";
@@ -10,7 +10,7 @@ import { readOptions, verifyOptions, type Codec, type PersistedOptions } from ".
 
 /** Names the framework, the platform or JavaScript owns on an instance. */
 const RESERVED = new Set([
-  ...["constructor", "__proto__", "then", "ctx", "env", "dup", DOOR],
+  ...["constructor", "__proto__", "then", "ctx", "env", "dup", ...DOORS],
   ...["name", "fetch", "onStart", "onDestroy", "onError", "destroy", "schedule", "schedules"],
   ...["alarm", "webSocketMessage", "webSocketClose", "webSocketError"],
 ]);

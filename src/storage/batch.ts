@@ -3,8 +3,9 @@
  * Several keys at once, all or nothing.
  */
 import { DurableError, quote } from "../errors.ts";
-import { usable } from "./keys.ts";
-import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { usable, writable } from "./keys.ts";
+import { ask } from "./remote.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "./sqlite.ts";
 import { entryAt, storable, write, type Row } from "./values.ts";
 
 /**
@@ -22,6 +23,9 @@ export type BatchOperation =
 /** Keys, but not a string, which is an iterable of its characters. */
 type Keys = Iterable<string> & object;
 
+/** A Map, any other iterable of `[key, value]`, or an object whose properties are the keys. */
+type Entries = Iterable<readonly [key: string, value: unknown]> | Readonly<Record<string, unknown>>;
+
 /**
  * Reads several keys: a Map of those that are there, in the order asked, a stored `undefined` included.
  *
@@ -34,11 +38,15 @@ type Keys = Iterable<string> & object;
  * const users = Storage.getMany<User>(ctx, ["user:alice", "user:bob"]);
  * ```
  */
-export function getMany<Value = unknown>(handle: StorageHandle, keys: Keys): Map<string, Value> {
+export function getMany<Value = unknown>(handle: StorageHandle, keys: Keys): Map<string, Value>;
+export function getMany<Value = unknown>(handle: RemoteStorage, keys: Keys): Promise<Map<string, Value>>;
+export function getMany(handle: AnyStorage, keys: Keys): Map<string, unknown> | Promise<Map<string, unknown>> {
+  const names = each("Storage.getMany", keys);
+  if (isRemote(handle)) return ask(handle, "getMany", names);
   const { kv } = storageOf(handle);
-  const found = new Map<string, Value>();
-  for (const key of usableKeys("Storage.getMany", keys)) {
-    const entry = entryAt<Value>(kv, key);
+  const found = new Map<string, unknown>();
+  for (const key of names) {
+    const entry = entryAt(kv, usable(key, "Storage.getMany: "));
     if (entry !== undefined) found.set(...entry);
   }
   return found;
@@ -56,14 +64,14 @@ export function getMany<Value = unknown>(handle: StorageHandle, keys: Keys): Map
  * Storage.putMany(ctx, { "user:alice": alice, "user:bob": bob });
  * ```
  */
-export function putMany(
-  handle: StorageHandle,
-  entries: Iterable<readonly [key: string, value: unknown]> | Readonly<Record<string, unknown>>,
-): void {
+export function putMany(handle: StorageHandle, entries: Entries): void;
+export function putMany(handle: RemoteStorage, entries: Entries): Promise<void>;
+export function putMany(handle: AnyStorage, entries: Entries): void | Promise<void> {
+  const pairs = Symbol.iterator in entries ? [...entries] : Object.entries(entries);
+  if (isRemote(handle)) return ask(handle, "putMany", pairs);
   const storage = storageOf(handle);
-  const pairs = isIterable(entries) ? entries : Object.entries(entries);
   const rows = new Map<string, Row>();
-  for (const [key, value] of pairs) rows.set(key, storable("Storage.putMany", key, value));
+  for (const [key, value] of pairs) rows.set(key, storable(storage, "Storage.putMany", key, value));
   storage.transactionSync(() => {
     for (const row of rows.values()) write(storage.kv, row);
   });
@@ -79,9 +87,13 @@ export function putMany(
  * const removed = Storage.deleteMany(ctx, ["user:alice", "user:bob"]);
  * ```
  */
-export function deleteMany(handle: StorageHandle, keys: Keys): number {
+export function deleteMany(handle: StorageHandle, keys: Keys): number;
+export function deleteMany(handle: RemoteStorage, keys: Keys): Promise<number>;
+export function deleteMany(handle: AnyStorage, keys: Keys): number | Promise<number> {
+  const given = each("Storage.deleteMany", keys);
+  if (isRemote(handle)) return ask(handle, "deleteMany", given);
   const storage = storageOf(handle);
-  const names = usableKeys("Storage.deleteMany", keys);
+  const names = given.map((key) => writable(storage, "Storage.deleteMany", key));
   return storage.transactionSync(() => names.filter((key) => storage.kv.delete(key)).length);
 }
 
@@ -96,9 +108,12 @@ export function deleteMany(handle: StorageHandle, keys: Keys): number {
  * Storage.batch(ctx, [{ put: "done:7", value: job }, { delete: "open:7" }]);
  * ```
  */
-export function batch(handle: StorageHandle, operations: Iterable<BatchOperation>): void {
+export function batch(handle: StorageHandle, operations: Iterable<BatchOperation>): void;
+export function batch(handle: RemoteStorage, operations: Iterable<BatchOperation>): Promise<void>;
+export function batch(handle: AnyStorage, operations: Iterable<BatchOperation>): void | Promise<void> {
+  if (isRemote(handle)) return ask(handle, "batch", [...operations]);
   const storage = storageOf(handle);
-  const steps = Array.from(operations, stepOf);
+  const steps = Array.from(operations, (operation) => stepOf(storage, operation));
   storage.transactionSync(() => {
     for (const step of steps) {
       if (typeof step === "string") storage.kv.delete(step);
@@ -108,12 +123,12 @@ export function batch(handle: StorageHandle, operations: Iterable<BatchOperation
 }
 
 /** The row to write, or the key to remove. */
-function stepOf(operation: BatchOperation): Row | string {
+function stepOf(storage: DurableObjectStorage, operation: BatchOperation): Row | string {
   switch (Object.keys(operation).toSorted().join()) {
     case "put,value":
-      return storable("Storage.batch", (operation as { put: string }).put, operation.value);
+      return storable(storage, "Storage.batch", (operation as { put: string }).put, operation.value);
     case "delete":
-      return usable((operation as { delete: string }).delete, "Storage.batch: ");
+      return writable(storage, "Storage.batch", (operation as { delete: string }).delete);
     default: {
       const members = quote(Object.keys(operation).join(", "));
       const fix = "`{ put: key, value }` or `{ delete: key }`";
@@ -123,13 +138,9 @@ function stepOf(operation: BatchOperation): Row | string {
 }
 
 /** Each key once, in the order given. */
-function usableKeys(where: string, keys: Keys): string[] {
+function each(where: string, keys: Keys): string[] {
   if (typeof keys === "string") {
     throw new DurableError("bad-key", `${where}: the keys are one string. Write \`[${quote(keys)}]\`.`);
   }
-  return Array.from(new Set(keys), (key) => usable(key, `${where}: `));
-}
-
-function isIterable(value: object): value is Iterable<readonly [string, unknown]> {
-  return Symbol.iterator in value;
+  return [...new Set(keys)];
 }

@@ -41,6 +41,33 @@ export function isReserved(key: string): boolean {
   return key.startsWith(PREFIX);
 }
 
+/** By storage of a live object: the keys of its user that hold persisted fields, with those fields' names. */
+const adopted = new WeakMap<DurableObjectStorage, ReadonlyMap<string, string>>();
+
+/** Says which of the user's own keys hold persisted fields of a live object, under the fields' names. */
+export function adopt(storage: DurableObjectStorage, fields: ReadonlyMap<string, string>): void {
+  adopted.set(storage, fields);
+}
+
+/** The field that a key of the user's holds. */
+export function fieldUnder(storage: DurableObjectStorage, key: string): string | undefined {
+  return adopted.get(storage)?.get(key);
+}
+
+/**
+ * The key, if a caller may write to it; `where` begins the message of the error if not.
+ *
+ * @throws DurableError `bad-key`; `reserved-key`, also for the key of a persisted field, which would not notice.
+ */
+export function writable(storage: DurableObjectStorage, where: string, key: string): string {
+  const field = fieldUnder(storage, usable(key, `${where}: `));
+  if (field === undefined) return key;
+  throw new DurableError(
+    "reserved-key",
+    `${where}: The key ${quote(key)} holds the persisted field ${field}. Assign that: \`this.${field} = value\`.`,
+  );
+}
+
 /** The key next to `key` in storage's order: nothing fits between. */
 export function after(key: string): string {
   return `${key}\0`;

@@ -3,9 +3,10 @@
  * Going through keys in order: `list`, `count` and `clear`.
  */
 import { DurableError, quote } from "../errors.ts";
-import { after, AFTER_PREFIX, isReserved, PREFIX } from "./keys.ts";
+import { after, AFTER_PREFIX, fieldUnder, isReserved, PREFIX } from "./keys.ts";
+import { ask, type Page } from "./remote.ts";
 import { sizeOf } from "./size.ts";
-import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "./sqlite.ts";
 
 /** Rows that `list` reads at once: first, and at most. */
 const FIRST_PAGE = 16;
@@ -13,6 +14,8 @@ const LARGEST_PAGE = 128;
 
 /** About how many bytes `list` holds at once. */
 const PAGE_BYTES = 1_000_000;
+
+type Entry = [key: string, value: unknown];
 
 /**
  * Which keys {@link list}, {@link count} and {@link clear} are about, and in what order.
@@ -54,8 +57,47 @@ export interface ListOptions {
 export function list<Value = unknown>(
   handle: StorageHandle,
   options?: ListOptions,
-): IterableIterator<[key: string, value: Value]> {
-  return walk<Value>(storageOf(handle).kv, "Storage.list", options);
+): IterableIterator<[key: string, value: Value]>;
+export function list<Value = unknown>(
+  handle: RemoteStorage,
+  options?: ListOptions,
+): AsyncIterableIterator<[key: string, value: Value]>;
+export function list(
+  handle: AnyStorage,
+  options?: ListOptions,
+): IterableIterator<Entry> | AsyncIterableIterator<Entry> {
+  if (!isRemote(handle)) return walk(storageOf(handle).kv, "Storage.list", options);
+  check("Storage.list", options);
+  return askPages(handle, { ...options });
+}
+
+/**
+ * As much of what {@link list} gives as one call may bring.
+ */
+export function pageOf(handle: StorageHandle, options: ListOptions = {}): Page {
+  const entries: Entry[] = [];
+  let bytes = 0;
+  const [last] = list(handle, { ...options, reverse: options.reverse !== true, limit: 1 });
+  for (const entry of list(handle, options)) {
+    entries.push(entry);
+    bytes += bytesIn(entry[1]);
+    if (bytes > PAGE_BYTES) return { entries, last: last?.[0] };
+  }
+  return { entries, last: undefined };
+}
+
+/** Goes through an object's entries from outside, a page at a time. */
+async function* askPages(handle: RemoteStorage, options: ListOptions): AsyncGenerator<Entry> {
+  for (;;) {
+    const { entries, last } = await ask<Page>(handle, "list", options);
+    yield* entries;
+    const [key] = entries.at(-1) ?? [];
+    if (last === undefined || key === undefined) return;
+    if (options.limit !== undefined) options.limit -= entries.length;
+    // The first page tells where to end: what is added behind is not given.
+    if (options.reverse === true) Object.assign(options, { end: key, start: last, startAfter: undefined });
+    else Object.assign(options, { start: undefined, startAfter: key, end: after(last) });
+  }
 }
 
 /**
@@ -68,7 +110,10 @@ export function list<Value = unknown>(
  * const hasMany = Storage.count(ctx, { prefix: "user:", limit: 1_000 }) === 1_000;
  * ```
  */
-export function count(handle: StorageHandle, options?: ListOptions): number {
+export function count(handle: StorageHandle, options?: ListOptions): number;
+export function count(handle: RemoteStorage, options?: ListOptions): Promise<number>;
+export function count(handle: AnyStorage, options?: ListOptions): number | Promise<number> {
+  if (isRemote(handle)) return ask(handle, "count", options);
   let found = 0;
   for (const _ of walk(storageOf(handle).kv, "Storage.count", options)) found++;
   return found;
@@ -77,7 +122,7 @@ export function count(handle: StorageHandle, options?: ListOptions): number {
 /**
  * Removes the entries that {@link list} would give, all or none, and tells how many: one row read and one written each.
  *
- * The library's own rows and SQL tables stay; `ctx.storage.deleteAll()` removes everything.
+ * The library's own rows, those of persisted fields with a key of their own, and SQL tables stay; `ctx.storage.deleteAll()` removes everything.
  *
  * @throws DurableError `bad-option`, `no-sqlite-storage`.
  *
@@ -86,17 +131,20 @@ export function count(handle: StorageHandle, options?: ListOptions): number {
  * const expired = Storage.clear(ctx, { prefix: "session:", end: `session:${yesterday}` });
  * ```
  */
-export function clear(handle: StorageHandle, options?: ListOptions): number {
+export function clear(handle: StorageHandle, options?: ListOptions): number;
+export function clear(handle: RemoteStorage, options?: ListOptions): Promise<number>;
+export function clear(handle: AnyStorage, options?: ListOptions): number | Promise<number> {
+  if (isRemote(handle)) return ask(handle, "clear", options);
   const storage = storageOf(handle);
   const entries = walk(storage.kv, "Storage.clear", options);
   return storage.transactionSync(() => {
     let removed = 0;
-    for (const [key] of entries) if (storage.kv.delete(key)) removed++;
+    for (const [key] of entries) if (fieldUnder(storage, key) === undefined && storage.kv.delete(key)) removed++;
     return removed;
   });
 }
 
-function walk<Value>(kv: SyncKvStorage, where: string, options: ListOptions = {}): Generator<[string, Value]> {
+function walk(kv: SyncKvStorage, where: string, options: ListOptions = {}): Generator<Entry> {
   check(where, options);
   const { start, startAfter, end, prefix, reverse = false, limit = Infinity } = options;
   const range: SyncKvListOptions = { reverse };
@@ -104,12 +152,12 @@ function walk<Value>(kv: SyncKvStorage, where: string, options: ListOptions = {}
   if (startAfter !== undefined) range.start = after(startAfter);
   if (end !== undefined) range.end = end;
   if (prefix !== undefined) range.prefix = prefix;
-  return pages<Value>(kv, range, limit);
+  return pages(kv, range, limit);
 }
 
 // The platform has one list iterator at a time, whose open statement also locks tables against DDL, so each
 // page is read to its end before anything is given out.
-function* pages<Value>(kv: SyncKvStorage, range: SyncKvListOptions, limit: number): Generator<[string, Value]> {
+function* pages(kv: SyncKvStorage, range: SyncKvListOptions, limit: number): Generator<Entry> {
   if (limit === 0) return;
   const { reverse = false } = range;
   const [last] = [...kv.list({ ...range, reverse: !reverse, limit: 1 })];
@@ -119,7 +167,7 @@ function* pages<Value>(kv: SyncKvStorage, range: SyncKvListOptions, limit: numbe
 
   let rows = FIRST_PAGE;
   while (limit > 0) {
-    const page = [...kv.list<Value>({ ...range, limit: Math.min(rows, limit) })];
+    const page = [...kv.list({ ...range, limit: Math.min(rows, limit) })];
     const [key, value] = page.at(-1) ?? [];
     if (key === undefined) return;
     // There may be thousands of the library's, and rows read are billed: go on behind them.
@@ -138,11 +186,15 @@ function* pages<Value>(kv: SyncKvStorage, range: SyncKvListOptions, limit: numbe
 
 /** How many rows like this one make a page. */
 function rowsOfPage(value: unknown): number {
+  return Math.min(LARGEST_PAGE, Math.max(1, Math.floor(PAGE_BYTES / bytesIn(value))));
+}
+
+function bytesIn(value: unknown): number {
   try {
-    return Math.min(LARGEST_PAGE, Math.max(1, Math.floor(PAGE_BYTES / sizeOf(value))));
+    return sizeOf(value);
   } catch (error) {
     // A cycle, stored without this module, has no size.
-    if (error instanceof RangeError) return 1;
+    if (error instanceof RangeError) return PAGE_BYTES;
     throw error;
   }
 }
@@ -163,7 +215,7 @@ const OPTIONS: Record<keyof ListOptions, readonly [(value: unknown) => boolean, 
   ],
 };
 
-function check(where: string, options: ListOptions): void {
+function check(where: string, options: ListOptions = {}): void {
   for (const [name, value] of Object.entries(options)) {
     if (!Object.hasOwn(OPTIONS, name)) {
       const names = Object.keys(OPTIONS).join(", ");

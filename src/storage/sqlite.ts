@@ -2,7 +2,7 @@
  * @module
  * The storage behind a handle, and whether it is the one that everything here needs.
  */
-import { DurableError } from "../errors.ts";
+import { DurableError, quote } from "../errors.ts";
 
 /**
  * Where to read and write: an object's storage, or whatever carries it, such as its `ctx`.
@@ -14,17 +14,58 @@ import { DurableError } from "../errors.ts";
  */
 export type StorageHandle = DurableObjectStorage | { readonly storage: DurableObjectStorage };
 
-const checked = new WeakSet<DurableObjectStorage>();
+/**
+ * Where to read and write from outside: a handle or native stub of an object whose class says `static storage = "read"`
+ * or `"write"`.
+ *
+ * @example
+ * ```ts
+ * const handle: RemoteStorage = Object.from(env.COUNTER).byName("alice");
+ * ```
+ */
+export interface RemoteStorage {
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+}
 
-/** @throws DurableError `no-sqlite-storage` when the class is not backed by SQLite, with the lines to write. */
+/** Any of the two. */
+export type AnyStorage = StorageHandle | RemoteStorage;
+
+/** By handle, once it was seen to be good. */
+const storages = new WeakMap<object, DurableObjectStorage>();
+
+/** Tells a stub, native or ours, by what every one has; an object's own storage and `ctx` fetch nothing. */
+export function isRemote(handle: AnyStorage): handle is RemoteStorage {
+  return !storages.has(handle) && typeof (handle as Partial<RemoteStorage> | null | undefined)?.fetch === "function";
+}
+
+/**
+ * The storage behind a handle, which is no stub.
+ *
+ * @throws DurableError `no-sqlite-storage` when the class is not backed by SQLite, with the lines to write; `bad-option`
+ * for a stub and for what is no handle at all.
+ */
 export function storageOf(handle: StorageHandle, className?: string): DurableObjectStorage {
-  const storage = "storage" in handle ? handle.storage : handle;
-  if (!checked.has(storage)) {
-    const error = withoutSqlite(storage, className);
-    if (error !== undefined) throw error;
-    checked.add(storage);
+  const known = storages.get(handle);
+  if (known !== undefined) return known;
+  const storage = isRemote(handle) ? undefined : carriedBy(handle);
+  if (storage === undefined) {
+    throw new DurableError(
+      "bad-option",
+      `Storage: ${isRemote(handle) ? "this function works inside an object, and was given a stub of one" : `there is no storage in ${quote(handle)}`}. In a method of the object pass \`this.ctx\`.`,
+    );
   }
+  const error = withoutSqlite(storage, className);
+  if (error !== undefined) throw error;
+  storages.set(handle, storage);
   return storage;
+}
+
+function carriedBy(handle: unknown): DurableObjectStorage | undefined {
+  if (typeof handle !== "object" || handle === null) return undefined;
+  const storage: unknown = "storage" in handle ? handle.storage : handle;
+  return typeof (storage as Partial<DurableObjectStorage> | null | undefined)?.transactionSync === "function"
+    ? (storage as DurableObjectStorage)
+    : undefined;
 }
 
 /**

@@ -5,9 +5,10 @@
 import { DurableError, quote } from "../errors.ts";
 import { isThenable } from "../functions.ts";
 import { snapshot } from "../snapshot.ts";
-import { after, usable } from "./keys.ts";
+import { after, usable, writable } from "./keys.ts";
+import { ask } from "./remote.ts";
 import { bytesOf, isOver, MAX_ROW, sizeOf } from "./size.ts";
-import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "./sqlite.ts";
 
 /**
  * Reads the value under a key; `fallback`, or `undefined`, when there is none.
@@ -21,13 +22,16 @@ import { storageOf, type StorageHandle } from "./sqlite.ts";
  * ```ts
  * const visits = Storage.get(ctx, "visits", 0);
  * const user = Storage.get<User>(ctx, "user:alice");   // User | undefined
+ * const seen = await Storage.get<User>(Object.from(env.USERS).byName("eu"), "user:alice");
  * ```
  */
 export function get<Value = unknown>(handle: StorageHandle, key: string): Value | undefined;
 export function get<Value>(handle: StorageHandle, key: string, fallback: Value): NoInfer<Value>;
-export function get(handle: StorageHandle, key: string, fallback?: unknown): unknown {
-  const value = storageOf(handle).kv.get(usable(key));
-  return value === undefined ? fallback : value;
+export function get<Value = unknown>(handle: RemoteStorage, key: string): Promise<Value | undefined>;
+export function get<Value>(handle: RemoteStorage, key: string, fallback: Value): Promise<NoInfer<Value>>;
+export function get(handle: AnyStorage, key: string, fallback?: unknown): unknown {
+  const or = (value: unknown): unknown => (value === undefined ? fallback : value);
+  return isRemote(handle) ? ask(handle, "get", key).then(or) : or(storageOf(handle).kv.get(usable(key)));
 }
 
 /**
@@ -40,7 +44,10 @@ export function get(handle: StorageHandle, key: string, fallback?: unknown): unk
  * if (Storage.has(ctx, "user:alice")) throw new Error("the name is taken");
  * ```
  */
-export function has(handle: StorageHandle, key: string): boolean {
+export function has(handle: StorageHandle, key: string): boolean;
+export function has(handle: RemoteStorage, key: string): Promise<boolean>;
+export function has(handle: AnyStorage, key: string): boolean | Promise<boolean> {
+  if (isRemote(handle)) return ask(handle, "has", key);
   return entryAt(storageOf(handle).kv, usable(key)) !== undefined;
 }
 
@@ -58,9 +65,12 @@ export function has(handle: StorageHandle, key: string): boolean {
  * Storage.put(ctx, "user:alice", { since: new Date() });
  * ```
  */
-export function put(handle: StorageHandle, key: string, value: unknown): void {
-  const { kv } = storageOf(handle);
-  write(kv, storable("Storage.put", key, value));
+export function put(handle: StorageHandle, key: string, value: unknown): void;
+export function put(handle: RemoteStorage, key: string, value: unknown): Promise<void>;
+export function put(handle: AnyStorage, key: string, value: unknown): void | Promise<void> {
+  if (isRemote(handle)) return ask(handle, "put", key, value);
+  const storage = storageOf(handle);
+  write(storage.kv, storable(storage, "Storage.put", key, value));
 }
 
 /**
@@ -73,8 +83,12 @@ export function put(handle: StorageHandle, key: string, value: unknown): void {
  * if (!Storage.delete(ctx, "user:alice")) throw new Error("no such user");
  * ```
  */
-export function remove(handle: StorageHandle, key: string): boolean {
-  return storageOf(handle).kv.delete(usable(key));
+export function remove(handle: StorageHandle, key: string): boolean;
+export function remove(handle: RemoteStorage, key: string): Promise<boolean>;
+export function remove(handle: AnyStorage, key: string): boolean | Promise<boolean> {
+  if (isRemote(handle)) return ask(handle, "delete", key);
+  const storage = storageOf(handle);
+  return storage.kv.delete(writable(storage, "Storage.delete", key));
 }
 
 /**
@@ -94,20 +108,54 @@ export function update<Value = unknown>(
   handle: StorageHandle,
   key: string,
   change: (value: Value | undefined) => Value | undefined,
-): Value | undefined {
-  const { kv } = storageOf(handle);
-  const next = change(kv.get<Value>(usable(key)));
-  if (isThenable(next)) {
-    // What becomes of it is no news after this error.
-    Promise.resolve(next).catch(() => {});
-    throw new DurableError(
-      "returned-promise",
-      `Storage.update(${quote(key)}): the function gave a promise, and nothing was written. Await before it: \`const next = await …; Storage.update(ctx, ${quote(key)}, (value) => …)\`.`,
-    );
-  }
-  if (next === undefined) kv.delete(key);
-  else write(kv, storable("Storage.update", key, next));
+): Value | undefined;
+export function update<Value = unknown>(
+  handle: RemoteStorage,
+  key: string,
+  change: (value: Value | undefined) => Value | undefined,
+): Promise<Value | undefined>;
+export function update(handle: AnyStorage, key: string, change: (value: unknown) => unknown): unknown {
+  if (isRemote(handle)) return askUpdate(handle, key, change);
+  const storage = storageOf(handle);
+  const next = changed(key, change, storage.kv.get(writable(storage, "Storage.update", key)));
+  store(storage, key, next);
   return next;
+}
+
+/** What `change` makes of a value. */
+function changed(key: string, change: (value: unknown) => unknown, value: unknown): unknown {
+  const next = change(value);
+  if (!isThenable(next)) return next;
+  // What becomes of it is no news after this error.
+  Promise.resolve(next).catch(() => {});
+  throw new DurableError(
+    "returned-promise",
+    `Storage.update(${quote(key)}): the function gave a promise, and nothing was written. Await before it: \`const next = await …; Storage.update(ctx, ${quote(key)}, (value) => …)\`.`,
+  );
+}
+
+/** Writes what an update made of a value. */
+export function store(storage: DurableObjectStorage, key: string, next: unknown): void {
+  if (next === undefined) storage.kv.delete(key);
+  else write(storage.kv, storable(storage, "Storage.update", key, next));
+}
+
+/** Lets the object call `change` with the value that it has, and again when that was changed meanwhile. */
+async function askUpdate(handle: RemoteStorage, key: string, change: (value: unknown) => unknown): Promise<unknown> {
+  let failure: { error: unknown } | undefined;
+  try {
+    return await ask(handle, "update", key, (value: unknown) => {
+      try {
+        return changed(key, change, value);
+      } catch (error) {
+        failure = { error };
+        throw error;
+      }
+    });
+  } catch (error) {
+    // What the function threw has been to the object and back, and lost its class.
+    throw failure === undefined ? error : failure.error;
+  }
 }
 
 /** A key and its value as `[key, value]`, also when that is `undefined`; one row read. */
@@ -129,8 +177,8 @@ export interface Row {
  *
  * @throws DurableError `bad-key`, `reserved-key`, `not-persistable`, `too-large`.
  */
-export function storable(where: string, key: string, value: unknown): Row {
-  const name = usable(key, `${where}: `);
+export function storable(storage: DurableObjectStorage, where: string, key: string, value: unknown): Row {
+  const name = writable(storage, where, key);
   let data: unknown;
   let bytes: number;
   try {

@@ -1,4 +1,5 @@
 /** What the functions of `Storage` accept, refuse and give at compile time. */
+import type { Handle } from "../../src/index.ts";
 import * as Storage from "../../src/storage/storage.ts";
 
 declare const ctx: DurableObjectState;
@@ -20,15 +21,15 @@ Storage.get<number>(ctx, "a", "0");
 export const has: boolean = Storage.has(ctx, "a");
 export const users: Map<string, User> = Storage.getMany<User>(ctx, ["a"]);
 // @ts-expect-error one string is no list of keys
-Storage.getMany(ctx, "abc");
+void Storage.getMany(ctx, "abc");
 // @ts-expect-error the synchronous storage of the platform has no options
-Storage.put(ctx, "a", 1, { allowUnconfirmed: true });
+void Storage.put(ctx, "a", 1, { allowUnconfirmed: true });
 
 Storage.putMany(ctx, [["a", 1]]);
 Storage.putMany(ctx, new Map([["a", 1]]));
 Storage.putMany(ctx, { a: 1 });
 // @ts-expect-error these are keys without values
-Storage.putMany(ctx, ["ab"]);
+void Storage.putMany(ctx, ["ab"]);
 
 export const next: number | undefined = Storage.update<number>(ctx, "a", (n = 0) => n + 1);
 // @ts-expect-error the function must be synchronous
@@ -36,16 +37,16 @@ Storage.update<number>(ctx, "a", async (n = 0) => n + 1);
 
 Storage.batch(ctx, [{ put: "a", value: 1 }, { delete: "b" }]);
 // @ts-expect-error a put has a value
-Storage.batch(ctx, [{ put: "a" }]);
+void Storage.batch(ctx, [{ put: "a" }]);
 // @ts-expect-error it is one of the two
-Storage.batch(ctx, [{ put: "a", value: 1, delete: "b" }]);
+void Storage.batch(ctx, [{ put: "a", value: 1, delete: "b" }]);
 
 for (const [key, user] of Storage.list<User>(ctx, { prefix: "a", limit: 1 })) ((): string => key + user.name)();
 export const counted: number = Storage.count(ctx, { start: "a" }) + Storage.clear(ctx, { end: "b" });
 // @ts-expect-error there is no such option
-Storage.list(ctx, { limt: 1 });
+void Storage.list(ctx, { limt: 1 });
 // @ts-expect-error nor has it the options of the platform's async storage
-Storage.count(ctx, { noCache: true });
+void Storage.count(ctx, { noCache: true });
 
 interface Todo {
   id: number;
@@ -88,3 +89,30 @@ export const sync: number = Storage.transaction(ctx, () => 1);
 export const later: Promise<number> = Storage.transaction(ctx, async () => 1);
 // @ts-expect-error it is there later
 export const tooEarly: number = Storage.transaction(ctx, async () => 1);
+
+declare const stub: DurableObjectStub;
+declare const handle: Handle<{ work(): void }>;
+
+export const remote: Promise<unknown> = Storage.get(stub, "a");
+export const remoteMaybe: Promise<number | undefined> = Storage.get<number>(handle, "a");
+export const remoteVisits: Promise<number> = Storage.get(handle, "a", 0);
+// @ts-expect-error it is still to come
+export const remoteNumber: number = Storage.get(handle, "a", 0);
+export const remoteHas: Promise<boolean> = Storage.has(handle, "a");
+export const remoteUsers: Promise<Map<string, User>> = Storage.getMany<User>(handle, ["a"]);
+export const remoteEntries: AsyncIterable<[string, User]> = Storage.list<User>(handle, { prefix: "a" });
+export const remoteCount: Promise<number> = Storage.count(handle);
+export const remoteDone: Promise<void>[] = [
+  Storage.put(handle, "a", 1),
+  Storage.putMany(handle, { a: 1 }),
+  Storage.batch(handle, [{ delete: "a" }]),
+];
+export const remoteSum: Promise<number | undefined> = Storage.update<number>(handle, "a", (n = 0) => n + 1);
+// @ts-expect-error between an await and the write others would write
+void Storage.update<number>(handle, "a", async (n = 0) => n + 1);
+// @ts-expect-error the platform's own has options, not this
+void Storage.put(handle, "a", 1, { allowUnconfirmed: true });
+// @ts-expect-error SQL stays inside
+Storage.sql(handle);
+// @ts-expect-error transactions stay inside
+Storage.transaction(handle, () => 1);

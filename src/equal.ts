@@ -2,7 +2,7 @@
  * @module
  * Comparing plain data.
  */
-import { isPrimitive, loadedBy } from "../snapshot.ts";
+import { isPrimitive, loadedBy } from "./snapshot.ts";
 
 /**
  * Tells whether two values are the same plain data; two that are no data never are. `inOrder` also compares the order

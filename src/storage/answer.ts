@@ -1,0 +1,65 @@
+/**
+ * @module
+ * The object's side of storage over a stub: what a caller may ask for, and whether.
+ */
+import { isEqual } from "../equal.ts";
+import { DurableError, quote } from "../errors.ts";
+import { batch, deleteMany, getMany, putMany } from "./batch.ts";
+import { clear, count, pageOf } from "./list.ts";
+import { writable } from "./keys.ts";
+import { closed, letGo } from "./remote.ts";
+import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { get, has, put, remove, store } from "./values.ts";
+
+type Operation = (handle: StorageHandle, ...args: never[]) => unknown;
+
+const READS: Record<string, Operation> = { get, has, getMany, list: pageOf, count };
+const WRITES: Record<string, Operation> = { put, delete: remove, putMany, deleteMany, batch, clear, update };
+
+/** How often an update begins anew before it gives up. */
+const MOST_ROUNDS = 100;
+
+/**
+ * Does for a caller outside what a function of `Storage` does, if `access`, what the class says as `static storage`,
+ * allows it.
+ *
+ * @throws DurableError `storage-closed` if not, `bad-option` for what is no such function, and what the function throws.
+ */
+export function answer(
+  ctx: DurableObjectState,
+  className: string,
+  access: string | undefined,
+  [operation, args]: readonly unknown[],
+): unknown {
+  const name = String(operation);
+  const [reads, writes] = [READS, WRITES].map((table) => (Object.hasOwn(table, name) ? table[name] : undefined));
+  const needed = reads === undefined ? "write" : "read";
+  if (access !== "write" && access !== needed)
+    throw closed(`Storage.${name}: ${className} does not open its storage to stubs for that`, needed);
+  const work = reads ?? writes;
+  if (work === undefined || !Array.isArray(args))
+    throw new DurableError("bad-option", `Storage.${quote(operation)} is no function that a stub can be asked for.`);
+  return work(ctx, ...(args as never[]));
+}
+
+/** As `Storage.update`, where `change` is the caller's: others may write while it is asked, and then it is asked again. */
+async function update(
+  handle: StorageHandle,
+  key: string,
+  change: (value: unknown) => Promise<unknown>,
+): Promise<unknown> {
+  const storage = storageOf(handle);
+  writable(storage, "Storage.update", key);
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const value = storage.kv.get(key);
+    const next = await change(value);
+    letGo(next);
+    if (!isEqual(value, storage.kv.get(key), true)) continue;
+    store(storage, key, next);
+    return next;
+  }
+  throw new DurableError(
+    "write-failed",
+    `Storage.update(${quote(key)}): the value was changed by others in each of ${MOST_ROUNDS} rounds, and nothing was written. Write a method of the object that changes it: nothing comes between there.`,
+  );
+}

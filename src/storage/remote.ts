@@ -1,0 +1,61 @@
+/**
+ * @module
+ * The caller's side of storage over a stub; `answer.ts` is the object's.
+ */
+import type { Door } from "../door.ts";
+import { DurableError } from "../errors.ts";
+import { outgoing } from "../snapshot.ts";
+import { revive } from "../thrown.ts";
+import type { RemoteStorage } from "./sqlite.ts";
+
+/** What one call of `list` brings: entries, and the last key that was there at that time when there may be more. */
+export interface Page<Value = unknown> {
+  readonly entries: [key: string, value: Value][];
+  readonly last: string | undefined;
+}
+
+/**
+ * Asks the object behind a stub to do what the function of that name does.
+ *
+ * @throws DurableError what that function throws there; `storage-closed` when the class does not allow it, and
+ * `not-persistable` for what cannot cross an RPC call.
+ */
+export async function ask<Result>(handle: RemoteStorage, operation: string, ...args: unknown[]): Promise<Result> {
+  try {
+    const result = await (handle as unknown as Door).__storage(operation, args.map(outgoing));
+    letGo(result);
+    return result as Result;
+  } catch (error) {
+    revive(error, []);
+    throw translated(error, operation);
+  }
+}
+
+/** Ends the call that brought some data, which the platform keeps open, and with it the other object. */
+export function letGo(data: unknown): void {
+  (data as Partial<Disposable> | null | undefined)?.[Symbol.dispose]?.();
+}
+
+function translated(error: unknown, operation: string): unknown {
+  if (!(error instanceof Error)) return error;
+  if (error.name === "DataCloneError") {
+    return new DurableError(
+      "not-persistable",
+      `Storage.${operation}: ${error.message} Pass plain data: primitives, Date, RegExp, Map, Set, bytes, arrays and plain objects.`,
+      { cause: error },
+    );
+  }
+  // As the platform puts it, of an object that has none of our base class.
+  if (error instanceof TypeError && error.message.includes("does not implement") && error.message.includes("__storage"))
+    return closed(`Storage.${operation}: the object's class has no door for its storage`, "read", error);
+  return error;
+}
+
+/** The error for a class that does not open its storage as far as that. */
+export function closed(problem: string, access: "read" | "write", cause?: unknown): DurableError {
+  return new DurableError(
+    "storage-closed",
+    `${problem}. In a class that extends DurableBase write \`static override storage = "${access}"\`: whoever holds a stub of it can then ${access} all of its storage.`,
+    { cause },
+  );
+}
