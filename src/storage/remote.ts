@@ -5,7 +5,6 @@
 import type { Door } from "../door.ts";
 import { DurableError } from "../errors.ts";
 import { outgoing } from "../snapshot.ts";
-import { revive } from "../thrown.ts";
 import type { RemoteStorage } from "./sqlite.ts";
 
 /** What one call of `list` brings: entries, and the last key that was there at that time when there may be more. */
@@ -26,7 +25,8 @@ export async function ask<Result>(handle: RemoteStorage, operation: string, ...a
     letGo(result);
     return result as Result;
   } catch (error) {
-    revive(error, []);
+    // The platform sends errors without their class.
+    if (DurableError.is(error)) Reflect.setPrototypeOf(error, DurableError.prototype);
     throw translated(error, operation);
   }
 }
