@@ -26,6 +26,7 @@ const FLOORS = {
   schedule: 3,
   object: 4,
   "durable-base.ts": 5,
+  testing: 5,
   "index.ts": 6,
 };
 

@@ -24,6 +24,11 @@ export function markHandle(handle: object, holder: { readonly native: object }):
   nativeOf.set(handle, holder);
 }
 
+/** The native stub that a handle has now; undefined for any other value. */
+export function nativeBehind(value: object): object | undefined {
+  return nativeOf.get(value)?.native;
+}
+
 /** What crosses in place of a tracked value or a handle; undefined for any other value. */
 function standIn(value: object): unknown {
   const raw = rawOf.get(value);

@@ -42,6 +42,7 @@ declare namespace Cloudflare {
     STANDARD_CALLS: DurableObjectNamespace<import("./fixtures/call.ts").StandardCalls>;
     LEGACY_CALLS: DurableObjectNamespace<import("./fixtures/legacy/call.ts").LegacyCalls>;
     TILL: DurableObjectNamespace<import("./fixtures/once.ts").Till>;
+    CLOCK: DurableObjectNamespace<import("./fixtures/clock.ts").Clock>;
     LOCKER: DurableObjectNamespace<import("./fixtures/locker.ts").Locker>;
     READ_LOCKER: DurableObjectNamespace<import("./fixtures/locker.ts").ReadLocker>;
     NARROW_LOCKER: DurableObjectNamespace<import("./fixtures/locker.ts").NarrowLocker>;

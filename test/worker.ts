@@ -27,5 +27,6 @@ export { ClosedTill, OpenTill, Till } from "./fixtures/once.ts";
 export { LegacyTill } from "./fixtures/legacy/once.ts";
 export { LateLocker, Locker, NarrowLocker, OddLocker, ReadLocker } from "./fixtures/locker.ts";
 export { LegacyLocker } from "./fixtures/legacy/locker.ts";
+export { Clock } from "./fixtures/clock.ts";
 
 export default { fetch: (): Response => new Response("ok") };
