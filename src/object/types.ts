@@ -35,8 +35,8 @@ export type HiddenMember =
 /**
  * An object of class `T` as a caller sees it: its methods, each answering by promise, and `fetch`.
  *
- * A method that returns a promise already keeps its exact signature, generics and overloads included;
- * of a sync method with overloads TypeScript gives the last. Fields cannot be reached and are left out,
+ * A method that gives a plain promise, by each of its overloads, keeps its exact signature, generics included;
+ * of any other with overloads TypeScript gives the last. Fields cannot be reached and are left out,
  * and so are getters, which TypeScript cannot tell from fields; so are the members of the base classes.
  * The context parameter of a routed method is the router's to give, so it is left out too. A function or
  * `RpcTarget` as result arrives as a stub, whose methods can be called before the promise has settled.
@@ -106,10 +106,32 @@ type Remote<F> = F extends (...args: infer Args) => infer Result
         ? NotTransferable<"an instance of a class cannot cross an RPC call: pass and return plain data, or extend RpcTarget">
         : AcceptsContext<Args> extends true
           ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
-          : [Result, Has<Result, Promise<unknown>>, Has<Awaited<Result>, Live>] extends [Promise<unknown>, true, false]
+          : [IsRemote<F>, Has<Awaited<Result>, Live>] extends [true, false]
             ? F
             : (...args: Args) => Answer<Awaited<Result>>
   : F;
+
+/**
+ * Tells whether a function looks the same from the other side: each overload gives a plain promise, and it asks for no
+ * `this`, which a stub is not. Of more than four overloads only the last four are seen.
+ */
+type IsRemote<F> = F extends {
+  (...args: never): infer A;
+  (...args: never): infer B;
+  (...args: never): infer C;
+  (...args: never): infer D;
+}
+  ? [true, Unpromised<A | B | C | D>, unknown] extends [
+      Has<A | B | C | D, Promise<unknown>>,
+      never,
+      ThisParameterType<F>,
+    ]
+    ? true
+    : false
+  : false;
+
+/** Of the parts of the union `Result` those that are no promise, and what a promise has that does not cross with it. */
+type Unpromised<Result> = Result extends Promise<unknown> ? Exclude<keyof Result, keyof Promise<unknown>> : Result;
 
 /** A promise of a result; of a live one also its members, so that calls can be pipelined. */
 type Answer<Value> =

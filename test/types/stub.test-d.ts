@@ -410,3 +410,20 @@ expectTypeOf<Stub<{ give(): Point | string }>["give"]>().toExtend<NotTransferabl
 expectTypeOf<Stub<{ take(value: Point | string): void }>["take"]>().toEqualTypeOf<
   (value: Point | string) => Promise<void>
 >();
+
+/** Promises to the eye alone: what a signature kept as it is would promise too much. */
+declare const halfPromised: Stub<{
+  mixed(id: number): number;
+  mixed(id: string): Promise<string>;
+  mixedOfThree(id: string): Promise<string>;
+  mixedOfThree(id: boolean): boolean;
+  mixedOfThree(id: number): Promise<number>;
+  cancellable(): Promise<number> & { cancel(): void };
+  relayed(): ReturnType<DurableObjectStub<Routed>["read"]>;
+  bound(this: Everything, by: number): Promise<number>;
+}>;
+expectTypeOf(halfPromised.mixed).toEqualTypeOf<(id: string) => Promise<string>>();
+expectTypeOf(halfPromised.mixedOfThree).toEqualTypeOf<(id: number) => Promise<number>>();
+expectTypeOf(halfPromised.cancellable).toEqualTypeOf<() => Promise<number>>();
+expectTypeOf(halfPromised.relayed).toEqualTypeOf<() => Promise<string>>();
+expectTypeOf(halfPromised.bound(1)).toEqualTypeOf<Promise<number>>();
