@@ -56,7 +56,7 @@ export interface Shards<Handle> {
    * ```
    */
   map<Result>(
-    work: (shard: Handle, index: number) => Result | Promise<Result>,
+    work: (shard: Handle, index: number) => Result,
     options?: MapOptions,
   ): Promise<PromiseSettledResult<Awaited<Result>>[]>;
 
@@ -137,7 +137,7 @@ function checkCount(count: number): void {
 
 async function map<Result>(
   count: number,
-  work: (index: number) => Result | Promise<Result>,
+  work: (index: number) => Result,
   { concurrency = CONCURRENCY, onProgress, signal }: MapOptions = {},
 ): Promise<PromiseSettledResult<Awaited<Result>>[]> {
   if (!(Number.isInteger(concurrency) && concurrency >= 1)) {
@@ -169,7 +169,7 @@ async function map<Result>(
 }
 
 /** What throws at once fails no more than what throws later. */
-async function attempt<Result>(work: (index: number) => Result | Promise<Result>, index: number): Promise<Result> {
+async function attempt<Result>(work: (index: number) => Result, index: number): Promise<Awaited<Result>> {
   return await work(index);
 }
 
