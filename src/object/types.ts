@@ -113,22 +113,27 @@ type Remote<F> = F extends (...args: infer Args) => infer Result
 
 /**
  * Tells whether a function looks the same from the other side: each overload gives a plain promise, and it asks for no
- * `this`, which a stub is not. Of more than four overloads only the last four are seen.
+ * `this`, which a stub is not.
  */
-type IsRemote<F> = F extends {
+type IsRemote<F> = [true, Unpromised<Results<F>>, unknown] extends [
+  Has<Results<F>, Promise<unknown>>,
+  never,
+  ThisParameterType<F>,
+]
+  ? true
+  : false;
+
+/** What a function's overloads give, but of more than four only the last four; of some generics only the last. */
+type Results<F> = F extends {
   (...args: never): infer A;
   (...args: never): infer B;
   (...args: never): infer C;
   (...args: never): infer D;
 }
-  ? [true, Unpromised<A | B | C | D>, unknown] extends [
-      Has<A | B | C | D, Promise<unknown>>,
-      never,
-      ThisParameterType<F>,
-    ]
-    ? true
-    : false
-  : false;
+  ? A | B | C | D
+  : F extends (...args: never) => infer Only
+    ? Only
+    : never;
 
 /** Of the parts of the union `Result` those that are no promise, and what a promise has that does not cross with it. */
 type Unpromised<Result> = Result extends Promise<unknown> ? Exclude<keyof Result, keyof Promise<unknown>> : Result;

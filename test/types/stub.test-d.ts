@@ -72,6 +72,9 @@ class Everything extends DurableBase<{ SECRET: string }> {
   async identity<Value>(value: Value): Promise<Value> {
     return value;
   }
+  async tell<Value>(value: Value): Promise<Value extends string ? "text" : "other"> {
+    return (typeof value === "string" ? "text" : "other") as Value extends string ? "text" : "other";
+  }
   overloaded(value: string): Promise<string>;
   overloaded(value: number): Promise<number>;
   async overloaded(value: string | number): Promise<string | number> {
@@ -169,6 +172,8 @@ expectTypeOf(stub.explode).toEqualTypeOf<() => Promise<never>>();
 expectTypeOf(stub.anything).toEqualTypeOf<() => Promise<any>>();
 expectTypeOf(stub.union).toEqualTypeOf<() => Promise<string | number>>();
 expectTypeOf(stub.identity(5 as const)).toEqualTypeOf<Promise<5>>();
+expectTypeOf(stub.tell("x")).toEqualTypeOf<Promise<"text">>();
+expectTypeOf(stub.tell(1)).toEqualTypeOf<Promise<"other">>();
 expectTypeOf(stub.overloaded("x")).toEqualTypeOf<Promise<string>>();
 expectTypeOf(stub.overloaded(1)).toEqualTypeOf<Promise<number>>();
 expectTypeOf(stub.callsMe).toEqualTypeOf<(on: (n: number) => void) => Promise<void>>();
@@ -253,6 +258,7 @@ expectTypeOf<keyof Stub<Everything>>().toEqualTypeOf<
   | "takesKey"
   | "takesSymbol"
   | "takesWeak"
+  | "tell"
   | "todos"
   | "union"
   | "unknownValue"
