@@ -98,7 +98,7 @@ type IsMethod<Member> = unknown extends Member ? false : Member extends AnyFunct
 
 /** A function as it looks from the other side of an RPC call. */
 type Remote<F> = F extends (...args: infer Args) => infer Result
-  ? Has<Awaited<Result>, Iterating> extends true
+  ? Has<Exclude<Awaited<Result>, Live>, Iterating> extends true
     ? NotTransferable<"a generator or iterator cannot cross an RPC call: return an array or a ReadableStream">
     : true extends Has<Awaited<Result>, Uncloneable> | Wants<Args, Iterating | Uncloneable>
       ? NotTransferable<"a symbol, WeakMap, WeakSet or iterator cannot cross an RPC call: pass and return plain data">
@@ -169,7 +169,7 @@ type Uncloneable = symbol | ((WeakMap<WeakKey, unknown> | WeakSet<WeakKey>) & { 
 type Wants<Args extends readonly unknown[], Kind> = {
   [I in keyof Args]: 0 extends 1 & Args[I]
     ? false
-    : [NonNullable<Args[I]>] extends [never]
+    : true extends Has<Args[I], Live> | ([NonNullable<Args[I]>] extends [never] ? true : false)
       ? false
       : [NonNullable<Args[I]>] extends [Kind]
         ? true

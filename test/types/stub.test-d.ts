@@ -327,6 +327,12 @@ class Switch extends RpcTarget {
     return (this.#isOn = !this.#isOn);
   }
 }
+/** Has the shape of an iterator, and crosses as a target. */
+class Cursor extends RpcTarget {
+  next(): { done: boolean; value: number } {
+    return { done: true, value: 0 };
+  }
+}
 type UserId = string & { readonly brand: "user" };
 interface Branded {
   readonly [Symbol.toStringTag]: string;
@@ -363,6 +369,7 @@ expectTypeOf<
       Failure,
       Index,
       Switch,
+      Cursor,
       UserId,
       Branded,
       Json,
@@ -433,3 +440,5 @@ expectTypeOf(halfPromised.mixedOfThree).toEqualTypeOf<(id: number) => Promise<nu
 expectTypeOf(halfPromised.cancellable).toEqualTypeOf<() => Promise<number>>();
 expectTypeOf(halfPromised.relayed).toEqualTypeOf<() => Promise<string>>();
 expectTypeOf(halfPromised.bound(1)).toEqualTypeOf<Promise<number>>();
+expectTypeOf<Stub<{ give(): Cursor }>["give"]>().returns.resolves.toHaveProperty("next");
+expectTypeOf<Stub<{ give(): Cursor | Iterator<number> }>["give"]>().toExtend<NotTransferable<string>>();
