@@ -43,7 +43,7 @@ const LONGEST = 2 ** 25;
 const OPEN = "";
 
 /** What ends a text that would have no end, or too late a one. */
-const ENDLESS = new RangeError("endless");
+const ENDLESS = new RangeError();
 
 /** A text that is the same for the same data, whatever the order of an object's keys, and another for any other. */
 function wholeText(value: unknown): string {

@@ -66,7 +66,7 @@ class Stubs implements ProxyHandler<object> {
           this.notice(this.native.fetch(...args), this.native);
       case "connect":
         // No promise, but a socket at once, which lives and fails by itself.
-        return (...args: Parameters<DurableObjectStub["connect"]>) => this.native.connect(...args);
+        return this.native.connect.bind(this.native);
       case Symbol.dispose:
         return () => (this.native as Partial<Disposable>)[Symbol.dispose]?.();
       default:

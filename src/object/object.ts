@@ -182,12 +182,12 @@ function checkRetry({ maxRetries = 0, timeoutMs = 500, signal }: RetryOptions = 
   );
 }
 
-/** Met only when a call fails, such a gap would hide that error behind one of its own. */
+/** Such a gap would be met when a call fails, and hide that call's error. */
 function checkErrors(errors: readonly ErrorClass[]): void {
   if (errors.every((cls) => typeof cls === "function")) return;
   throw new DurableError(
     "bad-option",
-    "Object.from: something in `errors` is no class. One that is undefined here comes from a module that imports this one: write `{ errors: [QuotaError] }` in a function.",
+    "Object.from: something in `errors` is no class. Write `{ errors: [QuotaError] }`.",
   );
 }
 
