@@ -46,7 +46,8 @@ function isCloneable(value: unknown): boolean {
 export function revive(error: unknown, classes: readonly ErrorClass[], seen: Set<unknown> = new Set()): void {
   if (!(error instanceof Error) || seen.has(error)) return;
   seen.add(error);
-  const found = [DurableError, ...classes].find((cls) => cls.name === error.name);
+  // Not by the name of our class, which a minifier may have changed; and what has no code is none of ours.
+  const found = DurableError.is(error) ? DurableError : classes.find((cls) => cls.name === error.name);
   if (found !== undefined && !(error instanceof found)) Reflect.setPrototypeOf(error, found.prototype as object);
   const { errors } = error as { errors?: unknown };
   for (const inner of [error.cause, ...(Array.isArray(errors) ? (errors as unknown[]) : [])])

@@ -145,6 +145,19 @@ describe("a handle and errors", () => {
     }
   });
 
+  it("gives no error for ours that has but its name, and ours also where a minifier renamed the class", async () => {
+    const forged = await errorOf(() => peer("forged").failOver("nameless"));
+    expect(forged.name).toBe("DurableError");
+    expect([forged instanceof DurableError, DurableError.is(forged)]).toEqual([false, false]);
+    const name = globalThis.Object.getOwnPropertyDescriptor(DurableError, "name")!;
+    globalThis.Object.defineProperty(DurableError, "name", { ...name, value: "a" });
+    try {
+      expect(await errorOf(() => peer("forged").failTyped())).toBeInstanceOf(DurableError);
+    } finally {
+      globalThis.Object.defineProperty(DurableError, "name", name);
+    }
+  });
+
   const quotas = (name: string): Handle<Peer> => Object.from(env.PEER, { errors: [QuotaError] }).byName(name);
 
   it("gives errors of registered classes as themselves, inside others too", async () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { DurableError, Object, type Handle } from "../src/index.ts";
 import { makeHandle } from "../src/object/handle.ts";
 import { errorOf } from "./error-of.ts";
-import { Peer } from "./fixtures/object.ts";
+import { Peer, QuotaError } from "./fixtures/object.ts";
 
 const Global = globalThis.Object;
 
@@ -170,6 +170,11 @@ describe("what Object.from refuses, at once", () => {
       const error = thrownBy(() => peers.byName(name as string));
       expect([error.code, error.message]).toEqual(["bad-name", expect.stringContaining(why)]);
     }
+  });
+
+  it("an error class that is none, as an import in a circle gives it", () => {
+    const error = thrownBy(() => Peer.from(env.PEER, { errors: [QuotaError, undefined as never] }));
+    expect([error.code, error.message]).toEqual(["bad-option", expect.stringContaining("`errors` is no class")]);
   });
 
   it("no name that is fit: the object knows each", async () => {

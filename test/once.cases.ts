@@ -176,6 +176,25 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       }
     });
 
+    it("gives the first caller what every repeat gets, also of a result that is another each time it is read", async () => {
+      const till = fresh();
+      const results = [
+        {
+          get now() {
+            return crypto.randomUUID();
+          },
+        },
+        { deep: [{ .../(?<word>x)/.exec("x")!.groups }, /(?<word>x)/.exec("x")!.groups] },
+        Object.assign(Object.create(null), { a: new Date(1) }),
+      ];
+      for (const [at, result] of results.entries()) {
+        const work = doing((self) => (self.add("x", 1), result));
+        const answers = [await Object.once(till, `${at}`).play(work), await Object.once(till, `${at}`).play(work)];
+        expect(answers[0]).toStrictEqual(answers[1]);
+        expect((await till.state()).sum).toBe(at + 1);
+      }
+    });
+
     it("answers with plain data for tracked values, also when they have changed since", async () => {
       const till = fresh();
       const work = doing((self) => ({ ids: self.ids, more: [self.ids] }));

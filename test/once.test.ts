@@ -148,6 +148,41 @@ describe("the rows of Object.once", () => {
     expect(await hashOf(args)).toBe("a5147e50cd29e7a1c59afe5dccbb991efae2059c616e6957347c2bd36f1c9943");
   });
 
+  it("hash the same whether equal parts are one object or several, and apart where a cycle tells them", async () => {
+    const home = { street: "Elm", no: [1] };
+    const shared = await hashOf([{ to: home, bill: home, all: new Map([[home, home.no]]) }]);
+    expect(await hashOf(JSON.parse(JSON.stringify([{ to: home, bill: home }])))).toBe(
+      await hashOf([{ to: home, bill: home }]),
+    );
+    expect(shared).toBe(
+      await hashOf([
+        {
+          to: { street: "Elm", no: [1] },
+          bill: { no: [1], street: "Elm" },
+          all: new Map([[{ street: "Elm", no: [1] }, [1]]]),
+        },
+      ]),
+    );
+    expect(await hashOf([{ to: home, bill: { street: "Elm", no: [2] } }])).not.toBe(shared);
+    const ring = (at: number): unknown[] => {
+      const list: unknown[] = [[], []];
+      (list[at] as unknown[]).push(list);
+      return list;
+    };
+    expect(new Set(await Promise.all([ring(0), ring(1), ring(0)].map(hashOf))).size).toBe(2);
+  });
+
+  it("hash what is shared over and over without writing it out", async () => {
+    const doubled = (leaf: number): unknown => {
+      let part: unknown = [leaf];
+      for (let i = 0; i < 60; i++) part = [part, part];
+      return part;
+    };
+    const [first, second, other] = await Promise.all([1, 1, 2].map(async (leaf) => await hashOf(doubled(leaf))));
+    expect(first).toBe(second);
+    expect(first).not.toBe(other);
+  });
+
   it("are gone after deleteAll, and the keys free", async () => {
     const till = env.TILL.getByName("deleted");
     await Object.once(till, "a").add("a", 1);

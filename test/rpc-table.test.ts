@@ -70,6 +70,14 @@ describe("what a stub can reach, through a native one and through a handle", () 
     else expect(second).toMatchObject({ message: expect.stringMatching(/does not implement|reserved/) });
   });
 
+  it("`connect`, which is the stub's own: a socket", async () => {
+    const stubs = [env.OPEN_TILL.getByName("socket"), Object.from(env.OPEN_TILL).byName("socket")];
+    const sockets = stubs.map((stub) => (stub as DurableObjectStub).connect("o:1"));
+    expect(sockets.map((socket) => toString.call(socket))).toEqual(["[object Socket]", "[object Socket]"]);
+    const ends = await Promise.allSettled(sockets.flatMap(({ opened, closed }) => [opened, closed]));
+    expect(ends.slice(2)).toEqual(ends.slice(0, 2));
+  });
+
   it("`dup`, which is reserved", async () => {
     const [first, second] = await both(async (stub) => await stub["dup"]!());
     expect((first as Error).message).toBe((second as Error).message);

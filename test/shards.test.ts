@@ -124,6 +124,23 @@ describe("shards", () => {
     expect(calls).toBe(10);
   });
 
+  it("are called no more when `onProgress` throws", async () => {
+    let calls = 0;
+    const work = async (): Promise<void> => {
+      calls++;
+      await scheduler.wait(1);
+    };
+    const onProgress = (done: number): void => {
+      if (done === 1) throw new Error("no screen");
+    };
+    const error = await errorOf(() => peers.sharded(100).map(work, { concurrency: 5, onProgress }));
+    expect(error.message).toBe("no screen");
+    const made = calls;
+    await scheduler.wait(50);
+    expect(made).toBeLessThan(11);
+    expect(calls).toBe(made);
+  });
+
   it("may be 10,000", { timeout: 30_000 }, async () => {
     // Local workerd keeps a file open for each object, so most of them are one here.
     const asked = new Set<string>();

@@ -31,20 +31,50 @@ export function notRepeatable(problem: string, cause?: unknown): DurableError {
 
 /** The SHA-256 hash, in hex digits, of arguments that are plain data. */
 export async function hashOf(args: unknown): Promise<string> {
-  const bytes = new TextEncoder().encode(textOf(args, new Map()));
+  const bytes = new TextEncoder().encode(wholeText(args));
   const hash = await crypto.subtle.digest("SHA-256", bytes);
   return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** The longest text in which a part that comes again is written again, in characters. */
+const LONGEST = 2 ** 25;
+
+/** In place of the text of a part that is not written yet. */
+const OPEN = "";
+
+/** What ends a text that would have no end, or too late a one. */
+const ENDLESS = new RangeError();
+
 /** A text that is the same for the same data, whatever the order of an object's keys, and another for any other. */
-function textOf(value: unknown, seen: Map<object, number>): string {
+function wholeText(value: unknown): string {
+  try {
+    return textOf(value, new Map(), false);
+  } catch (error) {
+    if (error !== ENDLESS) throw error;
+    return textOf(value, new Map(), true);
+  }
+}
+
+/**
+ * The text of a part; one that comes again is written again, so that it makes no difference whether two equal parts are
+ * one object, or else by its number.
+ */
+function textOf(value: unknown, seen: Map<object, string>, isNumbered: boolean): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value);
   const known = seen.get(value);
-  if (known !== undefined) return `#${known}`;
-  seen.set(value, seen.size);
-  const text = (part: unknown): string => textOf(part, seen);
+  if (known === OPEN) throw ENDLESS;
+  if (known !== undefined) return known;
+  seen.set(value, isNumbered ? `#${seen.size}` : OPEN);
+  const text = textOfObject(value, (part) => textOf(part, seen, isNumbered));
+  if (isNumbered) return text;
+  if (text.length > LONGEST) throw ENDLESS;
+  seen.set(value, text);
+  return text;
+}
+
+function textOfObject(value: object, text: (part: unknown) => string): string {
   if (value instanceof Map) return `Map[${[...value].map(([key, item]) => `${text(key)}:${text(item)}`).join()}]`;
   if (value instanceof Set) return `Set[${[...value].map(text).join()}]`;
   if (value instanceof Date) return `Date(${value.getTime()})`;

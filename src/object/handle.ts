@@ -64,6 +64,9 @@ class Stubs implements ProxyHandler<object> {
       case "fetch":
         return (...args: Parameters<DurableObjectStub["fetch"]>) =>
           this.notice(this.native.fetch(...args), this.native);
+      case "connect":
+        // No promise, but a socket at once, which lives and fails by itself.
+        return this.native.connect.bind(this.native);
       case Symbol.dispose:
         return () => (this.native as Partial<Disposable>)[Symbol.dispose]?.();
       default:

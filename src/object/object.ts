@@ -122,9 +122,10 @@ export function find<T extends Rpc.DurableObjectBranded>(
   if (typeof (namespace as Partial<typeof namespace> | null | undefined)?.getByName !== "function") {
     throw missingBinding(`Object.from(${quote(namespace)}): that is no namespace of Durable Objects.`, cls?.name);
   }
-  checkRetry(options.retry);
   // A handle's type says more than the native stub's; they stand for the same object.
-  const { retry, errors, idempotent = [] } = options;
+  const { retry, errors = [], idempotent = [] } = options;
+  checkRetry(retry);
+  checkErrors(errors);
   const marked = [...idempotent, ...(cls === undefined ? [] : planOf(cls).idempotent.keys())];
   const repeater = marked.length > 0 ? new Repeater(marked, retry) : undefined;
   return finder(namespace as unknown as DurableObjectNamespace, { errors, repeater }, nativeOptions(retry));
@@ -139,7 +140,7 @@ function nativeOptions(retry: RetryOptions | undefined): DurableObjectNamespaceG
 
 function finder<T>(
   namespace: DurableObjectNamespace,
-  kept: { errors: readonly ErrorClass[] | undefined; repeater: Repeater | undefined },
+  kept: { errors: readonly ErrorClass[]; repeater: Repeater | undefined },
   options: DurableObjectNamespaceGetDurableObjectOptions | undefined,
 ): Finder<T> {
   const { errors, repeater } = kept;
@@ -178,6 +179,15 @@ function checkRetry({ maxRetries = 0, timeoutMs = 500, signal }: RetryOptions = 
   throw new DurableError(
     "bad-option",
     "Object.from: `retry` has `maxRetries` from 0 to 10, `timeoutMs` from 500 to 60,000, and an AbortSignal as `signal`. Write `{ retry: { maxRetries: 3, timeoutMs: 5_000 } }`.",
+  );
+}
+
+/** Such a gap would be met when a call fails, and hide that call's error. */
+function checkErrors(errors: readonly ErrorClass[]): void {
+  if (errors.every((cls) => typeof cls === "function")) return;
+  throw new DurableError(
+    "bad-option",
+    "Object.from: something in `errors` is no class. Write `{ errors: [QuotaError] }`.",
   );
 }
 

@@ -47,7 +47,7 @@ export interface Shards<Handle> {
    * Calls `work` for every shard and gives all outcomes in order, those of shards that failed too.
    *
    * @throws DurableError `bad-option` when `concurrency` is no positive integer; the reason of `signal` when that is
-   * aborted: no more calls are made then, those under way go on.
+   * aborted; what `onProgress` throws. No more calls are made then, those under way go on.
    *
    * @example
    * ```ts
@@ -56,7 +56,7 @@ export interface Shards<Handle> {
    * ```
    */
   map<Result>(
-    work: (shard: Handle, index: number) => Result | Promise<Result>,
+    work: (shard: Handle, index: number) => Result,
     options?: MapOptions,
   ): Promise<PromiseSettledResult<Awaited<Result>>[]>;
 
@@ -137,7 +137,7 @@ function checkCount(count: number): void {
 
 async function map<Result>(
   count: number,
-  work: (index: number) => Result | Promise<Result>,
+  work: (index: number) => Result,
   { concurrency = CONCURRENCY, onProgress, signal }: MapOptions = {},
 ): Promise<PromiseSettledResult<Awaited<Result>>[]> {
   if (!(Number.isInteger(concurrency) && concurrency >= 1)) {
@@ -147,29 +147,33 @@ async function map<Result>(
     );
   }
   signal?.throwIfAborted();
-  const isAborted = (): boolean => signal?.aborted === true;
   const outcomes: PromiseSettledResult<Awaited<Result>>[] = [];
-  let [next, done] = [0, 0];
+  let [next, done, isOver] = [0, 0, false];
   const worker = async (): Promise<void> => {
-    while (next < count && !isAborted()) {
+    while (next < count && !isOver) {
       const index = next++;
       [outcomes[index]] = await Promise.allSettled([attempt(work, index)]);
-      if (!isAborted()) onProgress?.(++done, count);
+      if (!isOver) onProgress?.(++done, count);
     }
   };
   const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal?.reason);
+  const abort = (): void => {
+    isOver = true;
+    aborted.reject(signal?.reason);
+  };
   signal?.addEventListener("abort", abort);
   try {
     await Promise.race([aborted.promise, Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker))]);
   } finally {
+    // Also when `onProgress` threw: the other workers still have all the rest before them.
+    isOver = true;
     signal?.removeEventListener("abort", abort);
   }
   return outcomes;
 }
 
 /** What throws at once fails no more than what throws later. */
-async function attempt<Result>(work: (index: number) => Result | Promise<Result>, index: number): Promise<Result> {
+async function attempt<Result>(work: (index: number) => Result, index: number): Promise<Awaited<Result>> {
   return await work(index);
 }
 

@@ -35,8 +35,8 @@ export type HiddenMember =
 /**
  * An object of class `T` as a caller sees it: its methods, each answering by promise, and `fetch`.
  *
- * A method that returns a promise already keeps its exact signature, generics and overloads included;
- * of a sync method with overloads TypeScript gives the last. Fields cannot be reached and are left out,
+ * A method that gives a plain promise, by each of its overloads, keeps its exact signature, generics included;
+ * of any other with overloads TypeScript gives the last. Fields cannot be reached and are left out,
  * and so are getters, which TypeScript cannot tell from fields; so are the members of the base classes.
  * The context parameter of a routed method is the router's to give, so it is left out too. A function or
  * `RpcTarget` as result arrives as a stub, whose methods can be called before the promise has settled.
@@ -98,7 +98,7 @@ type IsMethod<Member> = unknown extends Member ? false : Member extends AnyFunct
 
 /** A function as it looks from the other side of an RPC call. */
 type Remote<F> = F extends (...args: infer Args) => infer Result
-  ? Has<Awaited<Result>, Iterating> extends true
+  ? Has<Exclude<Awaited<Result>, Live>, Iterating> extends true
     ? NotTransferable<"a generator or iterator cannot cross an RPC call: return an array or a ReadableStream">
     : true extends Has<Awaited<Result>, Uncloneable> | Wants<Args, Iterating | Uncloneable>
       ? NotTransferable<"a symbol, WeakMap, WeakSet or iterator cannot cross an RPC call: pass and return plain data">
@@ -106,10 +106,37 @@ type Remote<F> = F extends (...args: infer Args) => infer Result
         ? NotTransferable<"an instance of a class cannot cross an RPC call: pass and return plain data, or extend RpcTarget">
         : AcceptsContext<Args> extends true
           ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
-          : [Result, Has<Result, Promise<unknown>>, Has<Awaited<Result>, Live>] extends [Promise<unknown>, true, false]
+          : [IsRemote<F>, Has<Awaited<Result>, Live>] extends [true, false]
             ? F
             : (...args: Args) => Answer<Awaited<Result>>
   : F;
+
+/**
+ * Tells whether a function looks the same from the other side: each overload gives a plain promise, and it asks for no
+ * `this`, which a stub is not.
+ */
+type IsRemote<F> = [true, Unpromised<Results<F>>, unknown] extends [
+  Has<Results<F>, Promise<unknown>>,
+  never,
+  ThisParameterType<F>,
+]
+  ? true
+  : false;
+
+/** What a function's overloads give, but of more than four only the last four; of some generics only the last. */
+type Results<F> = F extends {
+  (...args: never): infer A;
+  (...args: never): infer B;
+  (...args: never): infer C;
+  (...args: never): infer D;
+}
+  ? A | B | C | D
+  : F extends (...args: never) => infer Only
+    ? Only
+    : never;
+
+/** Of the parts of the union `Result` those that are no promise, and what a promise has that does not cross with it. */
+type Unpromised<Result> = Result extends Promise<unknown> ? Exclude<keyof Result, keyof Promise<unknown>> : Result;
 
 /** A promise of a result; of a live one also its members, so that calls can be pipelined. */
 type Answer<Value> =
@@ -142,7 +169,7 @@ type Uncloneable = symbol | ((WeakMap<WeakKey, unknown> | WeakSet<WeakKey>) & { 
 type Wants<Args extends readonly unknown[], Kind> = {
   [I in keyof Args]: 0 extends 1 & Args[I]
     ? false
-    : [NonNullable<Args[I]>] extends [never]
+    : true extends Has<Args[I], Live> | ([NonNullable<Args[I]>] extends [never] ? true : false)
       ? false
       : [NonNullable<Args[I]>] extends [Kind]
         ? true

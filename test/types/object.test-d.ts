@@ -31,6 +31,14 @@ expectTypeOf(Object.from(env.LIST).byName("a").titles).toEqualTypeOf<() => Promi
 expectTypeOf(Object.from(env.LIST).byId("a").titles()).toEqualTypeOf<Promise<string[]>>();
 expectTypeOf(Object.from(env.LIST).unique().titles()).toEqualTypeOf<Promise<string[]>>();
 
+// Work on shards may answer at once, later, or now this and now that.
+declare const flag: boolean;
+const lists = Object.from(env.LIST).sharded(2);
+expectTypeOf(await lists.map((list) => list.titles())).toEqualTypeOf<PromiseSettledResult<string[]>[]>();
+expectTypeOf(await lists.map((list) => (flag ? list.titles() : new Date()))).toEqualTypeOf<
+  PromiseSettledResult<string[] | Date>[]
+>();
+
 // @ts-expect-error -- a namespace of another class
 Counter.from(env.LIST);
 // @ts-expect-error -- no namespace

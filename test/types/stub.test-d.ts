@@ -72,6 +72,9 @@ class Everything extends DurableBase<{ SECRET: string }> {
   async identity<Value>(value: Value): Promise<Value> {
     return value;
   }
+  async tell<Value>(value: Value): Promise<Value extends string ? "text" : "other"> {
+    return (typeof value === "string" ? "text" : "other") as Value extends string ? "text" : "other";
+  }
   overloaded(value: string): Promise<string>;
   overloaded(value: number): Promise<number>;
   async overloaded(value: string | number): Promise<string | number> {
@@ -169,6 +172,8 @@ expectTypeOf(stub.explode).toEqualTypeOf<() => Promise<never>>();
 expectTypeOf(stub.anything).toEqualTypeOf<() => Promise<any>>();
 expectTypeOf(stub.union).toEqualTypeOf<() => Promise<string | number>>();
 expectTypeOf(stub.identity(5 as const)).toEqualTypeOf<Promise<5>>();
+expectTypeOf(stub.tell("x")).toEqualTypeOf<Promise<"text">>();
+expectTypeOf(stub.tell(1)).toEqualTypeOf<Promise<"other">>();
 expectTypeOf(stub.overloaded("x")).toEqualTypeOf<Promise<string>>();
 expectTypeOf(stub.overloaded(1)).toEqualTypeOf<Promise<number>>();
 expectTypeOf(stub.callsMe).toEqualTypeOf<(on: (n: number) => void) => Promise<void>>();
@@ -253,6 +258,7 @@ expectTypeOf<keyof Stub<Everything>>().toEqualTypeOf<
   | "takesKey"
   | "takesSymbol"
   | "takesWeak"
+  | "tell"
   | "todos"
   | "union"
   | "unknownValue"
@@ -321,6 +327,12 @@ class Switch extends RpcTarget {
     return (this.#isOn = !this.#isOn);
   }
 }
+/** Has the shape of an iterator, and crosses as a target. */
+class Cursor extends RpcTarget {
+  next(): { done: boolean; value: number } {
+    return { done: true, value: 0 };
+  }
+}
 type UserId = string & { readonly brand: "user" };
 interface Branded {
   readonly [Symbol.toStringTag]: string;
@@ -357,6 +369,7 @@ expectTypeOf<
       Failure,
       Index,
       Switch,
+      Cursor,
       UserId,
       Branded,
       Json,
@@ -410,3 +423,22 @@ expectTypeOf<Stub<{ give(): Point | string }>["give"]>().toExtend<NotTransferabl
 expectTypeOf<Stub<{ take(value: Point | string): void }>["take"]>().toEqualTypeOf<
   (value: Point | string) => Promise<void>
 >();
+
+/** Promises to the eye alone: what a signature kept as it is would promise too much. */
+declare const halfPromised: Stub<{
+  mixed(id: number): number;
+  mixed(id: string): Promise<string>;
+  mixedOfThree(id: string): Promise<string>;
+  mixedOfThree(id: boolean): boolean;
+  mixedOfThree(id: number): Promise<number>;
+  cancellable(): Promise<number> & { cancel(): void };
+  relayed(): ReturnType<DurableObjectStub<Routed>["read"]>;
+  bound(this: Everything, by: number): Promise<number>;
+}>;
+expectTypeOf(halfPromised.mixed).toEqualTypeOf<(id: string) => Promise<string>>();
+expectTypeOf(halfPromised.mixedOfThree).toEqualTypeOf<(id: number) => Promise<number>>();
+expectTypeOf(halfPromised.cancellable).toEqualTypeOf<() => Promise<number>>();
+expectTypeOf(halfPromised.relayed).toEqualTypeOf<() => Promise<string>>();
+expectTypeOf(halfPromised.bound(1)).toEqualTypeOf<Promise<number>>();
+expectTypeOf<Stub<{ give(): Cursor }>["give"]>().returns.resolves.toHaveProperty("next");
+expectTypeOf<Stub<{ give(): Cursor | Iterator<number> }>["give"]>().toExtend<NotTransferable<string>>();
