@@ -25,5 +25,7 @@ export { Stepped } from "./steps/stepped.ts";
 export { LegacyCalls } from "./fixtures/legacy/call.ts";
 export { ClosedTill, OpenTill, Till } from "./fixtures/once.ts";
 export { LegacyTill } from "./fixtures/legacy/once.ts";
+export { Migrated, MigratedChild, MigratedHeir } from "./fixtures/migrations.ts";
+export { LegacyMigrated } from "./fixtures/legacy/migrations.ts";
 
 export default { fetch: (): Response => new Response("ok") };
