@@ -56,6 +56,7 @@ declare namespace Cloudflare {
     MIGRATED_HEIR: DurableObjectNamespace<import("./fixtures/migrations.ts").MigratedHeir>;
     MIGRATED_CHILD: DurableObjectNamespace<import("./fixtures/migrations.ts").MigratedChild>;
     LEGACY_MIGRATED: DurableObjectNamespace<import("./fixtures/legacy/migrations.ts").LegacyMigrated>;
+    UPGRADED: DurableObjectNamespace<import("./steps/upgraded.ts").Upgraded>;
   }
 }
 

@@ -27,5 +27,6 @@ export { ClosedTill, OpenTill, Till } from "./fixtures/once.ts";
 export { LegacyTill } from "./fixtures/legacy/once.ts";
 export { Migrated, MigratedChild, MigratedHeir } from "./fixtures/migrations.ts";
 export { LegacyMigrated } from "./fixtures/legacy/migrations.ts";
+export { Upgraded } from "./steps/upgraded.ts";
 
 export default { fetch: (): Response => new Response("ok") };
