@@ -135,7 +135,7 @@ export function migrationCases(
       await tables();
       const more: Migration = { id: "c", up: "create table c (n)" };
       const cases: [code: string, part: string, migrations: readonly Migration[]][] = [
-        ["migration-changed", `step "a"`, [{ id: "a", up: `${A.up as string};` + "drop table a" }, B]],
+        ["migration-changed", `step "a"`, [{ id: "a", up: `${A.up as string}; drop table a` }, B]],
         ["migration-changed", `step "a"`, [{ id: "a", up: () => {} }, B]],
         ["migration-missing", `"a" was applied`, [B]],
         ["migration-missing", `"a" was applied`, [B, A]],

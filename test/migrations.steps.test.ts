@@ -27,10 +27,10 @@ describe("migrations stopped at every step of storage", { timeout: 120_000 }, ()
         if (left === "nothing") undone++;
       }
       // Each statement, and the note of what was applied.
-      const statements = MIGRATIONS.slice(version).flatMap(({ up }) =>
-        typeof up === "string" ? statementsOf(up) : [up],
+      const outstanding = MIGRATIONS.slice(version).map(({ up }) =>
+        typeof up === "string" ? statementsOf(up).length : 1,
       );
-      expect(undone).toBeGreaterThan(statements.length);
+      expect(undone).toBeGreaterThan(outstanding.reduce((sum, statements) => sum + statements));
     });
   }
 });

@@ -78,7 +78,10 @@ export function migrateObject(
   if (pending.length === 0) return [];
   storage.transactionSync(() => {
     for (const step of pending) apply(step, storage, where);
-    storage.kv.put(KEY, { format: FORMAT, applied: steps.map(({ run: _, ...applied }) => applied) });
+    storage.kv.put(KEY, {
+      format: FORMAT,
+      applied: steps.map(({ id, hash }) => (hash === undefined ? { id } : { id, hash })),
+    });
   });
   return pending.map(({ id }) => id);
 }

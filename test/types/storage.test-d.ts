@@ -88,3 +88,13 @@ export const sync: number = Storage.transaction(ctx, () => 1);
 export const later: Promise<number> = Storage.transaction(ctx, async () => 1);
 // @ts-expect-error it is there later
 export const tooEarly: number = Storage.transaction(ctx, async () => 1);
+
+export const migrations: readonly Storage.Migration[] = [
+  { id: "1", up: "create table t (n)" },
+  { id: "2", up: (storage) => storage.sql.exec("insert into t values (1)") },
+];
+export const ran: string[] = Storage.migrate(ctx, migrations);
+// @ts-expect-error a step has an id
+Storage.migrate(ctx.storage, [{ up: "create table t (n)" }]);
+// @ts-expect-error a text alone is no step
+Storage.migrate(ctx, ["create table t (n)"]);
