@@ -10,6 +10,7 @@ const mistakes = {
   "crash.mjs --rounds many": "--rounds",
   "crash.mjs --seed -1": "--seed",
   "crash.mjs once --rounds 0": "--rounds",
+  "crash.mjs migrations --first 0": "--first",
   "crash.mjs steps --every 0": "--every",
   "crash.mjs step": "step",
   "formats.mjs --write 1": "1.sqlite",

@@ -4,7 +4,8 @@
  * Each round sends increments with unique ids, SIGKILLs workerd, starts it again on the same folder
  * and asks: was every acknowledged increment kept, was none applied twice?
  *
- * `npm run crash -- steps` kills it inside each step of a program: see `crash-steps.mjs`. `npm run crash -- once`
+ * `npm run crash -- steps` kills it inside each step of a program: see `crash-steps.mjs`; `-- migrations` inside each step
+ * of migrations, from each older version: see `crash-migrations.mjs`. `npm run crash -- once`
  * kills it under exactly-once calls: see `crash-once.mjs`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -14,7 +15,7 @@ import { mulberry32 } from "../test/random.ts";
 import { readOptions, wholeNumber } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
-if (["once", "steps"].includes(process.argv[2])) {
+if (["migrations", "once", "steps"].includes(process.argv[2])) {
   await import(`./crash-${process.argv[2]}.mjs`);
   process.exit();
 }

@@ -40,6 +40,7 @@ const steps = [
   { name: "size", command: "node scripts/size.mjs --check" },
   { name: "crash", command: "node scripts/crash.mjs --rounds 20" },
   { name: "crash-steps", command: "node scripts/crash.mjs steps --every 7" },
+  { name: "crash-migrations", command: "node scripts/crash.mjs migrations --every 7" },
   { name: "crash-once", command: "node scripts/crash.mjs once --rounds 4" },
   { name: "fuzz-raw", command: "node scripts/fuzz.mjs raw" },
   { name: "damage", command: "node scripts/damage.mjs" },

@@ -13,6 +13,8 @@ import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { Fields, FIELDS } from "./persisted/fields.ts";
 import { answer } from "./storage/answer.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
+import { migrateObject, type Migration } from "./storage/migrations.ts";
+import { storageOf } from "./storage/sqlite.ts";
 
 /** How long an entry waits for `onStart`, in milliseconds: what the platform gives `blockConcurrencyWhile`. */
 const START_TIMEOUT = 30_000;
@@ -61,6 +63,13 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
    * inside the entry, finds the object as `c.get("object")`, and is inherited as any static is.
    */
   static use?: readonly MiddlewareHandler[];
+
+  /**
+   * What was to be changed in an object's tables and stored data since the class was first deployed: {@link Migration}s, each
+   * run once per object, in order, before `onStart`. A subclass's list takes the place of this one, as any static does:
+   * begin it with `...Base.migrations`. If a step fails every entry gets the error, nothing is kept, and the next tries again.
+   */
+  static migrations?: readonly Migration[];
 
   /**
    * Finds objects of this class: `Counter.from(env.COUNTER).byName("alice")` is
@@ -235,13 +244,18 @@ class Life implements Owner {
   running: Scope | undefined;
   refusal: (() => DurableError | undefined) | undefined;
   readonly #self: DurableBase<unknown>;
+  readonly #storage: DurableObjectStorage;
   isStarting = false;
   #isReady = false;
+  #hasStarted = false;
+  /** True until migrations have run, and after `deleteAll`, which takes their work along; undefined where there are none. */
+  #isCleared: boolean | undefined;
   #defect: DurableError | undefined;
   #starting: Promise<void> | undefined;
 
   constructor(self: DurableBase<unknown>, ctx: DurableObjectState, shape: Shape) {
     this.#self = self;
+    this.#storage = ctx.storage;
     this.shape = shape;
     this.sendsStacks = (self.constructor as typeof DurableBase).remoteStacks === true;
     this.fields = new Fields(self.constructor.name, shape.plan, ctx, this);
@@ -267,6 +281,11 @@ class Life implements Owner {
   #begin(): Promise<void> | undefined {
     if (this.#defect !== undefined) throw this.#defect;
     this.shape.verify(this.#self);
+    this.#migrate();
+    if (this.#hasStarted) {
+      this.#isReady = true;
+      return undefined;
+    }
     this.fields.begin();
     this.isStarting = true;
     let result: unknown;
@@ -277,20 +296,43 @@ class Life implements Owner {
       this.isStarting = result instanceof Promise;
     }
     if (!(result instanceof Promise)) {
-      this.#isReady = true;
+      this.#started();
       return undefined;
     }
     return bounded(result, this.#self.constructor.name).then(
-      () => {
-        this.#isReady = true;
-        this.isStarting = false;
-      },
+      () => this.#started(),
       (error: unknown) => {
         this.#starting = undefined;
         this.isStarting = false;
         throw error;
       },
     );
+  }
+
+  #started(): void {
+    this.isStarting = false;
+    this.#starting = undefined;
+    this.#hasStarted = true;
+    if (this.#isCleared === true) this.#migrate();
+    this.#isReady = true;
+  }
+
+  #migrate(): void {
+    const { migrations, name } = this.#self.constructor as typeof DurableBase;
+    if (migrations === undefined) return;
+    const storage = storageOf(this.#storage, name);
+    if (this.#isCleared === undefined) {
+      const { deleteAll } = storage;
+      this.#isCleared = true;
+      storage.deleteAll = (options) => {
+        this.#isCleared = true;
+        this.#isReady = false;
+        return deleteAll.call(storage, options);
+      };
+    }
+    // What the constructor has read may be stored otherwise now.
+    if (migrateObject(storage, migrations, `${name}.migrations`).length > 0) this.fields.forget();
+    this.#isCleared = false;
   }
 }
 

@@ -59,6 +59,11 @@ declare namespace Cloudflare {
     HAND_ROWS: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows>;
     HAND_ROWS_1: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows1>;
     HAND_ROWS_100: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows100>;
+    MIGRATED: DurableObjectNamespace<import("./fixtures/migrations.ts").Migrated>;
+    MIGRATED_HEIR: DurableObjectNamespace<import("./fixtures/migrations.ts").MigratedHeir>;
+    MIGRATED_CHILD: DurableObjectNamespace<import("./fixtures/migrations.ts").MigratedChild>;
+    LEGACY_MIGRATED: DurableObjectNamespace<import("./fixtures/legacy/migrations.ts").LegacyMigrated>;
+    UPGRADED: DurableObjectNamespace<import("./steps/upgraded.ts").Upgraded>;
   }
 }
 

@@ -70,6 +70,7 @@ describe("the package", () => {
       "getMany",
       "has",
       "list",
+      "migrate",
       "put",
       "putMany",
       "sql",

@@ -102,6 +102,17 @@ describe("the platform", () => {
     await expect(half.then(() => scheduler.wait(1))).rejects.toThrow("internal error");
   });
 
+  it("resets an object when an `insert … returning` is not the last of several statements, and takes no comment behind the last", async () => {
+    const stub = env.PROBE.getByName("several");
+    const several = runInDurableObject(stub, (_, { storage: { sql } }) => {
+      sql.exec("create table several (n integer)");
+      expect(() => sql.exec("select 1; -- the end")).toThrow("did not contain a statement");
+      sql.exec("insert into several values (1), (2) returning n; select 1").toArray();
+      return sql.exec("select count(*) as n from several").one()["n"];
+    });
+    await expect(several.then(() => scheduler.wait(1))).rejects.toThrow("internal error");
+  });
+
   it("begins an async transaction after the microtasks of the turn that asked for it, in the same context", async () => {
     const events: unknown[] = [];
     const context = new AsyncLocalStorage<string>();

@@ -28,5 +28,8 @@ export { LegacyTill } from "./fixtures/legacy/once.ts";
 export { LateLocker, Locker, NarrowLocker, OddLocker, ReadLocker } from "./fixtures/locker.ts";
 export { LegacyLocker } from "./fixtures/legacy/locker.ts";
 export { Clock } from "./fixtures/clock.ts";
+export { Migrated, MigratedChild, MigratedHeir } from "./fixtures/migrations.ts";
+export { LegacyMigrated } from "./fixtures/legacy/migrations.ts";
+export { Upgraded } from "./steps/upgraded.ts";
 
 export default { fetch: (): Response => new Response("ok") };

@@ -10,14 +10,22 @@ const SHOWN = 500;
 
 /** The error for what `exec` threw: the statement as it was written, the place SQLite names, and no bound value. */
 export function sqlFailed(text: string, values: readonly Bound[], cause: unknown): DurableError {
+  const { said, what, shown } = sayingOf(text, cause);
+  return new DurableError(
+    "sql-failed",
+    `Storage.sql: ${withoutValues(what, text, values)}\n\n${shown}\n\n${fixOf(said)}`,
+    {
+      cause,
+    },
+  );
+}
+
+/** What SQLite said, without its codes too, and the statement with a mark under the place. */
+export function sayingOf(text: string, cause: unknown): { said: string; what: string; shown: string } {
   const said = cause instanceof Error ? cause.message : String(cause);
   const [, what = said, offset] = /^(.*?)(?: at offset (\d+))?(?:: SQLITE_\w+.*)?$/s.exec(said)!;
   const at = offset === undefined ? undefined : placeOf(text, Number(offset), what);
-  return new DurableError(
-    "sql-failed",
-    `Storage.sql: ${withoutValues(what, text, values)}\n\n${show(text, at)}\n\n${fixOf(said)}`,
-    { cause },
-  );
+  return { said, what, shown: show(text, at) };
 }
 
 function fixOf(said: string): string {

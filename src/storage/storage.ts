@@ -12,6 +12,7 @@
  */
 export { batch, type BatchOperation, deleteMany, getMany, putMany } from "./batch.ts";
 export { clear, count, list, list as entries, type ListOptions } from "./list.ts";
+export { migrate, type Migration } from "./migrations.ts";
 export { sql, type Sql, type SqlFragment, type SqlInput, type SqlValue } from "./sql.ts";
 export type { Query, SqlCounts } from "./sql-query.ts";
 export type { SqlBinding } from "./sql-values.ts";

@@ -17,19 +17,32 @@ export interface Trap {
 const traps = new Map<string, Trap>();
 
 /** Sets the trap of one object, for as long as this process lives. */
-export function setTrap({ id }: DurableObjectState, trap: Trap): void {
+export function setTrap({ id }: { readonly id: DurableObjectId }, trap: Trap): void {
   traps.set(id.toString(), trap);
 }
 
-/** Makes every put, delete, begin and end of a transaction a step; for a constructor, before it calls `super`. */
-function stepped(ctx: DurableObjectState): DurableObjectState {
-  const { storage } = ctx;
-  const { kv, transaction, transactionSync } = storage;
-  const { put, delete: remove } = kv;
+/** Stores what older code has. */
+function seeded(ctx: DurableObjectState): DurableObjectState {
+  const { kv } = ctx.storage;
   if (kv.get("durable-base:record") === undefined) {
-    put.call(kv, "durable-base:record", { format: 1, fields: {}, rows: new Set(["moved"]) });
-    put.call(kv, "durable-base:field:moved", OLD);
+    kv.put("durable-base:record", { format: 1, fields: {}, rows: new Set(["moved"]) });
+    kv.put("durable-base:field:moved", OLD);
   }
+  return ctx;
+}
+
+/** Ends only with the process: nothing after the step can happen. */
+export function hang(): void {
+  console.log("stopped");
+  for (;;);
+}
+
+/** Makes every put, delete, SQL, begin and end of a transaction a step; for a constructor, before it calls `super`. */
+export function stepped(ctx: DurableObjectState): DurableObjectState {
+  const { storage } = ctx;
+  const { kv, sql, transaction, transactionSync } = storage;
+  const { put, delete: remove } = kv;
+  const { exec } = sql;
   const step = (isAfter = false): void => {
     const trap = traps.get(ctx.id.toString());
     if (trap === undefined || (isAfter && !trap.isAfter)) return;
@@ -45,6 +58,12 @@ function stepped(ctx: DurableObjectState): DurableObjectState {
     const existed = remove.call(kv, key);
     step(true);
     return existed;
+  };
+  sql.exec = <T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]) => {
+    step();
+    const cursor = exec.call(sql, query, ...bindings) as SqlStorageCursor<T>;
+    step(true);
+    return cursor;
   };
   storage.transactionSync = <T>(work: () => T): T => {
     step();
@@ -81,7 +100,7 @@ export class Stepped extends DurableBase implements State {
   @Persisted({ version: 2, migrate: (old) => migrate(old as typeof OLD) }) accessor moved: State["moved"] = [];
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
-    super(stepped(ctx), env);
+    super(stepped(seeded(ctx)), env);
   }
 
   get own(): number {

@@ -1,16 +1,10 @@
-import { setTrap, Stepped } from "./stepped.ts";
+import { hang, setTrap, Stepped } from "./stepped.ts";
 
 /** Runs the program, and hangs at a step: `scripts/crash-steps.mjs` hears of it and kills the process. */
 export class Hanging extends Stepped {
   arm(at: number): void {
     setTrap(this.ctx, { at, count: 0, isAfter: true, spring: hang });
   }
-}
-
-/** Ends only with the process: nothing after the step can happen. */
-function hang(): void {
-  console.log("stopped");
-  for (;;);
 }
 
 interface Env {

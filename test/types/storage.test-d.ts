@@ -116,3 +116,12 @@ void Storage.put(handle, "a", 1, { allowUnconfirmed: true });
 Storage.sql(handle);
 // @ts-expect-error transactions stay inside
 Storage.transaction(handle, () => 1);
+export const migrations: readonly Storage.Migration[] = [
+  { id: "1", up: "create table t (n)" },
+  { id: "2", up: (storage) => storage.sql.exec("insert into t values (1)") },
+];
+export const ran: string[] = Storage.migrate(ctx, migrations);
+// @ts-expect-error a step has an id
+Storage.migrate(ctx.storage, [{ up: "create table t (n)" }]);
+// @ts-expect-error a text alone is no step
+Storage.migrate(ctx, ["create table t (n)"]);

@@ -1,0 +1,216 @@
+/**
+ * @module
+ * Changes of an object's tables and stored data, made once each, in order.
+ */
+import { DurableError, quote } from "../errors.ts";
+import { isThenable, kindOf } from "../functions.ts";
+import { flawOf, PREFIX } from "./keys.ts";
+import { sayingOf } from "./sql-error.ts";
+import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { statementsOf, type Statement } from "./statements.ts";
+
+/**
+ * One step: what it does is done once in an object's life.
+ *
+ * @example
+ * ```ts
+ * const migrations: readonly Migration[] = [
+ *   { id: "1-todos", up: "create table todos (id integer primary key, title text not null)" },
+ *   { id: "2-names", up: (storage) => Storage.put(storage, "name", Storage.get(storage, "title")) },
+ * ];
+ * ```
+ */
+export interface Migration {
+  /** Its name for ever, by which it is known to be done: unique in its list, of up to 256 bytes. */
+  readonly id: string;
+  /**
+   * SQL, of any number of statements, or a function, which must be synchronous. The text of an applied step must stay,
+   * blanks and comments aside; a function is known by its id alone, since a bundler changes its text.
+   */
+  readonly up: string | ((storage: DurableObjectStorage) => void);
+}
+
+/** The row of what was applied. */
+const KEY = `${PREFIX}migrations`;
+const FORMAT = 1;
+const MAX_ID = 256;
+
+/** A step that was applied, as it is stored. */
+interface Applied {
+  readonly id: string;
+  /** Of a step in SQL. */
+  readonly hash?: string;
+}
+
+/** A step that was checked. */
+interface Step extends Applied {
+  readonly run: readonly Statement[] | ((storage: DurableObjectStorage) => unknown);
+}
+
+/**
+ * Brings an object to the end of a list of migrations: runs those that were not applied to it yet, in order, all in one
+ * transaction with the note of it. Gives their ids; none is the rule, and costs one row read.
+ *
+ * An object has one list. Steps are added at its end; one that was applied anywhere stays as it is.
+ *
+ * @throws DurableError `bad-migration` for a list that cannot work, `migration-changed`, `migration-missing` and
+ * `schema-newer` when the object has steps that this list has not, `migration-failed` with the step's error as `cause`,
+ * `returned-promise`, `record-unreadable`, `no-sqlite-storage`. Nothing is kept then.
+ *
+ * @example
+ * ```ts
+ * Storage.migrate(ctx, [{ id: "1-todos", up: "create table todos (id integer primary key, title text not null)" }]);
+ * ```
+ */
+export function migrate(handle: StorageHandle, migrations: readonly Migration[]): string[] {
+  return migrateObject(storageOf(handle), migrations, "Storage.migrate");
+}
+
+/** As {@link migrate}; `where` begins the messages of errors. */
+export function migrateObject(
+  storage: DurableObjectStorage,
+  migrations: readonly Migration[],
+  where: string,
+): string[] {
+  const steps = checked(migrations, where);
+  const { length } = appliedOf(storage.kv, steps, where);
+  const pending = steps.slice(length);
+  if (pending.length === 0) return [];
+  storage.transactionSync(() => {
+    for (const step of pending) apply(step, storage, where);
+    storage.kv.put(KEY, {
+      format: FORMAT,
+      applied: steps.map(({ id, hash }) => (hash === undefined ? { id } : { id, hash })),
+    });
+  });
+  return pending.map(({ id }) => id);
+}
+
+/** @throws DurableError `bad-migration`. */
+function checked(migrations: readonly Migration[], where: string): Step[] {
+  if (!Array.isArray(migrations)) throw bad(where, "the migrations are no array");
+  const ids = new Set<unknown>();
+  return Array.from(migrations, (migration: Partial<Migration> | null | undefined, i): Step => {
+    const { id, up } = migration ?? {};
+    const flaw = flawOf(id, MAX_ID) ?? (ids.has(id) ? "is that of an earlier step" : undefined);
+    if (flaw !== undefined) throw bad(where, `the id of step ${i + 1}, ${quote(id)}, ${flaw}`);
+    ids.add(id);
+    return { id: id!, ...parsed(up, `step ${quote(id)}`, where) };
+  });
+}
+
+/** By text of SQL, since an isolate has many objects of a class: each comes through here whenever one wakes up. */
+const known = new Map<string, Omit<Step, "id">>();
+const MAX_KNOWN = 1_000;
+
+function parsed(up: unknown, what: string, where: string): Omit<Step, "id"> {
+  if (typeof up === "function") {
+    if (kindOf(up) === "Function") return { run: up as () => unknown };
+    throw bad(where, `${what} has an \`up\` that is async or a generator, which cannot run in a transaction`);
+  }
+  if (typeof up !== "string") throw bad(where, `${what} has an \`up\` that is neither SQL nor a function`);
+  const found = known.get(up);
+  if (found !== undefined) return found;
+  const run = statementsOf(up);
+  if (run.length === 0) throw bad(where, `${what} has no statement`);
+  if (up.includes("\0") || !up.isWellFormed()) throw bad(where, `${what} holds a NUL or a lone surrogate`);
+  const step = { run, hash: hashOf(run.map(({ normal }) => normal).join(";")) };
+  if (known.size < MAX_KNOWN) known.set(up, step);
+  return step;
+}
+
+function bad(where: string, what: string): DurableError {
+  return new DurableError(
+    "bad-migration",
+    `${where}: ${what}. Write \`{ id: "1-todos", up: "create table todos (…)" }\`, or \`up: (storage) => { … }\`.`,
+  );
+}
+
+/** The length in bytes and 32-bit FNV-1a, both of the UTF-8: `crypto.subtle` is async. */
+function hashOf(text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return `${bytes.length}-${(hash >>> 0).toString(16).padStart(8, "0")}`;
+}
+
+/** What was applied, if it is what the steps begin with. */
+function appliedOf(kv: SyncKvStorage, steps: readonly Step[], where: string): readonly Applied[] {
+  const applied = readApplied(kv, where);
+  for (const [i, { id, hash }] of applied.entries()) {
+    const step = steps[i];
+    const name = quote(id);
+    if (step === undefined) {
+      throw new DurableError(
+        "schema-newer",
+        `${where}: the object has step ${name}, where this code's list ends. Newer code was deployed before: deploy it again, or put the step back. Nothing was changed.`,
+      );
+    }
+    if (step.id !== id) {
+      throw new DurableError(
+        "migration-missing",
+        `${where}: step ${i + 1} is ${quote(step.id)}, but ${name} was applied there. Put ${name} back in its place, and new steps at the end. Nothing was changed.`,
+      );
+    }
+    if (step.hash !== hash) {
+      throw new DurableError(
+        "migration-changed",
+        `${where}: step ${name} is not what was applied. Put its SQL back as it was, and write what is to change as a new step at the end. Nothing was changed.`,
+      );
+    }
+  }
+  return applied;
+}
+
+function readApplied(kv: SyncKvStorage, where: string): readonly Applied[] {
+  let row: { format?: unknown; applied?: unknown } | null | undefined;
+  let cause: unknown;
+  try {
+    row = kv.get(KEY);
+    if (row === undefined) return [];
+  } catch (error) {
+    cause = error;
+  }
+  if (row?.format === FORMAT && Array.isArray(row.applied)) return row.applied as Applied[];
+  throw new DurableError(
+    "record-unreadable",
+    `${where}: the row ${quote(KEY)} is damaged, or written by newer code. Deploy that code again, or repair the row with \`ctx.storage.kv\`; it was left as it is.`,
+    { cause },
+  );
+}
+
+function apply({ id, run }: Step, storage: DurableObjectStorage, where: string): void {
+  const step = `${where}: step ${quote(id)}`;
+  if (typeof run === "function") {
+    let result: unknown;
+    try {
+      result = run(storage);
+    } catch (cause) {
+      throw failed(step, cause instanceof Error ? cause.message : quote(cause), cause);
+    }
+    if (!isThenable(result)) return;
+    // Its code goes on by itself, and what becomes of it is no news after this error.
+    Promise.resolve(result).catch(() => {});
+    throw new DurableError(
+      "returned-promise",
+      `${step} gave a promise, so what it does later could not be undone; what it did was. Make it synchronous: \`up: (storage) => { … }\`, and do the rest in \`onStart\`.`,
+    );
+  }
+  for (const [i, { text }] of run.entries()) {
+    try {
+      // To its end: half-read, an `insert … returning` resets the object.
+      storage.sql.exec(text).toArray();
+    } catch (cause) {
+      const { what, shown } = sayingOf(text, cause);
+      throw failed(`${step}, statement ${i + 1} of ${run.length},`, `${what}\n\n${shown}`, cause);
+    }
+  }
+}
+
+function failed(step: string, said: string, cause: unknown): DurableError {
+  return new DurableError(
+    "migration-failed",
+    `${step} failed, and all that was done is undone: ${said}\n\nMend the step: the next call tries again.`,
+    { cause },
+  );
+}

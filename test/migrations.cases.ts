@@ -1,0 +1,217 @@
+/** What `static migrations` promises, as cases that run once per dialect. */
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { DurableBase } from "../src/durable-base.ts";
+import { migrate, type Migration } from "../src/storage/migrations.ts";
+import { errorOf } from "./error-of.ts";
+import { meterOf } from "./fixtures/meter.ts";
+
+/** What each fixture of these cases has. */
+export interface Deployed {
+  count: number;
+  /** Adopts the key `title`. */
+  title: string;
+  /** As the constructor read it. */
+  readonly titleAtFirst: string;
+  /** The tables that each `onStart` found. */
+  readonly tablesAtStart: string[][];
+  /** Is awaited by `onStart`. */
+  starting: (() => Promise<void>) | undefined;
+  run<R>(work: (self: this) => R): R;
+  tables(): string[];
+}
+
+type AnyDeployed = Deployed & DurableBase;
+
+const A: Migration = { id: "a", up: "create table a (n integer); insert into a values (1)" };
+const B: Migration = { id: "b", up: "alter table a add column m; create table b (n)" };
+const BROKEN: Migration = {
+  id: "b",
+  up: "create table b (n); insert into a values (2); insert into a (nosuch) values (3)",
+};
+
+export function migrationCases(
+  dialect: string,
+  namespace: () => DurableObjectNamespace<AnyDeployed>,
+  cls: { readonly name: string; migrations?: readonly Migration[] },
+): void {
+  describe(`static migrations, ${dialect}`, () => {
+    let stub: DurableObjectStub<AnyDeployed>;
+
+    beforeEach(() => {
+      stub = namespace().get(namespace().newUniqueId());
+      cls.migrations = [];
+    });
+
+    const deploy = async (migrations?: readonly Migration[]): Promise<void> => {
+      // One that is not running cannot be evicted.
+      await runInDurableObject(stub, () => {});
+      await evictDurableObject(stub);
+      if (migrations === undefined) delete cls.migrations;
+      else cls.migrations = migrations;
+    };
+    const tables = async (): Promise<unknown> => await stub.tables();
+    const inside = async <R>(work: (self: AnyDeployed, ctx: DurableObjectState) => R): Promise<Awaited<R>> =>
+      await runInDurableObject(stub, async (self, ctx) => await self.run((self) => work(self, ctx)));
+    const numbers = (): Promise<unknown> =>
+      inside((_, { storage }) =>
+        storage.sql
+          .exec("select n from a")
+          .toArray()
+          .map(({ n }) => n),
+      );
+
+    it("run once each, in order, before onStart", async () => {
+      await deploy([A, B]);
+      expect(await tables()).toEqual(["a", "b"]);
+      expect(await inside(({ tablesAtStart }) => tablesAtStart)).toEqual([["a", "b"]]);
+      await evictDurableObject(stub);
+      expect(await tables()).toEqual(["a", "b"]);
+      expect(await numbers()).toEqual([1]);
+    });
+
+    it("run from where an object is, however old", async () => {
+      await deploy();
+      expect(await tables()).toEqual([]);
+      await deploy([A]);
+      expect(await tables()).toEqual(["a"]);
+      await deploy([A, B]);
+      expect(await tables()).toEqual(["a", "b"]);
+      expect(await numbers()).toEqual([1]);
+    });
+
+    it("cost one row read per wake-up when all are applied, and none written", async () => {
+      await deploy([A, B]);
+      await tables();
+      const rowsOf = (): Promise<[read: number, written: number]> =>
+        runInDurableObject(stub, async (self, { storage }) => {
+          const { read, written } = await meterOf(storage).during(() => self.run(() => {}));
+          return [read, written];
+        });
+      // The fixture's own onStart reads some.
+      await deploy();
+      const [own] = await rowsOf();
+      await deploy([A, B]);
+      expect(await rowsOf()).toEqual([own + 1, 0]);
+      expect(await rowsOf()).toEqual([0, 0]);
+    });
+
+    it("leave nothing of a failed one, give every entry the error, and let a fixed deploy go on", async () => {
+      await deploy([A]);
+      await inside((self) => (self.count = 5));
+      await deploy([A, BROKEN]);
+      for (const call of [tables, numbers, () => stub.fetch("http://o/").then(() => tables())]) {
+        expect(await errorOf(call)).toMatchObject({ name: "DurableError", code: "migration-failed" });
+      }
+      const message = (await errorOf(tables)).message;
+      expect(message).toContain(`${cls.name}.migrations: step "b", statement 3 of 3, failed`);
+      expect(message).toContain("table a has no column named nosuch\n\ninsert into a (nosuch) values (3)");
+      // Without entering it.
+      const found = await runInDurableObject(stub, (_, { storage }) => [
+        storage.sql.exec("select n from a").toArray(),
+        storage.kv.get("durable-base:migrations"),
+      ]);
+      expect(found).toEqual([[{ n: 1 }], { format: 1, applied: [expect.objectContaining({ id: "a" })] }]);
+      // As a deploy without an eviction in between: the very instance that failed.
+      cls.migrations = [A, B];
+      expect(await tables()).toEqual(["a", "b"]);
+      expect(await inside(({ count }) => count)).toBe(5);
+    });
+
+    it("tell HTTP nothing but their code", async () => {
+      await deploy([{ id: "secret", up: "insert into nowhere values ('password')" }]);
+      const response = await stub.fetch("http://o/tables");
+      expect(response.status).toBe(500);
+      expect(await response.json()).toEqual({
+        type: "about:blank",
+        title: "Internal Server Error",
+        status: 500,
+        code: "migration-failed",
+      });
+    });
+
+    it("refuse a list that is not what was applied, and change nothing", async () => {
+      await deploy([A, B]);
+      await tables();
+      const more: Migration = { id: "c", up: "create table c (n)" };
+      const cases: [code: string, part: string, migrations: readonly Migration[]][] = [
+        ["migration-changed", `step "a"`, [{ id: "a", up: `${A.up as string}; drop table a` }, B]],
+        ["migration-changed", `step "a"`, [{ id: "a", up: () => {} }, B]],
+        ["migration-missing", `"a" was applied`, [B]],
+        ["migration-missing", `"a" was applied`, [B, A]],
+        ["migration-missing", `step 2 is "c", but "b"`, [A, more, B]],
+        ["schema-newer", `step "b"`, [A]],
+        ["schema-newer", `step "a"`, []],
+        ["bad-migration", "no array", null as never],
+      ];
+      for (const [code, part, migrations] of cases) {
+        await deploy(migrations);
+        expect(await errorOf(tables)).toMatchObject({ code, message: expect.stringContaining(part) });
+      }
+      await deploy([A, B, more]);
+      expect(await tables()).toEqual(["a", "b", "c"]);
+      expect(await numbers()).toEqual([1]);
+    });
+
+    it("change what a field has adopted, also if the constructor has read it", async () => {
+      await inside((self) => (self.title = "old"));
+      await deploy([{ id: "title", up: ({ kv }) => kv.put("title", `${kv.get<string>("title")}, moved`) }]);
+      expect(await inside(({ title, titleAtFirst }) => [titleAtFirst, title])).toEqual(["old", "old, moved"]);
+      await inside((self) => (self.title += "!"));
+      await evictDurableObject(stub);
+      expect(await inside(({ title }) => title)).toBe("old, moved!");
+    });
+
+    it("take back what a failed one changed of fields", async () => {
+      await inside((self) => (self.count = 1));
+      await inside((self, ctx) => {
+        const migrations: Migration[] = [
+          { id: "count", up: () => void (self.count = 2) },
+          { id: "stop", up: "insert into nosuch values (1)" },
+        ];
+        self.count = 3;
+        expect(() => migrate(ctx, migrations)).toThrow("nosuch");
+        expect(self.count).toBe(3);
+        migrate(ctx, migrations.slice(0, 1));
+        expect(self.count).toBe(2);
+      });
+      await evictDurableObject(stub);
+      cls.migrations = [{ id: "count", up: () => {} }];
+      expect(await inside(({ count }) => count)).toBe(2);
+    });
+
+    it("run again after deleteAll, at the next entry, without another onStart", async () => {
+      await deploy([A, B]);
+      await tables();
+      const before = await inside(async (self, { storage }) => {
+        await storage.deleteAll();
+        return self.tables();
+      });
+      expect(before).toEqual([]);
+      expect(await tables()).toEqual(["a", "b"]);
+      expect(await inside(({ tablesAtStart }) => tablesAtStart.length)).toBe(1);
+      // Nobody waits for this one.
+      await inside((_, { storage }) => void storage.deleteAll());
+      expect(await tables()).toEqual(["a", "b"]);
+      await evictDurableObject(stub);
+      expect(await numbers()).toEqual([1]);
+    });
+
+    it("run again after a deleteAll in onStart, before the first entry", async () => {
+      await deploy([A]);
+      await runInDurableObject(stub, (self, { storage }) => {
+        self.starting = () => storage.deleteAll();
+      });
+      expect(await tables()).toEqual(["a"]);
+    });
+
+    it("run again after deleteAll also when the first try fails", async () => {
+      await deploy([A]);
+      await inside((_, { storage }) => storage.deleteAll());
+      cls.migrations = [A, BROKEN];
+      expect((await errorOf(tables)).message).toContain("nosuch");
+      cls.migrations = [A, B];
+      expect(await tables()).toEqual(["a", "b"]);
+    });
+  });
+}
