@@ -22,6 +22,7 @@ const mistakes = {
   "start.mjs --port 0": "port",
   "start.mjs --prot 80": "--prot",
   "start.mjs 80": "80",
+  "suites.mjs --suite nothing": "nothing",
   "test.mjs nothing": "nothing",
 };
 let passed = 0;

@@ -45,6 +45,8 @@ const steps = [
   { name: "fuzz-raw", command: "node scripts/fuzz.mjs raw" },
   { name: "damage", command: "node scripts/damage.mjs" },
   { name: "formats", command: "node scripts/formats.mjs" },
+  // The suite of keyv is among vitest's tests.
+  { name: "suites", command: "node scripts/suites.mjs --suite abstract-level" },
 ];
 
 const only = process.argv.slice(2);

@@ -37,6 +37,14 @@ describe("the platform", () => {
     expect(Object.hasOwn(stored.odd, "__proto__") && Object.getPrototypeOf(stored.odd) === Object.prototype).toBe(true);
   });
 
+  it("stores the whole buffer that a view lies in: cutting the view out is ours to do", async () => {
+    const stored = await inProbe(({ kv }) => {
+      kv.put("view", new Uint8Array(1_000_000).subarray(5, 15));
+      return kv.get<Uint8Array>("view")!;
+    });
+    expect([stored.byteOffset, stored.byteLength, stored.buffer.byteLength]).toEqual([5, 10, 1_000_000]);
+  });
+
   it("takes a row over 2 MB locally, which production refuses: the limit is ours to keep", async () => {
     await inProbe(({ kv }) => kv.put("large", "x".repeat(3_000_000)));
     expect(await inProbe(({ kv }) => kv.get<string>("large")!.length)).toBe(3_000_000);

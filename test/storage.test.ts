@@ -45,6 +45,37 @@ describe("Storage.get, put, delete", () => {
     });
   });
 
+  it("store a view's own bytes, and not the rest of its buffer", async () => {
+    await within("views", (ctx) => {
+      class Pooled extends Uint8Array {}
+      const buffer = new Uint8Array(3_000_000).fill(7).buffer;
+      const views = {
+        bytes: new Uint8Array(buffer, 5, 3),
+        none: new Uint8Array(buffer, 5, 0),
+        wide: new Float64Array(buffer, 8, 2),
+        data: new DataView(buffer, 1, 4),
+        map: new Map([["a", [new Pooled(buffer, 0, 2)]]]),
+      };
+      const before = ctx.storage.sql.databaseSize;
+      Storage.put(ctx, "view", views.bytes);
+      Storage.putMany(ctx, { views });
+      Storage.batch(ctx, [{ put: "batch", value: [views.wide] }]);
+      Storage.update(ctx, "update", () => views);
+      expect(ctx.storage.sql.databaseSize - before).toBeLessThan(50_000);
+      expect(Storage.get<Uint8Array>(ctx, "view")!.buffer).toEqual(new Uint8Array([7, 7, 7]).buffer);
+      expect(Storage.get<Float64Array[]>(ctx, "batch")![0]).toEqual(views.wide);
+      for (const key of ["views", "update"]) {
+        const { bytes, none, wide, data, map } = Storage.get<typeof views>(ctx, key)!;
+        expect([bytes, none, wide]).toEqual([views.bytes, views.none, views.wide]);
+        expect([none, wide, data].map((view) => view.buffer.byteLength)).toEqual([0, 16, 4]);
+        expect([data instanceof DataView, data.getInt32(0)]).toEqual([true, views.data.getInt32(0)]);
+        expect(map.get("a")![0]).toStrictEqual(new Uint8Array([7, 7]));
+      }
+      // The caller's value is left as it was.
+      expect([views.bytes.byteOffset, views.bytes.buffer.byteLength]).toEqual([5, 3_000_000]);
+    });
+  });
+
   it("write the plain data behind a tracked value", async () => {
     const handle = Object.from(env.PEER).byName("storage");
     await handle.fill();

@@ -4,6 +4,7 @@
  */
 import { DurableError, quote, type ErrorCode } from "../errors.ts";
 import { rebuild, wholeBehind } from "../snapshot.ts";
+import { cutOut } from "../storage/bytes.ts";
 import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
 
 /** Containers inside containers; V8's serializer would overflow the stack a few thousand levels later. */
@@ -26,9 +27,6 @@ export interface Site {
   /** How many containers the place lies in. */
   depth(): number;
 }
-
-/** What all typed arrays inherit from. */
-const TypedArray: object = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
 /** Why a value cannot be stored; gathers its path while the copying unwinds. */
 class Refusal {
@@ -170,17 +168,9 @@ class Copy {
     const { detached = false } = (value instanceof ArrayBuffer ? value : value.buffer) as Partial<ArrayBuffer>;
     if (detached) throw new Refusal("the bytes were transferred away. Store them before, or a copy.");
     this.#count(sizeOf(value));
-    const [buffer, start] = value instanceof ArrayBuffer ? [value, 0] : [value.buffer, value.byteOffset];
-    if (!(buffer instanceof ArrayBuffer)) {
-      throw new Refusal("bytes in shared memory cannot be stored. Copy them first: `value.slice()`.");
-    }
-    // Not the buffer's own `slice`, which would make another of its subclass.
-    const bytes = new Uint8Array(buffer, start, value.byteLength).slice().buffer;
-    if (value instanceof ArrayBuffer) return bytes;
-    if (value instanceof DataView) return new DataView(bytes);
-    // By the built-in's name, so that a subclass (Node's Buffer) becomes what storage will give back.
-    const kind = Reflect.get(TypedArray, Symbol.toStringTag, value) as "Uint8Array";
-    return new globalThis[kind](bytes);
+    if (value instanceof ArrayBuffer) return cutOut(new Uint8Array(value)).buffer;
+    if (value.buffer instanceof ArrayBuffer) return cutOut(value);
+    throw new Refusal("bytes in shared memory cannot be stored. Copy them first: `value.slice()`.");
   }
 
   #error(value: Error): unknown {

@@ -4,7 +4,8 @@
  */
 import { DurableError, quote } from "../errors.ts";
 import { isThenable } from "../functions.ts";
-import { snapshot } from "../snapshot.ts";
+import { unwrap } from "../snapshot.ts";
+import { trimmed } from "./bytes.ts";
 import { after, usable, writable } from "./keys.ts";
 import { ask } from "./remote.ts";
 import { bytesOf, isOver, MAX_ROW, sizeOf } from "./size.ts";
@@ -55,7 +56,7 @@ export function has(handle: AnyStorage, key: string): boolean | Promise<boolean>
  * Writes a value under a key: one row, durable before any answer of the object leaves it.
  *
  * The value is copied as structured clone does; a tracked value of a persisted field is stored as the plain
- * data it stands for, and a class instance loses its class.
+ * data it stands for, a class instance loses its class, and a view of bytes is stored without the rest of its buffer.
  *
  * @throws DurableError `not-persistable` for what cannot be cloned, `too-large` over 2 MB of key and value,
  * `bad-key`, `reserved-key`, `no-sqlite-storage`.
@@ -182,7 +183,8 @@ export function storable(storage: DurableObjectStorage, where: string, key: stri
   let data: unknown;
   let bytes: number;
   try {
-    data = snapshot(value);
+    // The platform stores the whole buffer that a view lies in: bytes that nobody meant to store or pay for.
+    data = unwrap(value, trimmed);
     bytes = sizeOf(data);
   } catch (cause) {
     // The stack ran out.
