@@ -12,6 +12,7 @@ const FLOORS = {
   "errors.ts": 0,
   "vite.ts": 0,
   "functions.ts": 0,
+  "reset.ts": 0,
   "snapshot.ts": 0,
   "platform.ts": 0,
   "plan.ts": 1,
@@ -24,6 +25,7 @@ const FLOORS = {
   call: 3,
   schedule: 3,
   object: 4,
+  "destroy.ts": 4,
   "durable-base.ts": 5,
   "index.ts": 6,
 };

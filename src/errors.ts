@@ -14,6 +14,7 @@ export type ErrorCode =
   | "bad-option"
   | "bad-sql"
   | "changed-in-constructor"
+  | "destroyed"
   | "exclusive-timeout"
   | "field-newer"
   | "field-unreadable"

@@ -52,6 +52,8 @@ declare namespace Cloudflare {
     HAND_ROWS: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows>;
     HAND_ROWS_1: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows1>;
     HAND_ROWS_100: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows100>;
+    STANDARD_LIFE: DurableObjectNamespace<import("./fixtures/life.ts").StandardLife>;
+    LEGACY_LIFE: DurableObjectNamespace<import("./fixtures/legacy/life.ts").LegacyLife>;
   }
 }
 

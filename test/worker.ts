@@ -25,5 +25,7 @@ export { Stepped } from "./steps/stepped.ts";
 export { LegacyCalls } from "./fixtures/legacy/call.ts";
 export { ClosedTill, OpenTill, Till } from "./fixtures/once.ts";
 export { LegacyTill } from "./fixtures/legacy/once.ts";
+export { StandardLife } from "./fixtures/life.ts";
+export { LegacyLife } from "./fixtures/legacy/life.ts";
 
 export default { fetch: (): Response => new Response("ok") };

@@ -1,0 +1,121 @@
+/**
+ * @module
+ * How an object destroys itself: at the end of the entry that asked for it, all or nothing, and nobody runs after it.
+ */
+import { afterCommit } from "./call/atomic.ts";
+import { openScope, run, type Owner, type Scope } from "./entry.ts";
+import { DurableError } from "./errors.ts";
+import { BEFORE, DURING } from "./reset.ts";
+
+/** How long the answer has to leave the object before its reset, in milliseconds; calls that come meanwhile wait. */
+const ANSWERING = 10;
+
+/** What destroys one object, made when it is first asked to. */
+export class Destroyer {
+  readonly #owner: Owner;
+  readonly #self: { onDestroy?(): unknown };
+  readonly #ctx: DurableObjectState;
+  /** The entry of the hook, which needs not ask again. */
+  #hook: Scope | undefined;
+  #destroyed: Promise<void> | undefined;
+
+  constructor(owner: Owner, self: object, ctx: DurableObjectState) {
+    this.#owner = owner;
+    this.#self = self;
+    this.#ctx = ctx;
+  }
+
+  /** Lets the object be destroyed at the end of the running entry; outside any, in a microtask. */
+  ask(): void {
+    const { isConstructing, refusal } = this.#owner;
+    if (isConstructing) {
+      throw new DurableError(
+        "changed-in-constructor",
+        `${this.#self.constructor.name}: destroy() was called in the constructor, before the object was ready. Move it to \`onStart() { … }\`.`,
+      );
+    }
+    const error = refusal?.();
+    if (error !== undefined) throw error;
+    if (afterCommit(() => this.ask())) return;
+    const scope = openScope(this.#owner);
+    if (scope === undefined) void Promise.resolve().then(() => this.#destroy());
+    else if (scope !== this.#hook) scope.finish = (answer) => this.#finish(answer);
+  }
+
+  async #finish(answer: unknown): Promise<unknown> {
+    const held = await inMemory(answer);
+    await this.#destroy();
+    // Entries that waited for `onStart` have not begun, and begin in the next object.
+    return this.#owner.isStarting ? await forever() : held;
+  }
+
+  /** Once for all entries that ask for it, unless it failed. */
+  #destroy(): Promise<void> {
+    return (this.#destroyed ??= this.#begin().catch((error: unknown) => {
+      this.#destroyed = undefined;
+      throw error;
+    }));
+  }
+
+  async #begin(): Promise<void> {
+    const { onDestroy } = this.#self;
+    if (onDestroy !== undefined) {
+      const hook = (): unknown => {
+        this.#hook = openScope(this.#owner);
+        return onDestroy.call(this.#self);
+      };
+      await run(this.#owner, hook, undefined, [], undefined, true);
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // From here on nothing else of the object runs, neither a new call nor one that waits for a timer, another object or
+    // storage: nobody writes what was deleted back. Only the answer still goes out.
+    void this.#ctx.blockConcurrencyWhile(async () => {
+      const reason = this.#owner.open > 0 ? DURING : BEFORE;
+      try {
+        await this.#delete();
+      } catch (cause) {
+        reject(
+          new DurableError(
+            "write-failed",
+            `${this.#self.constructor.name}: what it stored could not be deleted, so it was not destroyed. The cause is in \`error.cause\`.`,
+            { cause },
+          ),
+        );
+        return;
+      }
+      this.#owner.refusal = destroyed;
+      for (const socket of this.#ctx.getWebSockets()) socket.close(1001, "destroyed");
+      resolve();
+      await scheduler.wait(ANSWERING);
+      this.#ctx.abort(reason);
+      await forever();
+    });
+    await promise;
+  }
+
+  async #delete(): Promise<void> {
+    const { storage } = this.#ctx;
+    // Before compatibility date 2026-02-24 `deleteAll` leaves the alarm.
+    await Promise.all([storage.deleteAlarm(), storage.deleteAll()]);
+    await storage.sync();
+  }
+}
+
+/** What the object's own code gets that still runs, in microtasks. */
+function destroyed(): DurableError {
+  return new DurableError(
+    "destroyed",
+    "The object has destroyed itself and is about to be reset; nothing can be written any more.",
+  );
+}
+
+function forever(): Promise<never> {
+  return new Promise(() => {});
+}
+
+/** A body or stream comes from the object while it is read, so it is read before there is none. */
+async function inMemory(answer: unknown): Promise<unknown> {
+  if (answer instanceof ReadableStream) return new Response(await new Response(answer).arrayBuffer()).body;
+  if (!(answer instanceof Response) || answer.body === null) return answer;
+  return new Response(await answer.arrayBuffer(), answer);
+}
