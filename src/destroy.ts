@@ -5,7 +5,7 @@
 import { afterCommit } from "./call/atomic.ts";
 import { openScope, run, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
-import { BEFORE, DURING } from "./reset.ts";
+import { reasonOf } from "./reset.ts";
 
 /** How long the answer has to leave the object before its reset, in milliseconds; calls that come meanwhile wait. */
 const ANSWERING = 10;
@@ -70,7 +70,7 @@ export class Destroyer {
     // From here on nothing else of the object runs, neither a new call nor one that waits for a timer, another object or
     // storage: nobody writes what was deleted back. Only the answer still goes out.
     void this.#ctx.blockConcurrencyWhile(async () => {
-      const reason = this.#owner.open > 0 ? DURING : BEFORE;
+      const reason = reasonOf(this.#ctx.id, this.#owner.open === 0);
       try {
         await this.#delete();
       } catch (cause) {

@@ -500,7 +500,7 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
           handle.later(
             work(async (self) => {
               const { list } = self;
-              for (let n = 0; n < 100_000; n++) {
+              for (let n = 0; n < 2_000; n++) {
                 await wait(self);
                 self.storage.kv.put("parked", n);
                 self.storage.sql.exec("CREATE TABLE IF NOT EXISTS own (n INTEGER)");
@@ -512,11 +512,11 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
           ),
         );
       const errors = [
-        parked(() => scheduler.wait(0)),
+        parked(() => new Promise((done) => setTimeout(done, 0))),
         parked(() => scheduler.wait(3)),
         parked(({ storage }) => storage.get("x").then(() => scheduler.wait(1))),
-        parked(() => env.PROBE.getByName("other").whenConstructed()),
-        parked(() => crypto.subtle.digest("SHA-256", new Uint8Array(9)).then(() => scheduler.wait(0))),
+        parked(() => env.PROBE.getByName("other").whenConstructed().then(() => scheduler.wait(1))),
+        parked(() => crypto.subtle.digest("SHA-256", new Uint8Array(9)).then(() => scheduler.wait(1))),
       ];
       await scheduler.wait(20);
       await handle.act(destroys);
