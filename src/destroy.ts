@@ -18,11 +18,14 @@ export class Destroyer {
   /** The entry of the hook, which needs not ask again. */
   #hook: Scope | undefined;
   #destroyed: Promise<void> | undefined;
+  /** Rejects once everything is deleted: for whom it comes too early. */
+  readonly #gone: PromiseWithResolvers<never> = Promise.withResolvers();
 
   constructor(owner: Owner, self: object, ctx: DurableObjectState) {
     this.#owner = owner;
     this.#self = self;
     this.#ctx = ctx;
+    this.#gone.promise.catch(() => {});
   }
 
   /** Lets the object be destroyed at the end of the running entry; outside any, in a microtask. */
@@ -43,7 +46,7 @@ export class Destroyer {
   }
 
   async #finish(answer: unknown): Promise<unknown> {
-    const held = await inMemory(answer);
+    const held = await Promise.race([inMemory(answer), this.#gone.promise]);
     await this.#destroy();
     // Entries that waited for `onStart` have not begun, and begin in the next object.
     return this.#owner.isStarting ? await forever() : held;
@@ -70,7 +73,6 @@ export class Destroyer {
     // From here on nothing else of the object runs, neither a new call nor one that waits for a timer, another object or
     // storage: nobody writes what was deleted back. Only the answer still goes out.
     void this.#ctx.blockConcurrencyWhile(async () => {
-      const reason = reasonOf(this.#ctx.id, this.#owner.open === 0);
       try {
         await this.#delete();
       } catch (cause) {
@@ -83,14 +85,28 @@ export class Destroyer {
         );
         return;
       }
-      this.#owner.refusal = destroyed;
+      this.#refuse();
       for (const socket of this.#ctx.getWebSockets()) socket.close(1001, "destroyed");
       resolve();
       await scheduler.wait(ANSWERING);
-      this.#ctx.abort(reason);
+      this.#ctx.abort(reasonOf(this.#ctx.id));
       await forever();
     });
     await promise;
+  }
+
+  /** Ends what is open, so that whoever meets the reset itself has not begun; nothing can begin or be changed any more. */
+  #refuse(): void {
+    const owner = this.#owner;
+    const error = new DurableError(
+      "destroyed",
+      `${this.#self.constructor.name}: the object destroyed itself while this call was open; what was stored is gone. Call again to reach the next object.`,
+    );
+    owner.refusal = () => error;
+    owner.start = () => {
+      throw error;
+    };
+    for (const end of [...owner.parked.values(), this.#gone.reject]) end(error);
   }
 
   async #delete(): Promise<void> {
@@ -99,14 +115,6 @@ export class Destroyer {
     await Promise.all([storage.deleteAlarm(), storage.deleteAll()]);
     await storage.sync();
   }
-}
-
-/** What the object's own code gets that still runs, in microtasks. */
-function destroyed(): DurableError {
-  return new DurableError(
-    "destroyed",
-    "The object has destroyed itself and is about to be reset; nothing can be written any more.",
-  );
 }
 
 function forever(): Promise<never> {

@@ -251,7 +251,7 @@ class Life implements Owner {
   refusal: (() => DurableError | undefined) | undefined;
   readonly #self: DurableBase<unknown>;
   isStarting = false;
-  open = 0;
+  readonly parked: Owner["parked"] = new Map();
   #destroyer: Destroyer | undefined;
   readonly #ctx: DurableObjectState;
   #isReady = false;

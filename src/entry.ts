@@ -28,8 +28,8 @@ export interface Owner {
   refusal: (() => DurableError | undefined) | undefined;
   /** True while `onStart` runs: what it handed to other objects may be called back without waiting for its end. */
   readonly isStarting: boolean;
-  /** How many entries are open. */
-  open: number;
+  /** The entries that wait for something, by what ends each with an error while its code is left where it is. */
+  readonly parked: Map<Scope, (error: unknown) => void>;
   /** Undefined once the object has started; before, a promise of that. */
   start(): Promise<void> | undefined;
   /**
@@ -51,7 +51,6 @@ export class Scope {
 
   constructor(owner: Owner) {
     this.owner = owner;
-    owner.open++;
   }
 }
 
@@ -137,10 +136,15 @@ export function run(
   if (!isPending) return leave(scope, result, staysInside);
   // What was changed before the first await is written here, not in a microtask of its own.
   owner.flush(scope);
-  return Promise.resolve(result).then(
-    (value) => leave(scope, value, staysInside),
-    (error: unknown) => fail(scope, error, staysInside),
-  );
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  owner.parked.set(scope, reject);
+  Promise.resolve(result)
+    .then(
+      (value) => leave(scope, value, staysInside),
+      (error: unknown) => fail(scope, error, staysInside),
+    )
+    .then(resolve, reject);
+  return promise;
 }
 
 /**
@@ -194,7 +198,7 @@ function prepared(prepare: Prepare, method: Method, self: unknown, args: unknown
 /** Ends the scope, after everything was written; a failed write is the entry's error. */
 function close(scope: Scope): void {
   scope.isOpen = false;
-  scope.owner.open--;
+  scope.owner.parked.delete(scope);
   if (scope.failure !== undefined) throw scope.failure;
 }
 

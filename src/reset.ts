@@ -1,19 +1,15 @@
 /**
  * @module
- * What the platform tells callers whose object destroyed itself: the object writes it, handles read it.
- *
- * The object's id is part of it: that the call of another object never ran says nothing about the one that passes its
- * error on.
+ * The reset of an object that destroyed itself: the object gives the reason, handles know it by that.
  */
 
-/** The reason of the reset; `before` when no other call was open, so that whoever meets it never ran. */
-export function reasonOf(id: DurableObjectId, before: boolean): string {
-  return `durable-base: the object ${id.toString()} destroyed itself ${before ? "before this call began. Call it again, on a new stub." : "while calls of it were open, of which this may be one. What was stored is gone."}`;
+/** Why the object is reset. Its calls that were open have been answered before: whoever meets this has not begun. */
+export function reasonOf(id: DurableObjectId): string {
+  return `durable-base: the object ${id.toString()} destroyed itself before this call began. Call again, on a new stub.`;
 }
 
-/** Whether a call of the object that failed with `error` came to it `before` it began or `during` it, as the object destroyed itself; undefined for any other error. */
-export function destroyedBy(error: unknown, id: DurableObjectId): "before" | "during" | undefined {
+/** Tells whether a call of the object failed for {@link reasonOf}; not for that of another object, whose error it may pass on. */
+export function isDestroyed(error: unknown, id: DurableObjectId): error is Error {
   const { durableObjectReset, message } = (error ?? {}) as { durableObjectReset?: boolean; message?: string };
-  if (durableObjectReset !== true) return undefined;
-  return message === reasonOf(id, true) ? "before" : message === reasonOf(id, false) ? "during" : undefined;
+  return durableObjectReset === true && message === reasonOf(id);
 }

@@ -359,8 +359,18 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
       const closed = new Promise((done) => {
         webSocket!.addEventListener("close", ({ code, reason }) => done([code, reason]));
       });
+      // One that is closing already is no obstacle, and no event wakes the next object.
+      const { webSocket: leaving } = await object.handle.fetch("http://o/socket", {
+        headers: { upgrade: "websocket" },
+      });
+      leaving!.accept();
+      leaving!.close(1000);
+      const events: string[] = [];
+      for (const event of ["close", "start"]) on(event, object.name, () => void events.push(event));
       await object.handle.act(destroys);
       expect(await closed).toEqual([1001, "destroyed"]);
+      await scheduler.wait(50);
+      expect(events).not.toContain("start");
       await expectFresh(object);
     });
 
@@ -383,6 +393,40 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
       // An alarm that failed would come again after two seconds.
       if (event === "alarm") await scheduler.wait(2_500);
       expect(events).toBe(1);
+    });
+
+    it("ends an alarm that is open, which does not come again", async () => {
+      const object = await filled();
+      const { handle, name } = object;
+      const births: string[] = [];
+      on("alarm", name, async (self) => {
+        births.push(self.birth);
+        if (births.length === 1) await scheduler.wait(1_000);
+      });
+      await handle.act(work(({ storage }) => void storage.setAlarm(Date.now())));
+      await vi.waitFor(() => expect(births).toHaveLength(1));
+      await handle.act(destroys);
+      await expectFresh(object);
+      await scheduler.wait(3_000);
+      // The platform tries an alarm that failed again after two seconds.
+      expect(births).toEqual([object.birth]);
+    });
+
+    it("runs no call twice that still reads its answer when another destroys the object", async () => {
+      const object = await filled();
+      let runs = 0;
+      const reading = errorOf(() =>
+        object.handle.act(
+          work((self) => {
+            runs++;
+            self.destroy();
+            return slowly(..."a long answer");
+          }),
+        ),
+      );
+      expect(await object.handle.act(destroys)).toBe("answer");
+      expect(await reading).toMatchObject({ code: "destroyed" });
+      expect(runs).toBe(1);
     });
 
     it("works at once in a timer that outlived its entry", async () => {
@@ -515,12 +559,21 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
         parked(() => new Promise((done) => setTimeout(done, 0))),
         parked(() => scheduler.wait(3)),
         parked(({ storage }) => storage.get("x").then(() => scheduler.wait(1))),
-        parked(() => env.PROBE.getByName("other").whenConstructed().then(() => scheduler.wait(1))),
+        parked(() =>
+          env.PROBE.getByName("other")
+            .whenConstructed()
+            .then(() => scheduler.wait(1)),
+        ),
         parked(() => crypto.subtle.digest("SHA-256", new Uint8Array(9)).then(() => scheduler.wait(1))),
       ];
       await scheduler.wait(20);
+      const byStub = errorOf(async () => await nativeOf(object.name).later(work(() => scheduler.wait(60_000))));
+      const byHttp = handle.fetch("http://o/act");
+      on("route", object.name, () => scheduler.wait(60_000));
+      await scheduler.wait(1);
       await handle.act(destroys);
-      for (const error of await Promise.all(errors)) expect(error).toMatchObject({ code: "destroyed" });
+      for (const error of await Promise.all([...errors, byStub])) expect(error).toMatchObject({ code: "destroyed" });
+      expect((await byHttp).status).toBe(500);
       await scheduler.wait(20);
       await expectFresh(object);
       expect(held).toEqual([]);

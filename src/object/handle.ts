@@ -3,7 +3,7 @@
  * A handle: a stub that survives resets of its object and takes tracked values as arguments.
  */
 import { DurableError } from "../errors.ts";
-import { destroyedBy } from "../reset.ts";
+import { isDestroyed } from "../reset.ts";
 import { markHandle, outgoing } from "../snapshot.ts";
 import { revive, type ErrorClass } from "../thrown.ts";
 import type { Repeater } from "./retry.ts";
@@ -90,12 +90,14 @@ class Stubs implements ProxyHandler<object> {
   notice<Value>(promise: Promise<Value>, stub: NativeStub, again?: Again<Value>, left = AGAIN): Promise<Value> {
     return promise.then(same, (error: unknown) => {
       if (stub === this.native && isFatal(error)) this.native = this.#open() as NativeStub;
-      const fate = destroyedBy(error, stub.id);
-      const { native } = this;
-      const next = fate === "before" && left > 0 ? again?.(native) : undefined;
-      if (next !== undefined) return this.notice(next, native, again, left - 1);
+      if (isDestroyed(error, stub.id)) {
+        const { native } = this;
+        const next = left > 0 ? again?.(native) : undefined;
+        if (next === undefined) throw new DurableError("destroyed", error.message, { cause: error });
+        return this.notice(next, native, again, left - 1);
+      }
       revive(error, this.#errorClasses);
-      throw fate === undefined ? error : new DurableError("destroyed", (error as Error).message, { cause: error });
+      throw error;
     });
   }
 }
