@@ -92,9 +92,9 @@ class Stubs implements ProxyHandler<object> {
       if (stub === this.native && isFatal(error)) this.native = this.#open() as NativeStub;
       if (isDestroyed(error, stub.id)) {
         const { native } = this;
-        const next = left > 0 ? again?.(native) : undefined;
-        if (next === undefined) throw new DurableError("destroyed", error.message, { cause: error });
-        return this.notice(next, native, again, left - 1);
+        const repeat = left > 0 ? again?.(native) : undefined;
+        if (repeat === undefined) throw new DurableError("destroyed", error.message, { cause: error });
+        return this.notice(repeat, native, again, left - 1);
       }
       revive(error, this.#errorClasses);
       throw error;
