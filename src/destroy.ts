@@ -10,6 +10,9 @@ import { reasonOf } from "./reset.ts";
 /** How long the answer has to leave the object before its reset, in milliseconds; calls that come meanwhile wait. */
 const ANSWERING = 10;
 
+/** How long the body of an answer may take before that, in milliseconds: the platform ends the block after 30 s. */
+const SENDING = 20_000;
+
 /** What destroys one object, made when it is first asked to. */
 export class Destroyer {
   readonly #owner: Owner;
@@ -18,6 +21,8 @@ export class Destroyer {
   /** The entry of the hook, which needs not ask again. */
   #hook: Scope | undefined;
   #destroyed: Promise<void> | undefined;
+  /** What sends the bodies of the answers. */
+  #sends: (() => Promise<void>)[] = [];
   /** Rejects once everything is deleted: for whom it comes too early. */
   readonly #gone: PromiseWithResolvers<never> = Promise.withResolvers();
 
@@ -46,7 +51,8 @@ export class Destroyer {
   }
 
   async #finish(answer: unknown): Promise<unknown> {
-    const held = await Promise.race([inMemory(answer), this.#gone.promise]);
+    const [held, send] = await Promise.race([inMemory(answer), this.#gone.promise]);
+    if (send !== undefined) this.#sends.push(send);
     await this.#destroy();
     // Entries that waited for `onStart` have not begun, and begin in the next object.
     return this.#owner.isStarting ? await forever() : held;
@@ -56,6 +62,7 @@ export class Destroyer {
   #destroy(): Promise<void> {
     return (this.#destroyed ??= this.#begin().catch((error: unknown) => {
       this.#destroyed = undefined;
+      this.#sends = [];
       throw error;
     }));
   }
@@ -88,6 +95,7 @@ export class Destroyer {
       this.#refuse();
       for (const socket of this.#ctx.getWebSockets()) socket.close(1001, "destroyed");
       resolve();
+      await Promise.race([Promise.allSettled(this.#sends.map((send) => send())), scheduler.wait(SENDING)]);
       await scheduler.wait(ANSWERING);
       this.#ctx.abort(reasonOf(this.#ctx.id));
       await forever();
@@ -121,9 +129,19 @@ function forever(): Promise<never> {
   return new Promise(() => {});
 }
 
-/** A body or stream comes from the object while it is read, so it is read before there is none. */
-async function inMemory(answer: unknown): Promise<unknown> {
-  if (answer instanceof ReadableStream) return new Response(await new Response(answer).arrayBuffer()).body;
-  if (!(answer instanceof Response) || answer.body === null) return answer;
-  return new Response(await answer.arrayBuffer(), answer);
+/**
+ * An answer in memory, and what sends its bytes: a body or stream comes from the object while it is read, so it is read
+ * before there is none.
+ */
+async function inMemory(answer: unknown): Promise<[answer: unknown, send?: () => Promise<void>]> {
+  const body = answer instanceof Response ? answer.body : answer;
+  if (!(body instanceof ReadableStream)) return [answer];
+  const bytes = await new Response(body).arrayBuffer();
+  const { readable, writable } = new FixedLengthStream(bytes.byteLength);
+  const send = async (): Promise<void> => {
+    const writer = writable.getWriter();
+    await writer.write(bytes);
+    await writer.close();
+  };
+  return [answer instanceof Response ? new Response(readable, answer) : readable, send];
 }

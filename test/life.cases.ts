@@ -308,6 +308,20 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
       await expectFresh(object);
     });
 
+    it("lets a large body arrive whole, however slowly it is read", async () => {
+      const object = await filled();
+      on("route", object.name, (self) => (self.destroy(), "x".repeat(5_000_000)));
+      const reader = (await object.handle.fetch("http://o/act")).body!.getReader();
+      let bytes = 0;
+      await scheduler.wait(50);
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        if (bytes % 7 === 0) await scheduler.wait(1);
+        bytes += (part.value as Uint8Array).length;
+      }
+      expect(bytes).toBe(5_000_000);
+      await expectFresh(object);
+    });
+
     it("takes effect also when the method throws, whose error the caller gets", async () => {
       const object = await filled();
       const fails = work((self) => {
