@@ -9,6 +9,7 @@ const mistakes = {
   "crash.mjs --rounds 0": "--rounds",
   "crash.mjs --rounds many": "--rounds",
   "crash.mjs --seed -1": "--seed",
+  "crash.mjs destroy --rounds 0": "--rounds",
   "crash.mjs once --rounds 0": "--rounds",
   "crash.mjs migrations --first 0": "--first",
   "crash.mjs steps --every 0": "--every",

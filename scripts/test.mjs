@@ -42,6 +42,7 @@ const steps = [
   { name: "crash-steps", command: "node scripts/crash.mjs steps --every 7" },
   { name: "crash-migrations", command: "node scripts/crash.mjs migrations --every 7" },
   { name: "crash-once", command: "node scripts/crash.mjs once --rounds 4" },
+  { name: "crash-destroy", command: "node scripts/crash.mjs destroy --rounds 6" },
   { name: "fuzz-raw", command: "node scripts/fuzz.mjs raw" },
   { name: "damage", command: "node scripts/damage.mjs" },
   { name: "formats", command: "node scripts/formats.mjs" },

@@ -5,6 +5,7 @@
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
 import { callOnce } from "./call/once.ts";
+import { Destroyer } from "./destroy.ts";
 import { DOORS, type Door } from "./door.ts";
 import { behindGate, enter, isInside, own, run, wrapPrototypes, type Gated, type Owner, type Scope } from "./entry.ts";
 import { DurableError, quote } from "./errors.ts";
@@ -20,7 +21,7 @@ import { storageOf } from "./storage/sqlite.ts";
 const START_TIMEOUT = 30_000;
 
 /** Hooks of the user's class that only the library calls. */
-const HOOKS = ["onStart", "onError"];
+const HOOKS = ["onStart", "onDestroy", "onError"];
 
 /** Members that the platform itself calls and never offers to a stub, and the library's door. */
 const PLATFORM = new Set([
@@ -97,6 +98,10 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
    * gets the error and the next entry tries again. Not reachable through a stub. */
   onStart?(): void | Promise<void>;
 
+  /** Runs once before the object is destroyed, as an entry of its own that may still read and call. If it throws, the
+   * caller whose entry called `destroy()` gets the error and nothing is destroyed. Not reachable through a stub. */
+  onDestroy?(): void | Promise<void>;
+
   /**
    * Is asked for the answer to every error of a request: what a method or middleware threw, and each refusal, which is
    * an `HTTPException` with a `status`. A `Response` is sent; for anything else the problem of that error, which is
@@ -116,6 +121,29 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
       "name-unknown",
       `${this.constructor.name}.name: the object was woken by its id alone and has not stored its name yet. Address it by name: \`Object.from(namespace).byName(name)\`.`,
     );
+  }
+
+  /**
+   * Destroys the object at the end of the entry that calls this, also when that throws: `onDestroy` runs, all that is
+   * stored is deleted, the alarm too, sockets are closed with code 1001, the answer goes out, and the object is reset.
+   * Whoever calls next finds a new one; calls that are open end with an error. Not reachable through a stub.
+   *
+   * Within `@Atomic` it holds once that is committed, and is dropped with what is undone. Outside any entry, as in a timer
+   * that outlived its own, the object is destroyed at once.
+   *
+   * @throws DurableError `changed-in-constructor` when called there. The caller of the entry gets `write-failed` when the
+   * deletion fails, and the error of `onDestroy`; nothing is destroyed then.
+   *
+   * @example
+   * ```ts
+   * close(): string {
+   *   this.destroy();
+   *   return "closed";
+   * }
+   * ```
+   */
+  destroy(): void {
+    lives.get(this)!.destroy();
   }
 
   /** Answers HTTP: by the class's routes, else 404. A subclass may override it and call `super.fetch(request)`. */
@@ -244,8 +272,10 @@ class Life implements Owner {
   running: Scope | undefined;
   refusal: (() => DurableError | undefined) | undefined;
   readonly #self: DurableBase<unknown>;
-  readonly #storage: DurableObjectStorage;
   isStarting = false;
+  readonly parked: Owner["parked"] = new Map();
+  #destroyer: Destroyer | undefined;
+  readonly #ctx: DurableObjectState;
   #isReady = false;
   #hasStarted = false;
   /** True until migrations have run, and after `deleteAll`, which takes their work along; undefined where there are none. */
@@ -255,7 +285,7 @@ class Life implements Owner {
 
   constructor(self: DurableBase<unknown>, ctx: DurableObjectState, shape: Shape) {
     this.#self = self;
-    this.#storage = ctx.storage;
+    this.#ctx = ctx;
     this.shape = shape;
     this.sendsStacks = (self.constructor as typeof DurableBase).remoteStacks === true;
     this.fields = new Fields(self.constructor.name, shape.plan, ctx, this);
@@ -276,6 +306,10 @@ class Life implements Owner {
 
   flush(scope: Scope): void {
     this.fields.flush(scope);
+  }
+
+  destroy(): void {
+    (this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx)).ask();
   }
 
   #begin(): Promise<void> | undefined {
@@ -320,7 +354,7 @@ class Life implements Owner {
   #migrate(): void {
     const { migrations, name } = this.#self.constructor as typeof DurableBase;
     if (migrations === undefined) return;
-    const storage = storageOf(this.#storage, name);
+    const storage = storageOf(this.#ctx.storage, name);
     if (this.#isCleared === undefined) {
       const { deleteAll } = storage;
       this.#isCleared = true;

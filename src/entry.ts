@@ -28,6 +28,8 @@ export interface Owner {
   refusal: (() => DurableError | undefined) | undefined;
   /** True while `onStart` runs: what it handed to other objects may be called back without waiting for its end. */
   readonly isStarting: boolean;
+  /** The entries that wait for something, by what ends each with an error while its code is left where it is. */
+  readonly parked: Map<Scope, (error: unknown) => void>;
   /** Undefined once the object has started; before, a promise of that. */
   start(): Promise<void> | undefined;
   /**
@@ -44,6 +46,8 @@ export class Scope {
   isOpen = true;
   /** Why a write of this entry failed; every further change in it fails alike. */
   failure: DurableError | undefined = undefined;
+  /** Ends the entry's object once the entry has ended, before its answer, which it gives, goes out. */
+  finish: ((answer?: unknown) => Promise<unknown>) | undefined = undefined;
 
   constructor(owner: Owner) {
     this.owner = owner;
@@ -126,18 +130,21 @@ export function run(
     isPending = isThenable(result);
   } catch (error) {
     owner.running = outer;
-    throw fail(scope, error, staysInside);
+    return fail(scope, error, staysInside);
   }
   owner.running = outer;
   if (!isPending) return leave(scope, result, staysInside);
   // What was changed before the first await is written here, not in a microtask of its own.
   owner.flush(scope);
-  return Promise.resolve(result).then(
-    (value) => leave(scope, value, staysInside),
-    (error: unknown) => {
-      throw fail(scope, error, staysInside);
-    },
-  );
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  owner.parked.set(scope, reject);
+  Promise.resolve(result)
+    .then(
+      (value) => leave(scope, value, staysInside),
+      (error: unknown) => fail(scope, error, staysInside),
+    )
+    .then(resolve, reject);
+  return promise;
 }
 
 /**
@@ -191,29 +198,33 @@ function prepared(prepare: Prepare, method: Method, self: unknown, args: unknown
 /** Ends the scope, after everything was written; a failed write is the entry's error. */
 function close(scope: Scope): void {
   scope.isOpen = false;
+  scope.owner.parked.delete(scope);
   if (scope.failure !== undefined) throw scope.failure;
 }
 
 function leave(scope: Scope, result: unknown, staysInside: boolean): unknown {
   scope.owner.flush(scope);
   try {
-    return staysInside ? result : handOut(scope.owner, result);
+    if (!staysInside) result = handOut(scope.owner, result);
   } finally {
     close(scope);
   }
+  return scope.finish === undefined ? result : scope.finish(result);
 }
 
-/** Ends the scope of a method that threw, and gives the error for the caller. */
+/** Ends the scope of a method that threw, and throws the error for the caller. */
 function fail(scope: Scope, error: unknown, staysInside: boolean): unknown {
   scope.owner.flush(scope);
   close(scope);
-  if (staysInside) return error;
   try {
-    release(error, scope.owner.sendsStacks);
+    if (!staysInside) release(error, scope.owner.sendsStacks);
   } catch {
     // An error that cannot be walked (a Proxy, a list without end) goes out as it is: it says more than this one.
   }
-  return error;
+  if (scope.finish === undefined) throw error;
+  return scope.finish().then(() => {
+    throw error;
+  });
 }
 
 // What an entry passes to another object leaves it as a result does.

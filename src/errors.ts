@@ -15,6 +15,7 @@ export type ErrorCode =
   | "bad-option"
   | "bad-sql"
   | "changed-in-constructor"
+  | "destroyed"
   | "exclusive-timeout"
   | "field-newer"
   | "field-unreadable"

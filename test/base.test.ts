@@ -18,7 +18,9 @@ async function reachable(stub: DurableObjectStub<Surface>): Promise<string[]> {
     }
     return [...found];
   });
-  expect(names).toEqual(expect.arrayContaining(["count", "name", "onStart", "method", "constructor"]));
+  expect(names).toEqual(
+    expect.arrayContaining(["count", "name", "onStart", "onDestroy", "destroy", "method", "constructor"]),
+  );
   const answers: string[] = [];
   for (const name of names) {
     // These are members of the stub itself; nothing is sent.

@@ -49,6 +49,8 @@ declare namespace Cloudflare {
     LATE_LOCKER: DurableObjectNamespace<import("./fixtures/locker.ts").LateLocker>;
     ODD_LOCKER: DurableObjectNamespace<import("./fixtures/locker.ts").OddLocker>;
     LEGACY_LOCKER: DurableObjectNamespace<import("./fixtures/legacy/locker.ts").LegacyLocker>;
+    STANDARD_LIFE: DurableObjectNamespace<import("./fixtures/life.ts").StandardLife>;
+    LEGACY_LIFE: DurableObjectNamespace<import("./fixtures/legacy/life.ts").LegacyLife>;
     OPEN_TILL: DurableObjectNamespace<import("./fixtures/once.ts").OpenTill>;
     CLOSED_TILL: DurableObjectNamespace<import("./fixtures/once.ts").ClosedTill>;
     LEGACY_TILL: DurableObjectNamespace<import("./fixtures/legacy/once.ts").LegacyTill>;

@@ -139,6 +139,40 @@ describe("the platform", () => {
     expect(events).toEqual(["microtasks", "context", "context"]);
   });
 
+  it("runs nothing else of an object that blocks concurrency, lets answers out, and keeps new calls out of it until its reset", async () => {
+    const stub = env.PROBE.getByName("blocked");
+    const parked: Promise<unknown>[] = [];
+    const answer = runInDurableObject(stub, async (_, state) => {
+      const { storage } = state;
+      for (const wait of [() => scheduler.wait(2), () => storage.get("x").then(() => scheduler.wait(2))]) {
+        parked.push(wait().then(() => storage.kv.put("parked", 1)));
+      }
+      storage.kv.put("a", 1);
+      storage.sql.exec("create table b (n)");
+      await storage.setAlarm(4_000_000_000_000);
+      const { promise, resolve } = Promise.withResolvers<string>();
+      void state.blockConcurrencyWhile(async () => {
+        await Promise.all([storage.deleteAlarm(), storage.deleteAll()]);
+        await storage.sync();
+        resolve("answer");
+        await scheduler.wait(10);
+        state.abort("reset");
+        await new Promise(() => {});
+      });
+      return await promise;
+    });
+    expect(await answer).toBe("answer");
+    const next = await (async () => await stub.whenConstructed())().catch((error: unknown) => error);
+    expect(next).toMatchObject({ durableObjectReset: true, message: "reset" });
+    const left = await runInDurableObject(env.PROBE.getByName("blocked"), async (_, { storage }) => [
+      [...storage.kv.list()],
+      storage.sql.exec("select name from sqlite_master where name = 'b'").toArray(),
+      await storage.getAlarm(),
+    ]);
+    expect(left).toEqual([[], [], null]);
+    expect(parked).toHaveLength(2);
+  });
+
   it("holds back the timers of a transaction while an inner one is open, and tells its end before it rolls back", async () => {
     const events: unknown[] = [];
     await inProbe(async (storage) => {

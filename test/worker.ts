@@ -31,5 +31,7 @@ export { Clock } from "./fixtures/clock.ts";
 export { Migrated, MigratedChild, MigratedHeir } from "./fixtures/migrations.ts";
 export { LegacyMigrated } from "./fixtures/legacy/migrations.ts";
 export { Upgraded } from "./steps/upgraded.ts";
+export { StandardLife } from "./fixtures/life.ts";
+export { LegacyLife } from "./fixtures/legacy/life.ts";
 
 export default { fetch: (): Response => new Response("ok") };

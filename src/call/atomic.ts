@@ -20,6 +20,8 @@ class Part {
   deadline: number | undefined = undefined;
   /** Why it was ended while its code goes on; that code may change nothing any more. */
   refusal: DurableError | undefined = undefined;
+  /** What is to be done once it is committed. */
+  after: (() => void) | undefined = undefined;
 
   /** This one while it is open, else the nearest outer one that is; keeps chains of timers from growing. */
   get live(): Part | undefined {
@@ -79,8 +81,9 @@ function atomic(method: Method, name: string): Method {
 function runSync(self: object, name: string, call: () => unknown): unknown {
   const { owner, storage } = homeOf(self, name);
   const part = new Part();
+  let done: unknown;
   try {
-    return storage.transactionSync(() => {
+    done = storage.transactionSync(() => {
       throwIfRefused();
       const result = parts.run(part, call);
       if (!isThenable(result)) return result;
@@ -93,6 +96,8 @@ function runSync(self: object, name: string, call: () => unknown): unknown {
   } finally {
     part.isOpen = false;
   }
+  part.after?.();
+  return done;
 }
 
 /** Runs the async work of a call of a method, by its name, all or nothing; it is undone after 25 s. */
@@ -100,8 +105,9 @@ export async function atomically(self: object, name: string, call: () => unknown
   const { owner, storage } = homeOf(self, name);
   const part = new Part();
   let timer: ReturnType<typeof setTimeout> | null = null;
+  let done: unknown;
   try {
-    return await storage.transaction(async () => {
+    done = await storage.transaction(async () => {
       throwIfRefused();
       const now = Date.now();
       // While an inner transaction is open, the timers of the outer one wait: the inner keeps to its deadline.
@@ -117,6 +123,18 @@ export async function atomically(self: object, name: string, call: () => unknown
     clearTimeout(timer);
     part.isOpen = false;
   }
+  part.after?.();
+  return done;
+}
+
+/**
+ * Lets `work` be done once the atomic call that the running code belongs to is committed, and not at all if it is
+ * undone; false when it belongs to none. Of several there, the last is done.
+ */
+export function afterCommit(work: () => void): boolean {
+  const part = parts.getStore()?.live;
+  if (part !== undefined) part.after = work;
+  return part !== undefined;
 }
 
 function deadlineOf(part: Part | undefined): number | undefined {

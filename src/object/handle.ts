@@ -2,6 +2,8 @@
  * @module
  * A handle: a stub that survives resets of its object and takes tracked values as arguments.
  */
+import { DurableError } from "../errors.ts";
+import { isDestroyed } from "../reset.ts";
 import { markHandle, outgoing } from "../snapshot.ts";
 import { revive, type ErrorClass } from "../thrown.ts";
 import type { Repeater } from "./retry.ts";
@@ -14,12 +16,19 @@ type NativeMember = NativePromise & ((...args: unknown[]) => NativePromise);
 
 type NativeStub = DurableObjectStub & Record<string, NativeMember>;
 
+/** Makes a call once more; undefined where what it sends can be read only once. */
+type Again<Value> = (stub: NativeStub) => Promise<Value> | undefined;
+
+/** How often a call is made again that met an object which had destroyed itself: one may do so at each start. */
+const AGAIN = 3;
+
 /**
  * Makes a handle of the object that `open` gives native stubs of; called again after each reset.
  *
  * The caller vouches that `T` describes the object. Calls leave in the order they are made, and but for what
- * `repeater` covers nothing is sent twice: a call that meets a reset rejects with the platform's error, and the next
- * one goes to a fresh native stub. Errors of our class and of `errorClasses` get back their class. Like a native stub,
+ * `repeater` covers nothing runs twice: a call that meets a reset rejects with the platform's error, and the next
+ * one goes to a fresh native stub. A call that came to an object which had destroyed itself goes to the next object; one
+ * that was open when it did so rejects with `destroyed`. Errors of our class and of `errorClasses` get back their class. Like a native stub,
  * a handle belongs to the request it was made in.
  *
  * @example
@@ -63,7 +72,9 @@ class Stubs implements ProxyHandler<object> {
         return this.native[key];
       case "fetch":
         return (...args: Parameters<DurableObjectStub["fetch"]>) =>
-          this.notice(this.native.fetch(...args), this.native);
+          this.notice(this.native.fetch(...args), this.native, (stub) =>
+            args.some(hasStream) ? undefined : stub.fetch(...args),
+          );
       case "connect":
         // No promise, but a socket at once, which lives and fails by itself.
         return this.native.connect.bind(this.native);
@@ -79,9 +90,15 @@ class Stubs implements ProxyHandler<object> {
     return made;
   }
 
-  notice<Value>(promise: Promise<Value>, stub: NativeStub): Promise<Value> {
+  notice<Value>(promise: Promise<Value>, stub: NativeStub, again?: Again<Value>, left = AGAIN): Promise<Value> {
     return promise.then(same, (error: unknown) => {
       if (stub === this.native && isFatal(error)) this.native = this.#open() as NativeStub;
+      if (isDestroyed(error, stub.id)) {
+        const { native } = this;
+        const repeat = left > 0 ? again?.(native) : undefined;
+        if (repeat === undefined) throw new DurableError("destroyed", error.message, { cause: error });
+        return this.notice(repeat, native, again, left - 1);
+      }
       revive(error, this.#errorClasses);
       throw error;
     });
@@ -103,7 +120,9 @@ class Member implements ProxyHandler<object> {
     for (let i = 0; i < args.length; i++) args[i] = outgoing(args[i]);
     const stub = stubs.native;
     const promise = stub[this.#key]!(...args);
-    const noticed = stubs.notice(promise, stub);
+    const noticed = stubs.notice(promise, stub, (next) =>
+      args.some(hasStream) ? undefined : next[this.#key]!(...args),
+    );
     return watch(promise, stubs.repeater?.covers(this.#key) === true ? this.#repeated(noticed, args) : noticed);
   }
 
@@ -111,7 +130,15 @@ class Member implements ProxyHandler<object> {
     const stub = this.#stubs.native;
     const property = stub[this.#key]!;
     // Awaiting a member that was not called reads a getter.
-    return Reflect.get(AWAITING.has(inner) ? watch(property, this.#stubs.notice(property, stub)) : property, inner);
+    return Reflect.get(
+      AWAITING.has(inner)
+        ? watch(
+            property,
+            this.#stubs.notice(property, stub, (next) => next[this.#key]),
+          )
+        : property,
+      inner,
+    );
   }
 
   async #repeated(first: Promise<unknown>, args: unknown[]): Promise<unknown> {
@@ -146,6 +173,13 @@ function isFatal(error: unknown): boolean {
   // A stub that met a reset gives the same error for ever; after a lost connection it may. `remote` marks
   // what the object's own code threw, which breaks no stub.
   return flags?.durableObjectReset === true || (flags?.retryable === true && flags.remote !== true);
+}
+
+/** Tells whether an argument is, or has as body, what can be read only once. */
+function hasStream(arg: unknown): boolean {
+  return (
+    arg instanceof ReadableStream || (arg as { body?: unknown } | null | undefined)?.body instanceof ReadableStream
+  );
 }
 
 function same<Value>(value: Value): Value {

@@ -5,6 +5,7 @@
 import type { Context, Hono as HonoApp } from "hono";
 import { Hono } from "hono/tiny";
 import { DurableError } from "../errors.ts";
+import { isDestroyed } from "../reset.ts";
 import { problem, refuse } from "../route/problem.ts";
 import { locate, placeOfName } from "./address.ts";
 import { flawOfName, missingBinding } from "./object.ts";
@@ -121,7 +122,13 @@ async function pass<Env extends object>(
   if (jurisdiction !== undefined) namespace = namespace.jurisdiction(jurisdiction);
   const stub = namespace.getByName(object.name, locationHint === undefined ? {} : { locationHint });
   // A request that was made by code, as middleware does, would make the stub follow redirects itself.
-  return await stub.fetch(new Request(new Request(rest, passed), { redirect: "manual" }));
+  try {
+    return await stub.fetch(new Request(new Request(rest, passed), { redirect: "manual" }));
+  } catch (error) {
+    // It has not begun, and comes to the next object when it is sent again.
+    if (isDestroyed(error, (stub as DurableObjectStub).id)) Object.assign(error, { retryable: true });
+    throw error;
+  }
 }
 
 /** An object's name comes from the request, in a route of the user's own as well. */

@@ -23,9 +23,11 @@ export type HiddenMember =
   | LocalMember
   | "alarm"
   | "connect"
+  | "destroy"
   | "fetch"
   | "id"
   | "name"
+  | "onDestroy"
   | "onError"
   | "onStart"
   | "webSocketClose"

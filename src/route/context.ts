@@ -52,7 +52,12 @@ export function inEntry<T>(self: Self, work: () => T | Promise<T>): T | Promise<
 export const outermost = async (c: Context, next: () => Promise<void>): Promise<void> => {
   const self = objectOf(c);
   c.set("object", self);
-  await inEntry(self, () => next().catch(throwError));
+  const answer = await inEntry(self, async () => {
+    await next().catch(throwError);
+    return c.finalized ? c.res : undefined;
+  });
+  // An object that destroys itself has read the body before.
+  if (answer !== c.res && answer !== undefined) c.res = answer;
 };
 
 /** Hono lets whatever is no Error pass its `onError`. */

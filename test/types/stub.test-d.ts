@@ -34,6 +34,7 @@ class Everything extends DurableBase<{ SECRET: string }> {
   field: any;
 
   override onStart(): void {}
+  override onDestroy(): void {}
   override async alarm(): Promise<void> {}
   override async webSocketMessage(): Promise<void> {}
 

@@ -1,0 +1,147 @@
+/**
+ * @module
+ * How an object destroys itself: at the end of the entry that asked for it, all or nothing, and nobody runs after it.
+ */
+import { afterCommit } from "./call/atomic.ts";
+import { openScope, run, type Owner, type Scope } from "./entry.ts";
+import { DurableError } from "./errors.ts";
+import { reasonOf } from "./reset.ts";
+
+/** How long the answer has to leave the object before its reset, in milliseconds; calls that come meanwhile wait. */
+const ANSWERING = 10;
+
+/** How long the body of an answer may take before that, in milliseconds: the platform ends the block after 30 s. */
+const SENDING = 20_000;
+
+/** What destroys one object, made when it is first asked to. */
+export class Destroyer {
+  readonly #owner: Owner;
+  readonly #self: { onDestroy?(): unknown };
+  readonly #ctx: DurableObjectState;
+  /** The entry of the hook, which needs not ask again. */
+  #hook: Scope | undefined;
+  #destroyed: Promise<void> | undefined;
+  /** What sends the bodies of the answers. */
+  #sends: (() => Promise<void>)[] = [];
+  /** Rejects once everything is deleted: for whom it comes too early. */
+  readonly #gone: PromiseWithResolvers<never> = Promise.withResolvers();
+
+  constructor(owner: Owner, self: object, ctx: DurableObjectState) {
+    this.#owner = owner;
+    this.#self = self;
+    this.#ctx = ctx;
+    this.#gone.promise.catch(() => {});
+  }
+
+  /** Lets the object be destroyed at the end of the running entry; outside any, in a microtask. */
+  ask(): void {
+    const { isConstructing, refusal } = this.#owner;
+    if (isConstructing) {
+      throw new DurableError(
+        "changed-in-constructor",
+        `${this.#self.constructor.name}: destroy() was called in the constructor, before the object was ready. Move it to \`onStart() { … }\`.`,
+      );
+    }
+    const error = refusal?.();
+    if (error !== undefined) throw error;
+    if (afterCommit(() => this.ask())) return;
+    const scope = openScope(this.#owner);
+    if (scope === undefined) void Promise.resolve().then(() => this.#destroy());
+    else if (scope !== this.#hook) scope.finish = (answer) => this.#finish(answer);
+  }
+
+  async #finish(answer: unknown): Promise<unknown> {
+    const [held, send] = await Promise.race([inMemory(answer), this.#gone.promise]);
+    if (send !== undefined) this.#sends.push(send);
+    await this.#destroy();
+    // Entries that waited for `onStart` have not begun, and begin in the next object.
+    return this.#owner.isStarting ? await forever() : held;
+  }
+
+  /** Once for all entries that ask for it, unless it failed. */
+  #destroy(): Promise<void> {
+    return (this.#destroyed ??= this.#begin().catch((error: unknown) => {
+      this.#destroyed = undefined;
+      this.#sends = [];
+      throw error;
+    }));
+  }
+
+  async #begin(): Promise<void> {
+    const { onDestroy } = this.#self;
+    if (onDestroy !== undefined) {
+      const hook = (): unknown => {
+        this.#hook = openScope(this.#owner);
+        return onDestroy.call(this.#self);
+      };
+      await run(this.#owner, hook, undefined, [], undefined, true);
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // From here on nothing else of the object runs, neither a new call nor one that waits for a timer, another object or
+    // storage: nobody writes what was deleted back. Only the answer still goes out.
+    void this.#ctx.blockConcurrencyWhile(async () => {
+      try {
+        await this.#delete();
+      } catch (cause) {
+        reject(
+          new DurableError(
+            "write-failed",
+            `${this.#self.constructor.name}: what it stored could not be deleted, so it was not destroyed. The cause is in \`error.cause\`.`,
+            { cause },
+          ),
+        );
+        return;
+      }
+      this.#refuse();
+      for (const socket of this.#ctx.getWebSockets()) socket.close(1001, "destroyed");
+      resolve();
+      await Promise.race([Promise.allSettled(this.#sends.map((send) => send())), scheduler.wait(SENDING)]);
+      await scheduler.wait(ANSWERING);
+      this.#ctx.abort(reasonOf(this.#ctx.id));
+      await forever();
+    });
+    await promise;
+  }
+
+  /** Ends what is open, so that whoever meets the reset itself has not begun; nothing can begin or be changed any more. */
+  #refuse(): void {
+    const owner = this.#owner;
+    const error = new DurableError(
+      "destroyed",
+      `${this.#self.constructor.name}: the object destroyed itself while this call was open; what was stored is gone. Call again to reach the next object.`,
+    );
+    owner.refusal = () => error;
+    owner.start = () => {
+      throw error;
+    };
+    for (const end of [...owner.parked.values(), this.#gone.reject]) end(error);
+  }
+
+  async #delete(): Promise<void> {
+    const { storage } = this.#ctx;
+    // Before compatibility date 2026-02-24 `deleteAll` leaves the alarm.
+    await Promise.all([storage.deleteAlarm(), storage.deleteAll()]);
+    await storage.sync();
+  }
+}
+
+function forever(): Promise<never> {
+  return new Promise(() => {});
+}
+
+/**
+ * An answer in memory, and what sends its bytes: a body or stream comes from the object while it is read, so it is read
+ * before there is none.
+ */
+async function inMemory(answer: unknown): Promise<[answer: unknown, send?: () => Promise<void>]> {
+  const body = answer instanceof Response ? answer.body : answer;
+  if (!(body instanceof ReadableStream)) return [answer];
+  const bytes = await new Response(body).arrayBuffer();
+  const { readable, writable } = new FixedLengthStream(bytes.byteLength);
+  const send = async (): Promise<void> => {
+    const writer = writable.getWriter();
+    await writer.write(bytes);
+    await writer.close();
+  };
+  return [answer instanceof Response ? new Response(readable, answer) : readable, send];
+}
