@@ -8,7 +8,7 @@ import { storageOf, type StorageHandle } from "./sqlite.ts";
 import { cellOf, type Cell } from "./transfer-cells.ts";
 import {
   badTransfer,
-  closeBatch,
+  batchOf,
   cursorOf,
   IMPORT_KEY,
   positionOf,
@@ -150,7 +150,7 @@ async function* read(
     ...(name === undefined ? {} : { name }),
     from: begin.seq,
   };
-  const head = closeBatch(`${line("durable-base", VERSION, header)}["check",${begin.seq},"${cursorOf(begin)}",`).bytes;
+  const head = batchOf([line("durable-base", VERSION, header)], `["check",${begin.seq},"${cursorOf(begin)}",`);
   let bytes = head.length;
   yield head;
   const stages = stagesOf(storage, schema);
@@ -162,7 +162,6 @@ async function* read(
       position = { ...rest, stage };
       continue;
     }
-    const text = lines.join("");
     position = {
       ...rest,
       stage,
@@ -172,19 +171,19 @@ async function* read(
       rows: rest.rows + rows,
     };
     const cursor = cursorOf(position);
-    const batch = closeBatch(`${text}["check",${position.seq},"${cursor}",`).bytes;
+    const batch = batchOf(lines, `["check",${position.seq},"${cursor}",`);
     bytes += batch.length;
     yield batch;
     onProgress?.({ cursor, keys: position.keys, rows: position.rows, bytes });
   }
   const alarm = await storage.getAlarm();
-  const [text, keys] = inStep(() => {
+  const lines = inStep(() => {
     const record = storage.kv.get(RECORD_KEY);
-    const lines = record === undefined ? "" : keyLine(RECORD_KEY, record);
-    return [`${lines}${alarm === null ? "" : line("alarm", alarm)}`, record === undefined ? 0 : 1];
+    return record === undefined ? [] : [keyLine(RECORD_KEY, record)];
   });
-  const counts = { keys: position.keys + keys, rows: position.rows, unchanged: isUnchanged };
-  yield closeBatch(`${text}["end",${position.seq + 1},"${begin.id}",${JSON.stringify(counts)},`).bytes;
+  const counts = { keys: position.keys + lines.length, rows: position.rows, unchanged: isUnchanged };
+  if (alarm !== null) lines.push(line("alarm", alarm));
+  yield batchOf(lines, `["end",${position.seq + 1},"${begin.id}",${JSON.stringify(counts)},`);
 }
 
 /** Changes with every row written, keys and the alarm included. */

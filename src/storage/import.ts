@@ -201,7 +201,7 @@ class Target {
       if (isEnd) this.#end(lines.at(-1)![3] as TransferProgress);
       else this.#storage.kv.put(IMPORT_KEY, this.#done);
     });
-    // Before memory is given to the next one.
+    // What is not on disk yet takes memory.
     await this.#storage.sync();
     if (!isEnd) return;
     this.hasEnded = true;

@@ -14,6 +14,9 @@ export const IMPORT_KEY: string = `${PREFIX}import`;
 /** The most bytes of a batch that is read: a row of 2 MB takes at most 14 MB as JSON. */
 const MAX_BATCH = 32 * 1024 * 1024;
 
+/** The largest buffer that is kept for the next batch. */
+const MAX_SCRATCH = 1024 * 1024;
+
 /** The length of a batch's end: the quoted checksum, a bracket and a newline. */
 const TAIL = 12;
 
@@ -72,7 +75,7 @@ export interface Batch {
 }
 
 /** A text as bytes. */
-export function toBytes(text: string): Uint8Array<ArrayBuffer> {
+export function toBytes(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
@@ -93,12 +96,23 @@ export function positionOf(cursor: unknown, where: string): Position {
   throw badTransfer(where, "the cursor is none", "Pass `progress.cursor` as it was given.");
 }
 
-/** Closes a batch: its lines and the beginning of its last one, up to the checksum. */
-export function closeBatch(text: string): { bytes: Uint8Array<ArrayBuffer>; crc: string } {
-  const bytes = toBytes(`${text}"00000000"]\n`);
-  const crc = crcOf(bytes.subarray(0, -TAIL));
-  new TextEncoder().encodeInto(crc, bytes.subarray(1 - TAIL));
-  return { bytes, crc };
+/** What batches are put together in, since large texts and buffers stay until the garbage of the whole heap is collected. */
+let scratch: Uint8Array = new Uint8Array(0);
+
+/** The bytes of lines and of the beginning of the batch's last line, with its checksum. */
+export function batchOf(lines: readonly string[], last: string): Uint8Array<ArrayBuffer> {
+  const encoder = new TextEncoder();
+  let length = 0;
+  for (const text of [...lines, `${last}"00000000"]\n`]) {
+    // A UTF-16 unit takes three at most.
+    const most = length + text.length * 3;
+    if (most > scratch.length) scratch = larger(scratch, length, most);
+    length += encoder.encodeInto(text, scratch.subarray(length)).written;
+  }
+  const bytes = scratch.slice(0, length) as Uint8Array<ArrayBuffer>;
+  encoder.encodeInto(crcOf(bytes.subarray(0, -TAIL)), bytes.subarray(1 - TAIL));
+  if (scratch.length > MAX_SCRATCH) scratch = new Uint8Array(0);
+  return bytes;
 }
 
 /**
@@ -107,7 +121,7 @@ export function closeBatch(text: string): { bytes: Uint8Array<ArrayBuffer>; crc:
  * @throws DurableError `bad-transfer` for damage, another format, and a stream that breaks off within a batch.
  */
 export async function* batchesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Batch, void> {
-  let buffer = new Uint8Array(1024 * 1024);
+  let buffer: Uint8Array = new Uint8Array(64 * 1024);
   let length = 0;
   /** Where the line begins that is not whole yet, and how much of it was looked at. */
   let line = 0;
@@ -118,7 +132,7 @@ export async function* batchesOf(stream: ReadableStream<Uint8Array>): AsyncGener
     if (!(bytes instanceof Uint8Array)) {
       throw damaged("the stream gives other things than bytes", "Pass a `ReadableStream<Uint8Array>`.");
     }
-    if (length + bytes.length > buffer.length) buffer = larger(buffer, length, length + bytes.length);
+    if (length + bytes.length > buffer.length) buffer = larger(buffer, length, length + bytes.length) ;
     buffer.set(bytes, length);
     length += bytes.length;
     for (;;) {
@@ -143,7 +157,7 @@ export async function* batchesOf(stream: ReadableStream<Uint8Array>): AsyncGener
 /** What to do about a stream that ended too early. */
 export const RESUME = "What came whole is kept: import the stream again from its start.";
 
-function larger(buffer: Uint8Array, length: number, needed: number): Uint8Array<ArrayBuffer> {
+function larger(buffer: Uint8Array, length: number, needed: number): Uint8Array {
   const next = new Uint8Array(Math.max(needed, buffer.length * 2));
   next.set(buffer.subarray(0, length));
   return next;
@@ -174,16 +188,20 @@ function opened(bytes: Uint8Array): Batch {
   }
   let lines: unknown[];
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    lines = text
-      .slice(0, -1)
-      .split("\n")
-      .map((line) => JSON.parse(line) as unknown);
+    lines = Array.from(linesOf(bytes), (line) => JSON.parse(line) as unknown);
   } catch (cause) {
     throw damaged("a line is no JSON", undefined, cause);
   }
   if (!lines.every(Array.isArray)) throw damaged("a line is no array");
   return { lines: lines as unknown[][], crc, size: bytes.length };
+}
+
+function* linesOf(bytes: Uint8Array): Generator<string, void> {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  for (let from = 0, to; from < bytes.length; from = to + 1) {
+    to = bytes.indexOf(10, from);
+    yield decoder.decode(bytes.subarray(from, to));
+  }
 }
 
 /** The error for what cannot be imported. */

@@ -48,8 +48,8 @@ export interface Schema {
 /** Modules of virtual tables whose rows can be read and written. */
 const WITH_ROWS = ["fts5", "rtree", "rtree_i32"];
 
-/** Bytes of a page, unless one row is larger. */
-export const PAGE_BYTES: number = 256 * 1024;
+/** Bytes of a page, unless one row is larger: V8 keeps larger texts and buffers until it collects the whole heap. */
+export const PAGE_BYTES: number = 64 * 1024;
 
 const FIRST_ROWS = 16;
 const MOST_ROWS = 1_024;
