@@ -65,14 +65,24 @@ export async function restore(handle: StorageHandle, bookmark: string): Promise<
 }
 
 async function recovered(where: string, ask: () => Promise<string>): Promise<string> {
+  let bookmark: string;
   try {
-    return await ask();
+    bookmark = await ask();
   } catch (cause) {
-    const what = cause instanceof Error ? cause.message : String(cause);
-    throw new DurableError(
-      "no-recovery",
-      `${where}: the platform refused: ${what}. Point-in-time recovery exists when deployed, not in local development.`,
-      { cause },
+    throw noRecovery(
+      `${where}: the platform refused: ${cause instanceof Error ? cause.message : String(cause)}`,
+      cause,
     );
   }
+  // What local workerd names the present by, and cannot go back to.
+  if (/^[0-]*$/.test(bookmark)) throw noRecovery(`${where}: the platform gave an empty bookmark, ${quote(bookmark)}`);
+  return bookmark;
+}
+
+function noRecovery(what: string, cause?: unknown): DurableError {
+  return new DurableError(
+    "no-recovery",
+    `${what.replace(/\.?$/, ".")} Point-in-time recovery exists when deployed, not in local development: test with copies, by \`Storage.export\`.`,
+    cause === undefined ? {} : { cause },
+  );
 }

@@ -120,7 +120,9 @@ function headerOf({ lines }: Batch): Header {
 /** What there is to go on from; for a new import the object must be empty, or is emptied. */
 async function begin(storage: DurableObjectStorage, { id, from }: Header, replace: boolean): Promise<Unfinished> {
   const unfinished = storage.kv.get<Unfinished>(IMPORT_KEY);
-  if (unfinished?.id === id) {
+  // Fields that were written meanwhile would be lost in it, so that is no import to go on with.
+  const isSpoilt = replace && storage.kv.get(RECORD_KEY) !== undefined;
+  if (unfinished?.id === id && !isSpoilt) {
     if (from <= unfinished.seq) return unfinished;
     throw damaged(
       `it begins behind batch ${from}, and ${unfinished.seq} were imported`,

@@ -132,7 +132,7 @@ export async function* batchesOf(stream: ReadableStream<Uint8Array>): AsyncGener
     if (!(bytes instanceof Uint8Array)) {
       throw damaged("the stream gives other things than bytes", "Pass a `ReadableStream<Uint8Array>`.");
     }
-    if (length + bytes.length > buffer.length) buffer = larger(buffer, length, length + bytes.length) ;
+    if (length + bytes.length > buffer.length) buffer = larger(buffer, length, length + bytes.length);
     buffer.set(bytes, length);
     length += bytes.length;
     for (;;) {

@@ -249,7 +249,8 @@ export class RowReader {
       for (const [i, values] of this.#select(some.map(selected), after, count, 0).entries()) {
         for (const [j, column] of some.entries()) {
           const cell = cellOf(values[2 * j] as string, values[2 * j + 1]!);
-          rows[i]!.push(cell ?? this.#bytes(column, after, i));
+          // Not `??`: null is a cell.
+          rows[i]!.push(cell === undefined ? this.#bytes(column, after, i) : cell);
         }
       }
     }

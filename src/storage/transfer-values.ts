@@ -77,15 +77,11 @@ function nodeOf(value: object, member: (value: unknown) => Json): Json {
   }
   if (ArrayBuffer.isView(value)) return viewNode(value, member);
   if (isBoxed(value)) return ["boxed", member(value.valueOf())];
-  const name = (value as { constructor?: { name?: string } }).constructor?.name ?? "";
-  if (
-    value instanceof Error &&
-    ERRORS.includes(name) &&
-    Object.getPrototypeOf(value) === classOf<ErrorConstructor>(name).prototype
-  ) {
+  const proto = Object.getPrototypeOf(value) as { constructor?: { name?: string } } | null;
+  const name = proto?.constructor?.name ?? "";
+  if (value instanceof Error && ERRORS.includes(name) && proto === classOf<ErrorConstructor>(name).prototype) {
     return ["error", name, propertiesOf(value, Object.getOwnPropertyNames(value), member)];
   }
-  const proto: unknown = Object.getPrototypeOf(value);
   if (proto === Object.prototype || proto === null) return propertiesOf(value, Object.keys(value), member);
   throw new TypeError(`it holds a ${name === "" ? "value of another kind" : name}`);
 }
