@@ -22,6 +22,8 @@ const mistakes = {
   "start.mjs --prot 80": "--prot",
   "start.mjs 80": "80",
   "test.mjs nothing": "nothing",
+  "transfer.mjs --gc maybe": "maybe",
+  "transfer.mjs --mb 0": "--mb",
 };
 let passed = 0;
 let failed = 0;

@@ -43,6 +43,7 @@ const steps = [
   { name: "crash-once", command: "node scripts/crash.mjs once --rounds 4" },
   { name: "fuzz-raw", command: "node scripts/fuzz.mjs raw" },
   { name: "damage", command: "node scripts/damage.mjs" },
+  { name: "transfer", command: "node scripts/transfer.mjs --mb 50" },
   { name: "formats", command: "node scripts/formats.mjs" },
 ];
 

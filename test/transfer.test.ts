@@ -3,10 +3,10 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { crc32 } from "node:zlib";
 import { DurableError } from "../src/errors.ts";
 import { snapshot } from "../src/snapshot.ts";
 import * as Storage from "../src/storage/storage.ts";
+import { crc32, toBytes } from "../src/storage/transfer-format.ts";
 import { errorOf } from "./error-of.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { anyCell, anyValue, told } from "./transfer-values.ts";
@@ -416,6 +416,10 @@ describe("an import that was cut off", () => {
 });
 
 describe("a damaged stream", () => {
+  it("is told by the checksum that zlib has, too", () => {
+    expect(crc32(toBytes("123456789"))).toBe(0xcbf43926);
+  });
+
   it(
     "is noticed whichever byte has changed, and where it ends too early or too late",
     { timeout: 60_000 },
@@ -509,7 +513,7 @@ function resealed(text: string, from: string, to: string): string {
     batch += line;
     if (!/^\["(?:check|end)"/.test(line)) continue;
     const body = batch.slice(0, -12);
-    all += `${body}"${crc32(body).toString(16).padStart(8, "0")}"]\n`;
+    all += `${body}"${crc32(toBytes(body)).toString(16).padStart(8, "0")}"]\n`;
     batch = "";
   }
   return all;

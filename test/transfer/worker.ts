@@ -1,7 +1,7 @@
 /** The Worker of `scripts/transfer.mjs`: objects that are filled, exported and imported, and say what they hold. */
 import { DurableObject } from "cloudflare:workers";
-import { createHash } from "node:crypto";
 import * as Storage from "../../src/storage/storage.ts";
+import { crc32, toBytes } from "../../src/storage/transfer-format.ts";
 import { mulberry32 } from "../random.ts";
 
 /** There with V8's flag `--expose-gc`. */
@@ -47,19 +47,20 @@ export class Transferred extends DurableObject {
 
   /** Read by hand, without what an export uses. */
   #digest(): unknown {
-    const hash = createHash("sha256");
+    const { kv, sql } = this.ctx.storage;
+    let hash = "";
     let keys = 0;
-    for (const [key, value] of this.ctx.storage.kv.list<{ id: number; at: Date; text: string; bytes: Uint8Array }>()) {
-      hash.update(`${key} ${value.id} ${value.at.getTime()} ${value.text}`).update(value.bytes);
+    for (const [key, value] of kv.list<{ id: number; at: Date; text: string; bytes: Uint8Array }>()) {
+      const sums = [crc32(toBytes(value.text)), crc32(value.bytes)];
+      hash = `${crc32(toBytes([hash, key, value.id, value.at.getTime(), ...sums].join()))}`;
       keys++;
     }
     let rows = 0;
-    for (const row of this.ctx.storage.sql.exec("select id, at, kind, data from events order by id")) {
-      hash.update(`${row["id"] as number} ${row["at"] as number} ${row["kind"] as string}`);
-      hash.update(new Uint8Array(row["data"] as ArrayBuffer));
+    for (const [id, at, kind, data] of sql.exec("select id, at, kind, data from events order by id").raw()) {
+      hash = `${crc32(toBytes([hash, id, at, kind, crc32(new Uint8Array(data as ArrayBuffer))].join()))}`;
       rows++;
     }
-    return { keys, rows, hash: hash.digest("hex"), stored: this.ctx.storage.sql.databaseSize };
+    return { keys, rows, hash, stored: sql.databaseSize };
   }
 }
 
