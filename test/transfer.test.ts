@@ -148,6 +148,7 @@ describe("Storage.export and Storage.import", () => {
       ),
       rows(ctx, "select rowid, x from f where f match 'hello'"),
       rows(ctx, "select rowid from fe where fe match 'milk'"),
+      rows(ctx, "select rowid from fw where fw match 'milk'"),
       rows(ctx, "select term, doc from fv"),
       rows(ctx, "select rowid, * from odd"),
     ];
@@ -181,8 +182,12 @@ describe("Storage.export and Storage.import", () => {
       sql.exec("insert into a (title) values ('milk')");
       sql.exec("insert into fe (fe) values ('rebuild')");
       sql.exec("create virtual table fv using fts5vocab (f, 'row')");
+      sql.exec("create view av as select id, title from a");
+      sql.exec("create virtual table fw using fts5 (title, content='av', content_rowid='id')");
+      sql.exec("insert into fw (fw) values ('rebuild')");
+      expect(rows(ctx, "select rowid from fw where fw match 'milk'")).toEqual([[4]]);
       // The child comes first, and rows refer to later ones and to each other.
-      sql.exec("create table c (id integer primary key, p references p (code), next int references c (id))");
+      sql.exec("create table c (id integer primary key, p references p (code), next int references c (id), x)");
       sql.exec(
         "create table p (id integer primary key, code text, peer int references p (id) deferrable initially deferred)",
       );
@@ -190,7 +195,7 @@ describe("Storage.export and Storage.import", () => {
       ctx.storage.transactionSync(() => {
         sql.exec("pragma defer_foreign_keys = on");
         sql.exec("insert into p values (1, 'a', 2), (2, 'b', 1), (3, 'c', null)");
-        sql.exec("insert into c values (1, 'b', 3), (2, null, 1), (3, 'a', 3)");
+        sql.exec("insert into c values (1, 'b', 3, x'00ff'), (2, null, 1, cast(x'61ff' as text)), (3, 'a', 3, 1.0)");
       });
       before = look(ctx);
     }, look);
@@ -544,6 +549,7 @@ describe("an export of an object that is written to", () => {
       expect(await codeOf(() => Storage.import(ctx, streamOf(""), { force: true } as Storage.ImportOptions))).toBe(
         "bad-option",
       );
+      expect(await codeOf(() => Storage.import(ctx, null as unknown as ReadableStream))).toBe("bad-option");
       for (const wrong of ["", "a", "e30=", "!", 5]) {
         expect(await codeOf(() => Storage.export(ctx, { from: wrong as string }))).toBe("bad-transfer");
       }

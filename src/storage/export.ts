@@ -42,7 +42,7 @@ const WHERE = "Storage.export";
  */
 export interface ExportOptions {
   /** Goes on behind this place, which `onProgress` or `Storage.importing` gave. */
-  readonly from?: string;
+  readonly from?: string | undefined;
   /** Fails with `changed-meanwhile` as soon as anything was written since the export began. */
   readonly unchanged?: boolean;
   /** Is told after each batch, which was read but may not have arrived. */
@@ -206,7 +206,9 @@ function stagesOf({ kv, sql }: DurableObjectStorage, schema: Schema): Stage[] {
     ...schema.tables.map((table) => rowsOf(sql, table)),
     // Each by itself, since it may take long.
     ...schema.indexes.map((index) => () => ({ lines: [itemLine(index)] })),
-    () => ({ lines: [...textLines(sql, schema), ...sequenceLines(sql, schema), ...schema.last.map(itemLine)] }),
+    // An index may be made of a view, and no trigger may be set off.
+    () => ({ lines: [...schema.views.map(itemLine), ...textLines(sql, schema), ...sequenceLines(sql, schema)] }),
+    () => ({ lines: schema.triggers.map(itemLine) }),
     (after) => keysOf(kv, after),
   ];
 }

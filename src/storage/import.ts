@@ -74,6 +74,12 @@ export async function importAll(
   const storage = storageOf(handle);
   const { replace = false, onProgress } = options;
   checkOptions("Storage.import", options, ["replace", "onProgress"]);
+  if (typeof (stream as Partial<ReadableStream> | null)?.getReader !== "function") {
+    throw new DurableError(
+      "bad-option",
+      "Storage.import: there is no stream. Pass a `ReadableStream`, such as `response.body`.",
+    );
+  }
   const { id: owner } = handle as { readonly id?: { readonly name?: string } };
   let target: Target | undefined;
   let bytes = 0;
@@ -203,11 +209,11 @@ class Target {
       if (isEnd) this.#end(lines.at(-1)![3] as TransferProgress);
       else this.#storage.kv.put(IMPORT_KEY, this.#done);
     });
+    this.hasEnded = isEnd;
+    // At once: what memory has of the fields must not be written over what has come.
+    if (isEnd) tellImported(this.#storage);
     // What is not on disk yet takes memory.
     await this.#storage.sync();
-    if (!isEnd) return;
-    this.hasEnded = true;
-    tellImported(this.#storage);
   }
 
   /** The record is the last to come, so what is there was written meanwhile. */

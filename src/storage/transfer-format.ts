@@ -100,7 +100,7 @@ export function positionOf(cursor: unknown, where: string): Position {
 let scratch: Uint8Array = new Uint8Array(0);
 
 /** The bytes of lines and of the beginning of the batch's last line, with its checksum. */
-export function batchOf(lines: readonly string[], last: string): Uint8Array<ArrayBuffer> {
+export function batchOf(lines: readonly string[], last: string): Uint8Array {
   const encoder = new TextEncoder();
   let length = 0;
   for (const text of [...lines, `${last}"00000000"]\n`]) {
@@ -109,7 +109,7 @@ export function batchOf(lines: readonly string[], last: string): Uint8Array<Arra
     if (most > scratch.length) scratch = larger(scratch, length, most);
     length += encoder.encodeInto(text, scratch.subarray(length)).written;
   }
-  const bytes = scratch.slice(0, length) as Uint8Array<ArrayBuffer>;
+  const bytes = scratch.slice(0, length);
   encoder.encodeInto(crcOf(bytes.subarray(0, -TAIL)), bytes.subarray(1 - TAIL));
   if (scratch.length > MAX_SCRATCH) scratch = new Uint8Array(0);
   return bytes;

@@ -3,7 +3,7 @@
  * Rows of SQL tables, as an import writes them.
  */
 import { quote } from "../errors.ts";
-import { bindingOf, expressionOf, type Cell } from "./transfer-cells.ts";
+import { bindingOf, compact, expressionOf, type Cell } from "./transfer-cells.ts";
 import { damaged, IMPORT_KEY } from "./transfer-format.ts";
 import { itemsOf, quoted, shapeOf } from "./transfer-tables.ts";
 
@@ -47,7 +47,7 @@ export class RowWriter {
         if (!String(error).includes("FOREIGN KEY constraint failed")) throw error;
       }
     }
-    this.#storage.kv.put(`${IMPORT_KEY}:${this.aside++}`, line);
+    this.#storage.kv.put(`${IMPORT_KEY}:${this.aside++}`, [table, ...cells.map(compact)]);
   }
 
   /** Writes what was laid aside, where rows may refer to each other. */

@@ -37,8 +37,8 @@ export interface Schema {
   /** Tables with rows of their own, those that others refer to first. */
   readonly tables: readonly string[];
   readonly indexes: readonly Item[];
-  /** Views and triggers, which no row of an import may set off. */
-  readonly last: readonly Item[];
+  readonly views: readonly Item[];
+  readonly triggers: readonly Item[];
   /** Full-text tables, with what is set for them, and whether their index is made of another table. */
   readonly texts: readonly { readonly name: string; readonly isExternal: boolean }[];
   readonly hasSequences: boolean;
@@ -89,7 +89,8 @@ export function readSchema(sql: SqlStorage): Schema {
     first: [...tables, ...indexes.filter(isUnique)],
     tables: parentsFirst(sql, withRows),
     indexes: indexes.filter((index) => !isUnique(index)),
-    last: [...items.filter(({ type }) => type === "view"), ...items.filter(({ type }) => type === "trigger")],
+    views: items.filter(({ type }) => type === "view"),
+    triggers: items.filter(({ type }) => type === "trigger"),
     texts,
     hasSequences: hasTable(sql, "sqlite_sequence"),
     hash: schemaHash(items),

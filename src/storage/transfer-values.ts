@@ -5,6 +5,7 @@
  * A value is a list of nodes, one for each object in it, the first being the value itself. Members tell of other objects
  * by their place in the list, so nothing nests and no value is too deep. `docs/transfer-format.md` has the table.
  */
+import { quote } from "../errors.ts";
 import { setOwn } from "../snapshot.ts";
 import { base64, bytesOfBase64 } from "./transfer-format.ts";
 
@@ -141,7 +142,7 @@ export function decodeValue(nodes: readonly unknown[]): unknown {
     if (kind === undefined) return undefined;
     if (kind === "bigint") return BigInt(text as string);
     if (kind === "number") return Number(text);
-    if (typeof kind !== "number" || !(kind in made)) throw new TypeError(`there is no node ${String(kind)}`);
+    if (typeof kind !== "number" || !(kind in made)) throw new TypeError(`there is no node ${quote(kind)}`);
     return made[kind];
   };
   const [first] = nodes;
@@ -208,13 +209,13 @@ function emptyError(name: string): Error {
 }
 
 function viewOf([, name, buffer, offset, length]: readonly unknown[], member: (json: unknown) => unknown): object {
-  if (!VIEWS.includes(name as string)) throw new TypeError(`there is no view ${String(name)}`);
+  if (!VIEWS.includes(name as string)) throw new TypeError(`there is no view ${quote(name)}`);
   const Class = classOf<View>(name as string);
   return new Class(member(buffer) as ArrayBuffer, offset as number, length as number | undefined);
 }
 
 function fill(made: object, node: Node, member: (json: unknown) => unknown): void {
-  if (!Array.isArray(node)) return void fillProperties(made, node as Readonly<Record<string, unknown>>, member);
+  if (!Array.isArray(node)) return fillProperties(made, node as Readonly<Record<string, unknown>>, member);
   const [kind, ...members] = node as [string, ...unknown[]];
   if (kind === "array") for (const json of members) (made as unknown[]).push(member(json));
   else if (kind === "set") for (const json of members) (made as Set<unknown>).add(member(json));
