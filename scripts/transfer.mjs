@@ -5,7 +5,7 @@
  * while it transfers, less what it was before. V8 collects garbage when it likes, mostly not before there are some
  * tens of megabytes, whatever a program does; so that it is not counted, the Worker asks for a collection after each
  * megabyte (`--gc no` leaves V8 to itself, and judges nothing). A small transfer goes before, so that code is compiled.
- * Fails when it is over 32 MB, or when the objects differ.
+ * Fails when it is over 32 MB, or when the objects differ. Then workerd is killed within imports, which go on.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,12 +13,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { check, report } from "./check.mjs";
 import { fail, readOptions, wholeNumber } from "./options.mjs";
 import { bundle } from "./runtime.mjs";
 
 const MOST = 32 * 1024 * 1024;
 const WARM = 8;
+const KILLS = 3;
 /** Megabytes that one call fills. */
 const STEP = 5;
 
@@ -47,6 +49,23 @@ try {
     const counts = `${source.keys} keys, ${source.rows} rows, ${megabytes(source.stored)} stored`;
     console.log(`  ${counts}, ${megabytes(target.stored)} imported`);
     if (source.hash !== target.hash || source.keys + source.rows === 0) throw new Error("they differ");
+  });
+  await check(`an import that workerd is killed in goes on, ${KILLS} times`, async () => {
+    const kept = [];
+    for (let kill = 0; kill < KILLS; kill++) {
+      const copy = ask("again/copy?warm").catch(() => "cut off by the kill");
+      await wait(100 + 40 * kill);
+      await runtime.stop();
+      await copy;
+      runtime = await wake();
+      const begun = await ask("again/importing");
+      kept.push(begun === null ? 0 : begun.keys + begun.rows);
+    }
+    console.log(`  keys and rows that were there after each: ${kept.join(", ")}`);
+    if (!kept.some((count) => count > 0)) throw new Error("no kill fell into an import: no test");
+    if (kept.at(-1) > 0) await ask("again/copy?warm");
+    const [source, target] = [await ask("warm/digest"), await ask("again/digest")];
+    if (source.hash !== target.hash) throw new Error("they differ");
   });
 } finally {
   await runtime?.stop();

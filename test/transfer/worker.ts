@@ -15,11 +15,15 @@ export class Transferred extends DurableObject {
         this.#fill(Number(url.searchParams.get("from")), Number(url.searchParams.get("mb")));
         return new Response();
       case "/export":
-        return new Response(Storage.export(this.ctx, { onProgress: collecting() }));
+        return new Response(
+          Storage.export(this.ctx, { from: url.searchParams.get("from") ?? undefined, onProgress: collecting() }),
+        );
       case "/import": {
         // What is held is measured, not what V8 has not collected yet.
         return Response.json(await Storage.import(this.ctx, request.body!, { onProgress: collecting() }));
       }
+      case "/importing":
+        return Response.json(Storage.importing(this.ctx) ?? null);
       default:
         return Response.json(this.#digest());
     }
@@ -85,7 +89,10 @@ export default {
     const object = env.TRANSFERRED.getByName(name);
     switch (act) {
       case "copy": {
-        const from = await env.TRANSFERRED.getByName(search.slice(1)).fetch("https://object/export");
+        // What was cut off goes on.
+        const begun = await (await object.fetch("https://object/importing")).json<{ cursor: string } | null>();
+        const rest = begun === null ? "" : `?from=${encodeURIComponent(begun.cursor)}`;
+        const from = await env.TRANSFERRED.getByName(search.slice(1)).fetch(`https://object/export${rest}`);
         return await object.fetch("https://object/import", { method: "POST", body: from.body });
       }
       case "sink": {
