@@ -25,6 +25,8 @@ const mistakes = {
   "start.mjs 80": "80",
   "suites.mjs --suite nothing": "nothing",
   "test.mjs nothing": "nothing",
+  "transfer.mjs --gc maybe": "maybe",
+  "transfer.mjs --mb 0": "--mb",
 };
 let passed = 0;
 let failed = 0;

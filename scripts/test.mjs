@@ -45,6 +45,7 @@ const steps = [
   { name: "crash-destroy", command: "node scripts/crash.mjs destroy --rounds 6" },
   { name: "fuzz-raw", command: "node scripts/fuzz.mjs raw" },
   { name: "damage", command: "node scripts/damage.mjs" },
+  { name: "transfer", command: "node scripts/transfer.mjs --mb 50" },
   { name: "formats", command: "node scripts/formats.mjs" },
   // The suite of keyv is among vitest's tests.
   { name: "suites", command: "node scripts/suites.mjs --suite abstract-level" },

@@ -200,6 +200,60 @@ describe("the platform", () => {
   });
 });
 
+describe("what an export leans on", () => {
+  let probes = 0;
+  const inProbe = async (work: (storage: DurableObjectStorage) => void): Promise<void> =>
+    await runInDurableObject(env.PROBE.getByName(`export ${probes++}`), (_, { storage }) => work(storage));
+
+  it("counts every write of the object in total_changes(), of keys and the alarm, too", async () => {
+    await inProbe(async ({ kv, sql }) => {
+      const count = (): unknown => [...sql.exec("select total_changes()").raw()][0]![0];
+      const counts = [count()];
+      for (const write of [
+        () => kv.put("a", 1),
+        () => kv.put("a", 1),
+        () => kv.delete("a"),
+        () => void sql.exec("create table t (x)"),
+        () => void sql.exec("insert into t values (1), (2)"),
+        () => void sql.exec("delete from t"),
+      ]) {
+        write();
+        counts.push(count());
+      }
+      const [first] = counts as [number];
+      // Making tables is not counted.
+      expect(counts.map((count) => (count as number) - first)).toEqual([0, 1, 2, 3, 3, 5, 7]);
+    });
+  });
+
+  it("has one list of keys at a time, which locks tables until another one has ended", async () => {
+    await inProbe(async ({ kv, sql }) => {
+      for (let i = 0; i < 5; i++) kv.put(`k${i}`, i);
+      sql.exec("create table t (x)");
+      const open = kv.list()[Symbol.iterator]();
+      open.next();
+      expect(() => sql.exec("drop table t")).toThrow("locked");
+      expect([...kv.list({ start: "x" })]).toEqual([]);
+      sql.exec("drop table t");
+      expect(() => open.next()).toThrow("invalidated");
+    });
+  });
+
+  it("undoes the one statement that breaks a foreign key, and goes on in the transaction", async () => {
+    await inProbe(async (storage) => {
+      const { sql } = storage;
+      sql.exec("create table p (id integer primary key)");
+      sql.exec("create table c (p references p (id))");
+      storage.transactionSync(() => {
+        sql.exec("insert into p values (1)");
+        expect(() => sql.exec("insert into c values (2)")).toThrow("FOREIGN KEY constraint failed");
+        sql.exec("insert into c values (1)");
+      });
+      expect([...sql.exec("select p from c").raw()]).toEqual([[1]]);
+    });
+  });
+});
+
 describe("a class without SQLite storage", () => {
   it("is told at the first use of a field what to write in wrangler.toml", async () => {
     const error: unknown = await (async () => await env.UNBACKED.getByName("a").increment())().catch(

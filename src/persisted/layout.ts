@@ -6,10 +6,9 @@
  * that one read tells where everything is. `docs/storage-format.md` is the reference.
  */
 import { DurableError, quote } from "../errors.ts";
-import { PREFIX } from "../storage/keys.ts";
+import { PREFIX, RECORD_KEY } from "../storage/keys.ts";
 
-/** The key of the record. */
-export const RECORD_KEY: string = `${PREFIX}record`;
+export { RECORD_KEY };
 
 /** The key of a field that has a row of its own. */
 export function fieldKey(name: string): string {

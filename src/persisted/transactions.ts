@@ -3,6 +3,7 @@
  * The user's own transactions and `deleteAll`, made to take the fields along.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { followImports } from "../storage/imported.ts";
 
 /** The fields of one object, as far as transactions see them. */
 export interface Written {
@@ -23,11 +24,12 @@ const within = new AsyncLocalStorage<Set<Promise<unknown>>>();
  * Replaces `transaction`, `transactionSync` and `deleteAll` of one object's storage by own properties.
  *
  * What the fields have to write is written before and, for changes made inside, within the transaction;
- * after a rollback or `deleteAll` everything is read again when it is used again.
+ * after a rollback, `deleteAll` or an import everything is read again when it is used again.
  */
 export function joinTransactions(storage: DurableObjectStorage, fields: Written): void {
   // Asked anew each time: what counts rows in tests replaces them there (`durable-base/testing`).
   const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
+  followImports(storage, () => fields.forget());
 
   storage.transactionSync = <T>(work: () => T): T => {
     fields.write();

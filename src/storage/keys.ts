@@ -8,6 +8,9 @@ import { isOver } from "./size.ts";
 /** Every row the library writes lies under this prefix; `docs/storage-format.md` describes them. */
 export const PREFIX = "durable-base:";
 
+/** The key of the row that tells which persisted fields are stored; without it none is. */
+export const RECORD_KEY: string = `${PREFIX}record`;
+
 /** The first key after all that begin with {@link PREFIX}: its last character, plus one. */
 export const AFTER_PREFIX: string = `${PREFIX.slice(0, -1)};`;
 
