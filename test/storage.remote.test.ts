@@ -9,6 +9,7 @@ import * as Storage from "../src/storage/storage.ts";
 import type { Locker } from "./fixtures/locker.ts";
 import { errorOf } from "./error-of.ts";
 
+type Box = ReturnType<ReturnType<typeof Object.from<Locker>>["byName"]>;
 type Untyped = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
 async function all<Entry>(entries: AsyncIterable<Entry>): Promise<Entry[]> {
@@ -257,6 +258,71 @@ describe("Storage over a stub", () => {
     const calls = Array.from({ length: 50 }, (_, i) => Storage.put(locker, "a", i));
     expect(await Storage.get(locker, "a")).toBe(49);
     await Promise.all(calls);
+  });
+});
+
+describe("Storage.export and import over a stub", () => {
+  it("carry a whole object to another, and tell how far they are", async () => {
+    const [source, target] = ["source", "target"].map((name) => Object.from(env.LOCKER).byName(name)) as [Box, Box];
+    await source.add();
+    await runInDurableObject(env.LOCKER.getByName("source"), (_, ctx) => {
+      Storage.put(ctx, "bytes", new Uint8Array(700_000));
+      ctx.storage.sql.exec("create table t (a); insert into t values (1), ('two')");
+    });
+    const told: Storage.TransferProgress[] = [];
+    const stream = await Storage.export(source, { onProgress: (progress) => void told.push(progress) });
+    const done = await Storage.import(target, stream, { onProgress: (progress) => void told.push(progress) });
+    expect(done.rows).toBe(2);
+    expect(told.filter(({ rows }) => rows === 2).length).toBeGreaterThan(1);
+    expect(await Storage.importing(target)).toBeUndefined();
+    expect(await target.add()).toBe(2);
+    expect(await Storage.get(target, "bytes")).toEqual(new Uint8Array(700_000));
+    const rows = await runInDurableObject(env.LOCKER.getByName("target"), (_, ctx) =>
+      ctx.storage.sql.exec("select a from t").toArray(),
+    );
+    expect(rows).toEqual([{ a: 1 }, { a: "two" }]);
+    expect(await codeOf(async () => await Storage.import(target, await Storage.export(source)))).toBe("not-empty");
+  });
+
+  it("need static storage, to import the right to write", async () => {
+    const reader = Object.from(env.READ_LOCKER).byName("exported");
+    await reader.fill({ a: 1 });
+    const text = await new Response(await Storage.export(reader)).text();
+    expect(text).toContain('"a"');
+    const stream = (): ReadableStream<Uint8Array> => new Response(text).body!;
+    expect(await codeOf(() => Storage.import(reader, stream(), { replace: true }))).toBe("storage-closed");
+    const closed = Object.from(env.TILL).byName("not exported");
+    expect(await codeOf(() => Storage.export(closed))).toBe("storage-closed");
+    expect(await codeOf(() => Storage.import(closed, stream()))).toBe("storage-closed");
+    expect(await codeOf(() => Storage.restore(reader, "b"))).toBe("storage-closed");
+    expect(await codeOf(() => Storage.bookmark(closed))).toBe("storage-closed");
+  });
+});
+
+describe("Storage.bookmark and restore over a stub", () => {
+  it("tell that local workerd has no recovery", async () => {
+    const locker = Object.from(env.LOCKER).byName("bookmark");
+    expect(await codeOf(() => Storage.bookmark(locker))).toBe("no-recovery");
+    expect(await codeOf(() => Storage.restore(locker, "b"))).toBe("no-recovery");
+    expect(await codeOf(() => Storage.bookmark(locker, Number.NaN))).toBe("bad-option");
+  });
+
+  // workerd has no recovery, so what is asked of the platform is all that can be seen.
+  it("answer with the way back, and then reset the object", async () => {
+    const locker = Object.from(env.LOCKER).byName("restore");
+    const asked: string[] = [];
+    await runInDurableObject(env.LOCKER.getByName("restore"), (self, ctx) => {
+      globalThis.Object.assign(self, { note: 1 });
+      ctx.storage.onNextSessionRestoreBookmark = async (bookmark) => {
+        asked.push(bookmark);
+        return "back";
+      };
+    });
+    expect(await Storage.restore(locker, "there")).toBe("back");
+    expect(asked).toEqual(["there"]);
+    await expect
+      .poll(async () => await runInDurableObject(env.LOCKER.getByName("restore"), (self) => "note" in self))
+      .toBe(false);
   });
 });
 

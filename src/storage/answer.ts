@@ -7,11 +7,10 @@ import { DurableError, quote } from "../errors.ts";
 import { batch, deleteMany, getMany, putMany } from "./batch.ts";
 import { clear, count, pageOf } from "./list.ts";
 import { writable } from "./keys.ts";
+import { offered, type Offer, type Operation } from "./offers.ts";
 import { closed, letGo } from "./remote.ts";
-import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { storageOf } from "./sqlite.ts";
 import { get, has, put, remove, store } from "./values.ts";
-
-type Operation = (handle: StorageHandle, ...args: never[]) => unknown;
 
 const READS: Record<string, Operation> = { get, has, getMany, list: pageOf, count };
 const WRITES: Record<string, Operation> = { put, delete: remove, putMany, deleteMany, batch, clear, update };
@@ -32,23 +31,30 @@ export function answer(
   [operation, args]: readonly unknown[],
 ): unknown {
   const name = String(operation);
-  const [reads, writes] = [READS, WRITES].map((table) => (Object.hasOwn(table, name) ? table[name] : undefined));
-  const needed = reads === undefined ? "write" : "read";
+  const found = keyed("read", READS, name) ?? keyed("write", WRITES, name) ?? offered(name);
+  const needed = found?.needed ?? "write";
   if (access !== "write" && access !== needed)
     throw closed(`Storage.${name}: ${className} does not open its storage to stubs for that`, needed);
-  const work = reads ?? writes;
-  if (work === undefined || !Array.isArray(args))
-    throw new DurableError("bad-option", `Storage.${quote(operation)} is no function that a stub can be asked for.`);
-  return work(ctx, ...(args as never[]));
+  if (found === undefined || !Array.isArray(args)) {
+    throw new DurableError(
+      "bad-option",
+      `Storage.${quote(operation)} is no function that a stub can be asked for, or the object's Worker does not use it: let it call \`Storage.${name}\` somewhere.`,
+    );
+  }
+  return found.work(ctx, ...(args as never[]));
+}
+
+function keyed(needed: Offer["needed"], table: Record<string, Operation>, name: string): Offer | undefined {
+  return Object.hasOwn(table, name) ? { needed, work: table[name]! } : undefined;
 }
 
 /** As `Storage.update`, where `change` is the caller's: others may write while it is asked, and then it is asked again. */
 async function update(
-  handle: StorageHandle,
+  ctx: DurableObjectState,
   key: string,
   change: (value: unknown) => Promise<unknown>,
 ): Promise<unknown> {
-  const storage = storageOf(handle);
+  const storage = storageOf(ctx);
   writable(storage, "Storage.update", key);
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const value = storage.kv.get(key);

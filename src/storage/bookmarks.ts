@@ -3,10 +3,15 @@
  * Point-in-time recovery: names of moments, and going back to one.
  */
 import { DurableError, quote } from "../errors.ts";
-import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { offer } from "./offers.ts";
+import { ask } from "./remote.ts";
+import { isRemote, storageOf, type AnyStorage } from "./sqlite.ts";
 
 /** How far back the platform keeps what was stored, in milliseconds. */
 const KEPT = 30 * 24 * 60 * 60 * 1_000;
+
+/** How long an answer has to leave the object before it is reset, in milliseconds. */
+const ANSWERING = 10;
 
 /**
  * Gives a bookmark, a text that names what is stored now, or was at a time of the last 30 days.
@@ -20,7 +25,8 @@ const KEPT = 30 * 24 * 60 * 60 * 1_000;
  * const yesterday = await Storage.bookmark(ctx, new Date(Date.now() - 86_400_000));
  * ```
  */
-export async function bookmark(handle: StorageHandle, at?: Date | number): Promise<string> {
+export async function bookmark(handle: AnyStorage, at?: Date | number): Promise<string> {
+  if (isRemote(handle)) return await ask(handle, "bookmark", at);
   const storage = storageOf(handle);
   if (at === undefined) return await recovered("Storage.bookmark", () => storage.getCurrentBookmark());
   const time = Number(at);
@@ -40,7 +46,8 @@ export async function bookmark(handle: StorageHandle, at?: Date | number): Promi
  * Everything goes back: keys, tables, persisted fields and the alarm. With `ctx` the object is reset once what is in
  * flight was written: its caller gets the platform's error and whoever calls next finds the old state. So
  * the bookmark that is given reaches nobody but the code that runs on: store it elsewhere before, by {@link bookmark}.
- * With `ctx.storage` nothing is reset: call `ctx.abort()`, or wait for the object's next start.
+ * With `ctx.storage` nothing is reset: call `ctx.abort()`, or wait for the object's next start. Over a stub the object is
+ * reset after the bookmark has arrived.
  *
  * @throws DurableError `bad-option` for what is no bookmark, `no-recovery` where the platform has no point-in-time recovery or does not
  * know the bookmark, `no-sqlite-storage`.
@@ -50,7 +57,8 @@ export async function bookmark(handle: StorageHandle, at?: Date | number): Promi
  * await Storage.restore(this.ctx, await Storage.bookmark(this.ctx, lastNight));
  * ```
  */
-export async function restore(handle: StorageHandle, bookmark: string): Promise<string> {
+export async function restore(handle: AnyStorage, bookmark: string): Promise<string> {
+  if (isRemote(handle)) return await ask(handle, "restore", bookmark);
   const storage = storageOf(handle);
   if (typeof bookmark !== "string" || bookmark === "") {
     throw new DurableError(
@@ -59,9 +67,19 @@ export async function restore(handle: StorageHandle, bookmark: string): Promise<
     );
   }
   const undo = await recovered("Storage.restore", () => storage.onNextSessionRestoreBookmark(bookmark));
-  if ("abort" in handle)
-    (handle as DurableObjectState).abort(`durable-base: the object goes back to the bookmark ${bookmark}.`);
+  if ("abort" in handle) goBack(handle as DurableObjectState, bookmark);
   return undo;
+}
+
+offer("bookmark", "read", bookmark);
+offer("restore", "write", async (ctx, bookmark: string) => {
+  const undo = await restore(ctx.storage, bookmark);
+  void scheduler.wait(ANSWERING).then(() => goBack(ctx, bookmark));
+  return undo;
+});
+
+function goBack(ctx: DurableObjectState, bookmark: string): void {
+  ctx.abort(`durable-base: the object goes back to the bookmark ${bookmark}.`);
 }
 
 async function recovered(where: string, ask: () => Promise<string>): Promise<string> {

@@ -4,7 +4,9 @@
  */
 import { DurableError, quote } from "../errors.ts";
 import { after, RECORD_KEY } from "./keys.ts";
-import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { offer } from "./offers.ts";
+import { ask } from "./remote.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "./sqlite.ts";
 import { cellOf, type Cell } from "./transfer-cells.ts";
 import {
   badTransfer,
@@ -46,7 +48,7 @@ export interface ExportOptions {
   /** Fails with `changed-meanwhile` as soon as anything was written since the export began. */
   readonly unchanged?: boolean;
   /** Is told after each batch, which was read but may not have arrived. */
-  readonly onProgress?: (progress: TransferProgress) => void;
+  readonly onProgress?: (progress: TransferProgress) => void | Promise<void>;
 }
 
 /**
@@ -66,9 +68,15 @@ export interface ExportOptions {
  * await env.BACKUPS.put(`${this.name}.ndjson`, Storage.export(this.ctx));
  * ```
  */
-export function exportAll(handle: StorageHandle, options: ExportOptions = {}): ReadableStream<Uint8Array> {
-  const storage = storageOf(handle);
+export function exportAll(handle: StorageHandle, options?: ExportOptions): ReadableStream<Uint8Array>;
+export function exportAll(handle: RemoteStorage, options?: ExportOptions): Promise<ReadableStream<Uint8Array>>;
+export function exportAll(
+  handle: AnyStorage,
+  options: ExportOptions = {},
+): ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>> {
   checkOptions(WHERE, options, ["from", "unchanged", "onProgress"]);
+  if (isRemote(handle)) return ask(handle, "export", options);
+  const storage = storageOf(handle);
   if (storage.kv.get(IMPORT_KEY) !== undefined) {
     throw notExportable("the object is half imported", "End the import first.");
   }
@@ -98,6 +106,12 @@ export function exportAll(handle: StorageHandle, options: ExportOptions = {}): R
     { highWaterMark: 0 },
   );
 }
+
+offer("export", "read", (ctx, options: ExportOptions) => {
+  // What the call brought is let go when the call has ended, and the stream goes on.
+  const { onProgress } = options as { onProgress?: Required<ExportOptions>["onProgress"] & { dup?(): never } };
+  return exportAll(ctx, onProgress?.dup === undefined ? options : { ...options, onProgress: onProgress.dup() });
+});
 
 /** @throws DurableError `bad-option` for an option that is not known. */
 export function checkOptions(where: string, options: object, names: readonly string[]): void {
@@ -174,7 +188,7 @@ async function* read(
     const batch = batchOf(lines, `["check",${position.seq},"${cursor}",`);
     bytes += batch.length;
     yield batch;
-    onProgress?.({ cursor, keys: position.keys, rows: position.rows, bytes });
+    await onProgress?.({ cursor, keys: position.keys, rows: position.rows, bytes });
   }
   const alarm = await storage.getAlarm();
   const lines = inStep(() => {

@@ -6,7 +6,9 @@ import { DurableError, quote } from "../errors.ts";
 import { checkOptions } from "./export.ts";
 import { tellImported } from "./imported.ts";
 import { RECORD_KEY } from "./keys.ts";
-import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { offer } from "./offers.ts";
+import { ask } from "./remote.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "./sqlite.ts";
 import { RowWriter } from "./transfer-rows.ts";
 import {
   batchesOf,
@@ -33,8 +35,11 @@ export interface ImportOptions {
   /** Removes all that the object has, unless it is this stream's import that goes on. */
   readonly replace?: boolean;
   /** Is told after each batch, which then is durable. */
-  readonly onProgress?: (progress: TransferProgress) => void;
+  readonly onProgress?: (progress: TransferProgress) => void | Promise<void>;
 }
+
+/** How far an import is that has not ended. */
+type ImportProgress = Omit<TransferProgress, "bytes">;
 
 /** What is stored of an import that has not ended. */
 interface Unfinished {
@@ -67,11 +72,10 @@ interface Unfinished {
  * ```
  */
 export async function importAll(
-  handle: StorageHandle,
+  handle: AnyStorage,
   stream: ReadableStream<Uint8Array>,
   options: ImportOptions = {},
 ): Promise<TransferProgress> {
-  const storage = storageOf(handle);
   const { replace = false, onProgress } = options;
   checkOptions("Storage.import", options, ["replace", "onProgress"]);
   if (typeof (stream as Partial<ReadableStream> | null)?.getReader !== "function") {
@@ -80,6 +84,8 @@ export async function importAll(
       "Storage.import: there is no stream. Pass a `ReadableStream`, such as `response.body`.",
     );
   }
+  if (isRemote(handle)) return await ask(handle, "import", stream, options);
+  const storage = storageOf(handle);
   const { id: owner } = handle as { readonly id?: { readonly name?: string } };
   let target: Target | undefined;
   let bytes = 0;
@@ -94,7 +100,7 @@ export async function importAll(
     if (seq !== target.read + 1) throw damaged(`batch ${target.read + 1} is missing`);
     if (target.isKnown(batch)) continue;
     await target.write(batch);
-    onProgress?.({ ...target.progress, bytes });
+    await onProgress?.({ ...target.progress, bytes });
   }
   if (target?.hasEnded !== true) throw damaged("it ends before its end", RESUME);
   return { ...target.progress, bytes };
@@ -110,12 +116,18 @@ export async function importAll(
  * const rest = Storage.export(source, { from: Storage.importing(target)!.cursor });
  * ```
  */
-export function importing(handle: StorageHandle): Omit<TransferProgress, "bytes"> | undefined {
+export function importing(handle: StorageHandle): ImportProgress | undefined;
+export function importing(handle: RemoteStorage): Promise<ImportProgress | undefined>;
+export function importing(handle: AnyStorage): ImportProgress | undefined | Promise<ImportProgress | undefined> {
+  if (isRemote(handle)) return ask(handle, "importing");
   const unfinished = storageOf(handle).kv.get<Unfinished>(IMPORT_KEY);
   if (unfinished === undefined) return undefined;
   const { cursor, keys, rows } = unfinished;
   return { cursor, keys, rows };
 }
+
+offer("import", "write", importAll);
+offer("importing", "read", importing);
 
 function headerOf({ lines }: Batch): Header {
   const header = lines[0]![2] as Header | undefined;

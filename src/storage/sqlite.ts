@@ -63,7 +63,7 @@ export function storageOf(handle: StorageHandle, className?: string): DurableObj
 function carriedBy(handle: unknown): DurableObjectStorage | undefined {
   if (typeof handle !== "object" || handle === null) return undefined;
   const storage: unknown = "storage" in handle ? handle.storage : handle;
-  return typeof (storage as Partial<DurableObjectStorage> | null | undefined)?.transactionSync === "function"
+  return typeof storage === "object" && storage !== null && "sql" in storage
     ? (storage as DurableObjectStorage)
     : undefined;
 }
