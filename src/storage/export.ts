@@ -47,8 +47,8 @@ export interface ExportOptions {
   readonly from?: string | undefined;
   /** Fails with `changed-meanwhile` as soon as anything was written since the export began. */
   readonly unchanged?: boolean;
-  /** Is told after each batch, which was read but may not have arrived. */
-  readonly onProgress?: (progress: TransferProgress) => void | Promise<void>;
+  /** Is told after each batch, which was read but may not have arrived; a promise that it gives is awaited. */
+  readonly onProgress?: (progress: TransferProgress) => unknown;
 }
 
 /**

@@ -34,8 +34,8 @@ import { decodeValue } from "./transfer-values.ts";
 export interface ImportOptions {
   /** Removes all that the object has, unless it is this stream's import that goes on. */
   readonly replace?: boolean;
-  /** Is told after each batch, which then is durable. */
-  readonly onProgress?: (progress: TransferProgress) => void | Promise<void>;
+  /** Is told after each batch, which then is durable; a promise that it gives is awaited. */
+  readonly onProgress?: (progress: TransferProgress) => unknown;
 }
 
 /** How far an import is that has not ended. */
