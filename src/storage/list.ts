@@ -10,7 +10,7 @@ import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageH
 
 /** Rows that `list` reads at once: first, and at most. */
 const FIRST_PAGE = 16;
-const LARGEST_PAGE = 128;
+const LARGEST_PAGE = 512;
 
 /** About how many bytes `list` holds at once. */
 const PAGE_BYTES = 1_000_000;
@@ -43,7 +43,7 @@ export interface ListOptions {
 /**
  * Goes through the entries in the order of their keys' UTF-8 bytes; the library's own rows are skipped.
  *
- * Lazy: rows are read in pages of at most 128, and about 1 MB when they are alike. Writing while it runs is safe, and so are lists inside
+ * Lazy: rows are read in pages of at most 512, and about 1 MB when they are alike. Writing while it runs is safe, and so are lists inside
  * lists: it ends at the last key that was there when it began, so a loop that writes ends. A change ahead is
  * seen from the next page on. `entries` is another name for it.
  *
@@ -174,10 +174,12 @@ function* pages(kv: SyncKvStorage, range: SyncKvListOptions, limit: number): Gen
     const isOurs = isReserved(key);
     if (reverse) range.end = isOurs ? PREFIX : key;
     else range.start = isOurs ? AFTER_PREFIX : after(key);
-    rows = rowsOfPage(value);
+    rows = Math.min(rows * 4, rowsOfPage(value));
 
+    const [[begin]] = page as [Entry];
+    const mayHoldOurs = (reverse ? key : begin) < AFTER_PREFIX && (reverse ? begin : key) >= PREFIX;
     for (const entry of page) {
-      if (isReserved(entry[0])) continue;
+      if (mayHoldOurs && isReserved(entry[0])) continue;
       yield entry;
       limit--;
     }
