@@ -4,6 +4,7 @@
  */
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
+import { endingWith } from "./call/atomic.ts";
 import { callOnce } from "./call/once.ts";
 import { DOOR, type Door } from "./door.ts";
 import { behindGate, enter, isInside, own, run, wrapPrototypes, type Gated, type Owner, type Scope } from "./entry.ts";
@@ -12,6 +13,11 @@ import { find, type Finder, type FromOptions } from "./object/object.ts";
 import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { Fields, FIELDS } from "./persisted/fields.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
+import type { ScheduleOptions } from "./schedule/options.ts";
+import type { Declaration, Method } from "./schedule/runner.ts";
+import { Scheduler } from "./schedule/scheduler.ts";
+import type { Schedules } from "./schedule/schedules.ts";
+import type { When } from "./schedule/when.ts";
 
 /** How long an entry waits for `onStart`, in milliseconds: what the platform gives `blockConcurrencyWhile`. */
 const START_TIMEOUT = 30_000;
@@ -102,6 +108,36 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
     );
   }
 
+  /**
+   * Runs a method of this object later, at least once: at a `Date`, after a number of milliseconds, at each
+   * `{ every: milliseconds }`, or by `cron("0 9 * * 1-5", { timeZone })`; a time that has passed means now. Gives the
+   * job's id. Not reachable through a stub.
+   *
+   * The job is one row, stored with what else the stretch changes, and undone with an `@Atomic` method. Its row goes with
+   * the last changes of the method, so what a sync or `@Atomic` method does to the object is done exactly once. A
+   * method that throws is tried again, see {@link ScheduleOptions.retry}, and then kept as a dead job.
+   *
+   * @throws DurableError `bad-time`, `bad-cron`, `bad-option`, `bad-key`, `unknown-method`, `not-persistable`, `too-large`,
+   * `changed-in-constructor`.
+   *
+   * @example
+   * ```ts
+   * this.schedule(86_400_000, this.remind, { user: "alice" }, { id: "reminder:alice", replace: true });
+   * ```
+   */
+  schedule<M extends (input: never, context: undefined) => unknown>(
+    when: When,
+    method: M,
+    ...rest: Scheduling<Parameters<M>>
+  ): string {
+    return lives.get(this)!.scheduler.schedule(when, method, ...(rest as [unknown?, ScheduleOptions?]));
+  }
+
+  /** The jobs of this object: `list`, `get`, `cancel`, `retry`. Not reachable through a stub. */
+  get schedules(): Schedules {
+    return lives.get(this)!.scheduler;
+  }
+
   /** Answers HTTP: by the class's routes, else 404. A subclass may override it and call `super.fetch(request)`. */
   override fetch(request: Request): Response | Promise<Response> {
     const life = lives.get(this)!;
@@ -128,6 +164,24 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
     const call = (): Promise<unknown> => callOnce(this, { ...gated, name, key, args, ttl });
     return await enter(lives.get(this)!, call, undefined, []);
   }
+}
+
+/** What follows the method in a call of `schedule`: its input, if it takes one, and options. */
+type Scheduling<Params extends unknown[]> = Params extends []
+  ? [input?: undefined, options?: ScheduleOptions]
+  : [] extends Params
+    ? [input?: Params[0], options?: ScheduleOptions]
+    : [input: Params[0], options?: ScheduleOptions];
+
+/** What the platform calls as `alarm`, in place of the class's own. */
+function alarm(this: DurableBase<unknown>, info?: AlarmInvocationInfo): unknown {
+  const life = lives.get(this)!;
+  return isInside(life) ? handlerOf(this)?.call(this, info) : life.scheduler.fire(info);
+}
+
+/** The alarm() of the user's class. */
+function handlerOf(self: object): Method | undefined {
+  return (Object.getPrototypeOf(self) as { alarm?: Method }).alarm;
 }
 
 /** The method that a stub reaches by this name. */
@@ -202,6 +256,7 @@ function hiddenMembers(cls: AnyClass, fields: ReadonlySet<string>): PropertyDesc
       hidden[name] = { ...Object.getOwnPropertyDescriptor(proto, name), enumerable: false };
     }
   }
+  hidden["alarm"] = { value: alarm };
   return hidden;
 }
 
@@ -215,6 +270,7 @@ function takenName(cls: AnyClass): DurableError {
 /** The life of one instance, as its entries see it: construction, start, writes. */
 class Life implements Owner {
   readonly fields: Fields;
+  readonly scheduler: Scheduler;
   readonly shape: Shape;
   readonly targetClass = RpcTarget;
   readonly sendsStacks: boolean;
@@ -231,6 +287,9 @@ class Life implements Owner {
     this.#self = self;
     this.shape = shape;
     this.sendsStacks = (self.constructor as typeof DurableBase).remoteStacks === true;
+    const declared = shape.plan.scheduled as ReadonlyMap<string, Declaration>;
+    const handler = (): Method | undefined => handlerOf(self);
+    this.scheduler = new Scheduler(ctx.storage, { self, owner: this, declared, handler, around });
     this.fields = new Fields(self.constructor.name, shape.plan, ctx, this);
     lives.set(self, this);
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
@@ -251,6 +310,15 @@ class Life implements Owner {
     this.fields.flush(scope);
   }
 
+  written(): void {
+    this.scheduler.written();
+  }
+
+  #becomeReady(): void {
+    this.#isReady = true;
+    this.scheduler.wake(() => this.fields.isWritten);
+  }
+
   #begin(): Promise<void> | undefined {
     if (this.#defect !== undefined) throw this.#defect;
     this.shape.verify(this.#self);
@@ -264,13 +332,13 @@ class Life implements Owner {
       this.isStarting = result instanceof Promise;
     }
     if (!(result instanceof Promise)) {
-      this.#isReady = true;
+      this.#becomeReady();
       return undefined;
     }
     return bounded(result, this.#self.constructor.name).then(
       () => {
-        this.#isReady = true;
         this.isStarting = false;
+        this.#becomeReady();
       },
       (error: unknown) => {
         this.#starting = undefined;
@@ -279,6 +347,11 @@ class Life implements Owner {
       },
     );
   }
+}
+
+/** A job's method, with what the job's end is where that must be within a transaction. */
+function around(method: Method, name: string, last: () => void): Method | null {
+  return endingWith((behindGate(method)?.method ?? method) as Gated["method"], name, last) as Method | null;
 }
 
 async function bounded(start: Promise<unknown>, name: string): Promise<void> {

@@ -7,21 +7,25 @@
 export type ErrorCode =
   | "atomic-returned-promise"
   | "atomic-timeout"
+  | "bad-cron"
   | "bad-decorator"
   | "bad-id"
   | "bad-key"
   | "bad-name"
   | "bad-option"
   | "bad-sql"
+  | "bad-time"
   | "changed-in-constructor"
   | "exclusive-timeout"
   | "field-newer"
   | "field-unreadable"
   | "invalid-input"
+  | "job-timeout"
   | "legacy-define"
   | "lossy-result"
   | "missing-binding"
   | "name-unknown"
+  | "no-alarm-handler"
   | "no-object"
   | "no-sqlite-storage"
   | "not-bindable"
@@ -41,6 +45,7 @@ export type ErrorCode =
   | "stale-value"
   | "start-timeout"
   | "too-large"
+  | "unknown-method"
   | "write-failed";
 
 /**

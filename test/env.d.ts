@@ -52,6 +52,12 @@ declare namespace Cloudflare {
     HAND_ROWS: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows>;
     HAND_ROWS_1: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows1>;
     HAND_ROWS_100: DurableObjectNamespace<import("./fixtures/rows.ts").HandRows100>;
+    LEGACY_DECLARED: DurableObjectNamespace<import("./fixtures/legacy/schedule.ts").LegacyDeclared>;
+    LEGACY_ALARMS: DurableObjectNamespace<import("./fixtures/legacy/schedule.ts").LegacyAlarms>;
+    LEGACY_JOBS: DurableObjectNamespace<import("./fixtures/legacy/schedule.ts").LegacyJobs>;
+    STANDARD_DECLARED: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardDeclared>;
+    STANDARD_ALARMS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardAlarms>;
+    STANDARD_JOBS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardJobs>;
   }
 }
 

@@ -25,5 +25,7 @@ export { Stepped } from "./steps/stepped.ts";
 export { LegacyCalls } from "./fixtures/legacy/call.ts";
 export { ClosedTill, OpenTill, Till } from "./fixtures/once.ts";
 export { LegacyTill } from "./fixtures/legacy/once.ts";
+export { StandardAlarms, StandardDeclared, StandardJobs } from "./fixtures/schedule.ts";
+export { LegacyAlarms, LegacyDeclared, LegacyJobs } from "./fixtures/legacy/schedule.ts";
 
 export default { fetch: (): Response => new Response("ok") };

@@ -28,6 +28,8 @@ export type HiddenMember =
   | "name"
   | "onError"
   | "onStart"
+  | "schedule"
+  | "schedules"
   | "webSocketClose"
   | "webSocketError"
   | "webSocketMessage";

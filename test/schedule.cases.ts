@@ -1,0 +1,699 @@
+/** What `this.schedule`, `this.schedules` and `@Scheduled` promise, as cases that run once per dialect. */
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { DurableBase } from "../src/durable-base.ts";
+import { DurableError, type ErrorCode } from "../src/errors.ts";
+import { planOf } from "../src/plan.ts";
+import { cron } from "../src/schedule/cron.ts";
+import type { Job } from "../src/schedule/schedules.ts";
+import type { When } from "../src/schedule/when.ts";
+import { errorOf } from "./error-of.ts";
+
+export interface Note {
+  text: string;
+}
+
+/** The methods that every fixture of these cases has. */
+export interface JobHost extends DurableBase {
+  log: string[];
+  hooks: Record<string, (input: never) => unknown>;
+  starting: () => unknown;
+  run<R>(work: (self: this) => R): R;
+  note(input: Note): void;
+  tick(): void;
+  /** Async. */
+  noteLater(input: Note): Promise<void>;
+  /** Atomic. */
+  whole(input: Note): void;
+  /** Atomic, async. */
+  wholeLater(input: Note): Promise<void>;
+  /** Exclusive, atomic, async. */
+  wholeAlone(input: Note): Promise<void>;
+  keep(input: unknown): Promise<void>;
+  sweep?(): void;
+  nightly?(): void;
+}
+
+type Stub = DurableObjectStub<JobHost>;
+type Namespace = () => DurableObjectNamespace<JobHost>;
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+const MINUTE = 60_000;
+
+export function scheduleCases(
+  dialect: string,
+  namespaces: { jobs: Namespace; alarms: Namespace; declared: Namespace },
+): void {
+  let nth = 0;
+  const fresh = (namespace = namespaces.jobs): Stub => namespace().getByName(`object ${nth++}`);
+
+  /** Runs `work` as an entry. */
+  const inside = async <R>(
+    stub: Stub,
+    work: (self: JobHost, storage: DurableObjectStorage) => R,
+  ): Promise<Awaited<R>> =>
+    await runInDurableObject(stub, async (self: JobHost, { storage }) => await self.run(() => work(self, storage)));
+
+  /** What the platform does at the time of the alarm. */
+  const fire = async (stub: Stub, info?: Partial<AlarmInvocationInfo>): Promise<void> =>
+    await runInDurableObject(stub, async (self: JobHost) => await self.alarm!(info as AlarmInvocationInfo));
+
+  const logOf = (stub: Stub): Promise<string[]> => inside(stub, (self) => [...self.log]);
+  const listOf = (stub: Stub): Promise<Job[]> => inside(stub, (self) => self.schedules.list());
+  /** The time of the native alarm, from {@link start} on. */
+  const nativeOf = (stub: Stub): Promise<number | null> =>
+    inside(stub, async (_, storage) => {
+      const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
+      const at = await native.getAlarm.call(storage);
+      return at === null ? null : at - start;
+    });
+  const rowsOf = (stub: Stub): Promise<string[]> =>
+    inside(stub, (_, { kv }) => [...kv.list({ prefix: "durable-base:job" })].map(([key]) => key));
+  const refusalOf = async (stub: Stub, code: ErrorCode, work: (self: JobHost) => unknown): Promise<string> => {
+    const error = await errorOf(() => inside(stub, work));
+    if (!DurableError.is(error, code)) throw new Error(`expected ${code}`, { cause: error });
+    expect(await rowsOf(stub)).toEqual([]);
+    return error.message;
+  };
+
+  // A day ahead, so that no native alarm fires by itself: the tests call it.
+  let start = 0;
+  const at = (ms: number): void => void vi.setSystemTime(start + ms);
+  /** Fires at that time. */
+  const fireAt = async (stub: Stub, ms: number, info?: Partial<AlarmInvocationInfo>): Promise<void> => {
+    at(ms);
+    await fire(stub, info);
+  };
+
+  describe(`${dialect} this.schedule`, () => {
+    beforeEach(() => {
+      start = Math.ceil((Date.now() + DAY) / DAY) * DAY;
+      vi.useFakeTimers({ toFake: ["Date"], now: start });
+      vi.spyOn(console, "error").mockImplementation(() => {});
+      vi.spyOn(console, "warn").mockImplementation(() => {});
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+      vi.restoreAllMocks();
+    });
+
+    it("is fired by the platform, at its millisecond or after it, with the object's name", async () => {
+      vi.useRealTimers();
+      const stub = fresh();
+      const due = await inside(stub, (self) => {
+        const time = Date.now() + 40;
+        self.schedule(new Date(time), self.note, { text: "ran" });
+        return time;
+      });
+      await evictDurableObject(stub);
+      const seen: [number, string][] = [];
+      await inside(stub, (self) => {
+        self.hooks["ran"] = () => seen.push([Date.now(), self.name]);
+      });
+      await vi.waitFor(async () => expect(await logOf(stub)).toEqual(["ran"]));
+      expect(seen[0]![0]).toBeGreaterThanOrEqual(due);
+      expect(seen[0]![1]).toMatch(/^object \d+$/);
+      expect(await rowsOf(stub)).toEqual([]);
+    });
+
+    it("runs each job once, in order of time and of scheduling, and sets the alarm to the next", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.schedule(3_000, self.note, { text: "c" });
+        self.schedule(1_000, self.note, { text: "a" });
+        self.schedule(new Date(start + 2_000), self.note, { text: "b1" });
+        for (let n = 2; n < 12; n++) self.schedule(2_000, self.note, { text: `b${n}` });
+      });
+      expect(await nativeOf(stub)).toBe(1_000);
+      await fireAt(stub, 999);
+      expect(await logOf(stub)).toEqual([]);
+      await fireAt(stub, 2_000);
+      const bs = Array.from({ length: 11 }, (_, n) => `b${n + 1}`);
+      expect(await logOf(stub)).toEqual(["a", ...bs]);
+      expect(await nativeOf(stub)).toBe(3_000);
+      await fireAt(stub, 60_000);
+      expect(await logOf(stub)).toEqual(["a", ...bs, "c"]);
+      expect([await nativeOf(stub), await rowsOf(stub)]).toEqual([null, []]);
+    });
+
+    it("runs a job of the past, or of no delay, now", async () => {
+      const stub = fresh();
+      const times = await inside(stub, (self) => {
+        const jobs = [new Date(0), new Date(start - 1), 0, -5, 0.2].map((when) => self.schedule(when, self.tick));
+        return jobs.map((id) => self.schedules.get(id)!.time.getTime() - start);
+      });
+      expect(times).toEqual([0, 0, 0, 0, 1]);
+      await fireAt(stub, 1);
+      expect(await logOf(stub)).toEqual(["tick", "tick", "tick", "tick", "tick"]);
+    });
+
+    it("costs a row to schedule and one to finish, and reads as many rows whatever waits", async () => {
+      const stub = fresh();
+      const counted = (work: (self: JobHost) => void): Promise<Record<string, number>> =>
+        inside(stub, async (self, { kv }) => {
+          const spies = (["put", "delete", "get", "list"] as const).map((name) => vi.spyOn(kv, name));
+          work(self);
+          await scheduler.wait(1);
+          const counts = Object.fromEntries(spies.map((spy) => [spy.getMockName(), spy.mock.calls.length]));
+          for (const spy of spies) spy.mockRestore();
+          return counts;
+        });
+      const first = await counted((self) => self.schedule(5_000, self.tick));
+      expect(first).toMatchObject({ put: 1, delete: 0 });
+      await inside(stub, (self) => {
+        for (let n = 0; n < 500; n++) self.schedule(HOUR + n, self.tick);
+      });
+      const late = await counted((self) => self.schedule(6_000, self.tick));
+      expect(late).toEqual(first);
+      const ten = await counted((self) => {
+        for (let n = 0; n < 10; n++) self.schedule(7_000, self.tick);
+      });
+      expect(ten).toEqual({ ...first, put: 10 });
+      at(5_000);
+      const ending = await runInDurableObject(stub, async (self: JobHost, { storage: { kv } }) => {
+        const [put, remove] = [vi.spyOn(kv, "put"), vi.spyOn(kv, "delete")];
+        await self.alarm!();
+        const keys = [put, remove].map((spy) => spy.mock.calls.map(([key]) => key));
+        put.mockRestore();
+        remove.mockRestore();
+        return keys;
+      });
+      // The other row is the field's own.
+      expect(ending).toEqual([["durable-base:record"], [expect.stringMatching(/^durable-base:jobs:/)]]);
+    });
+
+    it("sets the native alarm once for all jobs of a stretch, and not for one that comes later", async () => {
+      const stub = fresh();
+      const sets = await runInDurableObject(stub, async (self: JobHost, { storage }) => {
+        const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
+        const before = await native.getAlarm.call(storage);
+        self.run(() => {
+          for (let n = 20; n > 0; n--) self.schedule(n * 1_000, self.tick);
+        });
+        // Within the same turn, so committed with the rows.
+        const after = await native.getAlarm.call(storage);
+        return [before, after! - start];
+      });
+      expect(sets).toEqual([null, 1_000]);
+    });
+
+    it("stores any input that storage can hold, copied at the call, tracked values too", async () => {
+      const stub = fresh();
+      const input = { date: new Date(5), map: new Map([[1, new Set(["x"])]]), bytes: new Uint8Array([1, 2]), big: 10n };
+      await inside(stub, (self) => {
+        self.log.push("logged");
+        const given = structuredClone(input);
+        self.schedule(0, self.keep, given);
+        self.schedule(0, self.keep, self.log);
+        self.schedule(0, self.keep, { inner: self.log });
+        self.schedule(0, self.keep, null);
+        self.schedule(0, self.keep, undefined);
+        given.map.clear();
+        self.log.push("later");
+      });
+      const seen: unknown[] = [];
+      await inside(stub, (self) => void (self.hooks["keep"] = (given) => seen.push(given)));
+      await fire(stub);
+      expect(seen).toEqual([input, ["logged"], { inner: ["logged"] }, null, undefined]);
+    });
+
+    it.each<[string, unknown, string]>([
+      ["a function", () => 1, "the input is a function"],
+      ["one inside", { a: [1, { b: (): number => 1 }] }, "the input.a[1].b is a function"],
+      ["one in a Map", new Map([["k", new Set([(): number => 1])]]), "the input.k.0 is a function"],
+      ["a promise", { p: Promise.resolve() }, "the input.p is a Promise"],
+      ["an instance", [new (class Money {})()], "the input[0] is a Money"],
+      ["a stream", new ReadableStream(), "the input is a ReadableStream"],
+      ["a symbol", { s: Symbol("s") }, "the input holds something that cannot be stored"],
+    ])("refuses %s as input", async (_, input, part) => {
+      const stub = fresh();
+      const message = await refusalOf(stub, "not-persistable", (self) => self.schedule(1, self.keep, input));
+      expect(message).toContain(part);
+    });
+
+    it("refuses a cycle and what is too large", async () => {
+      const stub = fresh();
+      const cycle: { self?: unknown } = {};
+      cycle.self = cycle;
+      const message = await refusalOf(stub, "not-persistable", (self) => self.schedule(1, self.keep, cycle));
+      expect(message).toContain("holds a cycle");
+      await refusalOf(stub, "too-large", (self) => self.schedule(1, self.keep, "x".repeat(2_000_000)));
+    });
+
+    it.each<[unknown, ErrorCode]>([
+      [NaN, "bad-time"],
+      [Infinity, "bad-time"],
+      [-Infinity, "bad-time"],
+      [new Date(NaN), "bad-time"],
+      [new Date(8.64e15), "bad-time"],
+      [9e15, "bad-time"],
+      ["tomorrow", "bad-time"],
+      [undefined, "bad-time"],
+      [null, "bad-time"],
+      [{}, "bad-time"],
+      [10n, "bad-time"],
+      [{ every: 1 }, "bad-time"],
+      [{ every: 999 }, "bad-time"],
+      [{ every: 1_000.5 }, "bad-time"],
+      [{ every: NaN }, "bad-time"],
+      [{ every: Infinity }, "bad-time"],
+      [{ every: 9_223_372_036_854 }, "bad-time"],
+      [{ every: "1000" }, "bad-time"],
+      [cron("0 0 0 1 1 * 2020"), "bad-cron"],
+    ])("refuses the time %s", async (when, code) => {
+      expect(await refusalOf(fresh(), code, (self) => self.schedule(when as When, self.tick))).toMatch(/Jobs\.schedule/);
+    });
+
+    it("takes the last millisecond that the platform takes", async () => {
+      const stub = fresh();
+      const last = 9_223_372_036_854;
+      await inside(stub, (self) => self.schedule(new Date(last), self.tick));
+      expect((await nativeOf(stub))! + start).toBe(last);
+    });
+
+    it.each<[string, object, ErrorCode]>([
+      ["an empty id", { id: "" }, "bad-key"],
+      ["an id that is no string", { id: 5 }, "bad-key"],
+      ["an id of a declaration's form", { id: "@tick" }, "bad-key"],
+      ["a long id", { id: "x".repeat(1_025) }, "bad-key"],
+      ["no tries", { retry: { maxAttempts: 0 } }, "bad-option"],
+      ["half a try", { retry: { maxAttempts: 1.5 } }, "bad-option"],
+      ["a negative delay", { retry: { baseDelay: -1 } }, "bad-option"],
+      ["an endless delay", { retry: { maxDelay: Infinity } }, "bad-option"],
+      ["no time", { timeout: 0 }, "bad-option"],
+      ["more time than an alarm has", { timeout: 900_000 }, "bad-option"],
+      ["another policy", { missed: "never" }, "bad-option"],
+    ])("refuses %s", async (_, options, code) => {
+      await refusalOf(fresh(), code, (self) => self.schedule(1, self.tick, undefined, options));
+    });
+
+    it("refuses what is no method of the class", async () => {
+      const stub = fresh();
+      for (const method of [(): void => {}, undefined, "tick", function tick(): void {}]) {
+        const message = await refusalOf(stub, "unknown-method", (self) => self.schedule(1, method as never));
+        expect(message).toContain("`this.schedule(60_000, this.method)`");
+      }
+      await refusalOf(stub, "unknown-method", (self) => self.schedule(1, self.tick.bind(self)));
+    });
+
+    it("is undone with what undoes the stretch, alarm and all", async () => {
+      const stub = fresh();
+      await inside(stub, (self, storage) => {
+        expect(() =>
+          storage.transactionSync(() => {
+            self.schedule(1_000, self.tick);
+            throw new Error("stop");
+          }),
+        ).toThrow("stop");
+      });
+      await inside(stub, async (self) => {
+        self.hooks["undone"] = () => {
+          self.schedule(1_000, self.tick);
+          throw new Error("stop");
+        };
+        expect(() => self.whole({ text: "undone" })).toThrow("stop");
+        await expect(self.wholeLater({ text: "undone" })).rejects.toThrow("stop");
+      });
+      expect([await nativeOf(stub), await rowsOf(stub)]).toEqual([null, []]);
+      await inside(stub, (self) => self.schedule(5_000, self.tick));
+      await inside(stub, async (self) => {
+        self.hooks["undone"] = async () => {
+          self.schedule(1_000, self.tick);
+          for (const { id } of self.schedules.list()) self.schedules.cancel(id);
+          await scheduler.wait(1);
+          throw new Error("stop");
+        };
+        await expect(self.wholeLater({ text: "undone" })).rejects.toThrow("stop");
+      });
+      expect([await nativeOf(stub), (await rowsOf(stub)).length]).toEqual([5_000, 1]);
+    });
+
+    it("is refused in the constructor, and works in onStart and outside entries", async () => {
+      const stub = fresh();
+      const [inTimer, listed] = await runInDurableObject(stub, async (self: JobHost) => {
+        const id = self.schedule(1_000, self.tick);
+        self.starting = () => {};
+        return [id, self.schedules.get(id)!.state];
+      });
+      expect([inTimer.length, listed]).toEqual([26, "waiting"]);
+      await evictDurableObject(stub);
+      await runInDurableObject(stub, async (self: JobHost) => {
+        self.starting = () => void self.schedule(500, self.tick, undefined, { id: "started" });
+        await self.noteLater({ text: "called" });
+      });
+      expect((await listOf(stub)).map(({ id }) => id)).toEqual(["started", inTimer]);
+      expect(await nativeOf(stub)).toBe(500);
+    });
+  });
+
+  describe(`${dialect} a job's id`, () => {
+    beforeEach(() => {
+      start = Math.ceil((Date.now() + DAY) / DAY) * DAY;
+      vi.useFakeTimers({ toFake: ["Date"], now: start });
+      vi.spyOn(console, "error").mockImplementation(() => {});
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+      vi.restoreAllMocks();
+    });
+
+    it("stands for one job: a second one changes nothing, unless it replaces the first", async () => {
+      const stub = fresh();
+      const ids = await inside(stub, (self) => [
+        self.schedule(5_000, self.note, { text: "first" }, { id: "one" }),
+        self.schedule(1_000, self.note, { text: "second" }, { id: "one" }),
+      ]);
+      expect(ids).toEqual(["one", "one"]);
+      expect((await listOf(stub)).map(({ input }) => input)).toEqual([{ text: "first" }]);
+      await inside(stub, (self) => self.schedule(9_000, self.note, { text: "third" }, { id: "one", replace: true }));
+      expect(await nativeOf(stub)).toBe(9_000);
+      await inside(stub, (self) => self.schedule({ every: 2_000 }, self.tick, undefined, { id: "one", replace: true }));
+      expect((await listOf(stub)).map(({ method, every }) => [method, every])).toEqual([["tick", { every: 2_000 }]]);
+      await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "one" }));
+      expect((await listOf(stub)).map(({ every }) => every)).toEqual([{ every: 2_000 }]);
+      await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "one", replace: true }));
+      await fireAt(stub, HOUR);
+      expect([await logOf(stub), await rowsOf(stub), await nativeOf(stub)]).toEqual([["tick"], [], null]);
+    });
+
+    it("that was made up can be replaced too", async () => {
+      const stub = fresh();
+      const id = await inside(stub, (self) => self.schedule(5_000, self.note, { text: "old" }));
+      await inside(stub, (self) => self.schedule(1_000, self.note, { text: "new" }, { id, replace: true }));
+      expect((await listOf(stub)).map((job) => [job.id, job.input])).toEqual([[id, { text: "new" }]]);
+      await fireAt(stub, HOUR);
+      expect([await logOf(stub), await rowsOf(stub)]).toEqual([["new"], []]);
+    });
+
+    it("lets a job schedule itself again while it runs, and a failure of it then is the end of that run", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (const text of ["sync", "async"]) {
+          const method = text === "sync" ? self.note : self.noteLater;
+          self.hooks[text] = () => {
+            self.schedule(1_000, method, { text }, { id: text });
+            if (self.log.length > 4) throw new Error("stop");
+          };
+          self.schedule(0, method, { text }, { id: text });
+        }
+      });
+      await fireAt(stub, 0);
+      await fireAt(stub, 1_000);
+      expect(await logOf(stub)).toEqual(["sync", "async", "async, done", "sync", "async"]);
+      expect((await listOf(stub)).map(({ id, attempts, time }) => [id, attempts, time.getTime() - start])).toEqual([
+        ["sync", 0, 2_000],
+        ["async", 0, 2_000],
+      ]);
+      expect((await rowsOf(stub)).length).toBe(4);
+    });
+
+    it("is the same for each try, and told to the method, with the time it was to run", async () => {
+      const stub = fresh();
+      const seen: unknown[] = [];
+      const id = await inside(stub, (self) => {
+        self.hooks["seen"] = async () => {
+          const { current } = self.schedules;
+          await scheduler.wait(1);
+          expect(self.schedules.current).toBe(current);
+          seen.push([current!.id, current!.time.getTime() - start, current!.attempt]);
+          if (seen.length < 3) throw new Error("again");
+        };
+        expect(self.schedules.current).toBe(undefined);
+        return self.schedule(1_000, self.noteLater, { text: "seen" });
+      });
+      await fireAt(stub, 5_000);
+      await fireAt(stub, HOUR);
+      await fireAt(stub, 2 * HOUR);
+      expect(seen).toEqual([1, 2, 3].map((attempt) => [id, 1_000, attempt]));
+      expect(await rowsOf(stub)).toEqual([]);
+    });
+
+    it("finds a job to get, cancel and retry", async () => {
+      const stub = fresh();
+      const [auto, again] = await inside(stub, (self) => [
+        self.schedule(5_000, self.note, { text: "auto" }),
+        self.schedule({ every: 7_000 }, self.tick),
+        self.schedule(6_000, self.tick, undefined, { id: "named" }),
+      ]);
+      const found = await inside(stub, (self) =>
+        [auto!, again!, "named", "none", "x".repeat(26)].map((id) => {
+          const job = self.schedules.get(id);
+          return job && [job.id, job.method, job.input, job.state, job.time.getTime() - start, job.every];
+        }),
+      );
+      expect(found).toEqual([
+        [auto, "note", { text: "auto" }, "waiting", 5_000, undefined],
+        [again, "tick", undefined, "waiting", 7_000, { every: 7_000 }],
+        ["named", "tick", undefined, "waiting", 6_000, undefined],
+        undefined,
+        undefined,
+      ]);
+      expect(await inside(stub, (self) => self.schedules.retry(auto!))).toBe(true);
+      expect(await nativeOf(stub)).toBe(0);
+      await fireAt(stub, 1);
+      expect([await logOf(stub), await nativeOf(stub)]).toEqual([["auto"], 6_000]);
+      const cancelled = await inside(stub, (self) =>
+        [auto!, again!, "named", "named", "none"].map((id) => self.schedules.cancel(id)),
+      );
+      expect(cancelled).toEqual([false, true, true, false, false]);
+      expect(await inside(stub, (self) => self.schedules.retry("named"))).toBe(false);
+      expect([await rowsOf(stub), await nativeOf(stub)]).toEqual([[], null]);
+    });
+  });
+
+  describe(`${dialect} a job that fails`, () => {
+    beforeEach(() => {
+      start = Math.ceil((Date.now() + DAY) / DAY) * DAY;
+      vi.useFakeTimers({ toFake: ["Date"], now: start });
+      vi.spyOn(console, "error").mockImplementation(() => {});
+      vi.spyOn(console, "warn").mockImplementation(() => {});
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+      vi.restoreAllMocks();
+    });
+
+    it("is tried again after a random time that doubles, then kept as dead, and run again by retry", async () => {
+      const stub = fresh();
+      vi.spyOn(Math, "random").mockReturnValue(1);
+      const retry = { maxAttempts: 4, baseDelay: 1_000, maxDelay: 3_000 };
+      const id = await inside(stub, (self) => {
+        self.hooks["bad"] = () => {
+          throw new RangeError("out of luck");
+        };
+        return self.schedule(0, self.note, { text: "bad" }, { retry });
+      });
+      const delays: number[] = [];
+      let now = 0;
+      for (let n = 0; n < 4; n++) {
+        await fireAt(stub, now);
+        const native = await nativeOf(stub);
+        if (native === null) break;
+        delays.push(native - now);
+        now = native;
+      }
+      expect(delays).toEqual([1_000, 2_000, 3_000]);
+      expect(await nativeOf(stub)).toBe(null);
+      const [dead] = await listOf(stub);
+      expect(dead).toMatchObject({ id, state: "dead", attempts: 4, error: "RangeError: out of luck", method: "note" });
+      expect(dead!.time.getTime()).toBe(start);
+      expect(await logOf(stub)).toEqual(["bad", "bad", "bad", "bad"]);
+      expect(console.error).toHaveBeenCalledTimes(4);
+      await inside(stub, (self) => {
+        self.hooks = {};
+        expect(self.schedules.list({ state: "waiting" })).toEqual([]);
+        expect(self.schedules.retry(id)).toBe(true);
+        expect(self.schedules.get(id)).toMatchObject({ state: "waiting", attempts: 0, error: undefined });
+      });
+      await fireAt(stub, now);
+      expect([(await logOf(stub)).length, await rowsOf(stub)]).toEqual([5, []]);
+    });
+
+    it("waits up to 1 hour between its 10 tries by default, never longer than full jitter allows", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["bad"] = () => {
+          throw new Error("no");
+        };
+        self.schedule(0, self.note, { text: "bad" });
+      });
+      let now = 0;
+      let tries = 0;
+      for (let native: number | null = 0; native !== null; native = await nativeOf(stub)) {
+        expect(native - now).toBeLessThanOrEqual(tries === 0 ? 0 : Math.min(HOUR, 2_000 * 2 ** (tries - 1)));
+        now = native;
+        // A delay of nothing runs in the same alarm.
+        await fireAt(stub, now);
+        tries = (await logOf(stub)).length;
+      }
+      expect(tries).toBe(10);
+    });
+
+    it("never keeps others from running, nor do they run before it", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (const text of ["x", "y"]) {
+          self.hooks[text] = () => {
+            throw new Error("no");
+          };
+        }
+        self.schedule(1, self.note, { text: "x" });
+        self.schedule(2, self.note, { text: "a" });
+        self.schedule(3, self.noteLater, { text: "y" });
+        self.schedule(4, self.noteLater, { text: "b" });
+      });
+      vi.spyOn(Math, "random").mockReturnValue(1);
+      await fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["x", "a", "y", "b", "b, done"]);
+      expect((await listOf(stub)).map(({ input, attempts }) => [input, attempts])).toEqual([
+        [{ text: "x" }, 1],
+        [{ text: "y" }, 1],
+      ]);
+    });
+
+    it("keeps its changes as a plain method does, and none as an atomic one", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["bad"] = () => {
+          throw new Error("no");
+        };
+        const retry = { maxAttempts: 1 };
+        for (const method of [self.note, self.whole, self.noteLater, self.wholeLater, self.wholeAlone])
+          self.schedule(0, method, { text: "bad" }, { retry });
+      });
+      await fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["bad", "bad"]);
+      expect((await listOf(stub)).map(({ state, method }) => [state, method]).sort()).toEqual(
+        ["note", "noteLater", "whole", "wholeAlone", "wholeLater"].map((method) => ["dead", method]),
+      );
+    });
+
+    it("fails when its changes cannot be written, and is kept", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["huge"] = () => self.log.push("x".repeat(3_000_000));
+        self.schedule(0, self.note, { text: "huge" }, { retry: { maxAttempts: 1 } });
+      });
+      await fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual([]);
+      expect(await listOf(stub)).toMatchObject([{ state: "dead", error: expect.stringContaining("DurableError") as string }]);
+    });
+
+    it("that never ends counts as failed after its time, and others go on", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["stuck"] = () => new Promise(() => {});
+        self.schedule(0, self.noteLater, { text: "stuck" }, { timeout: 30, retry: { maxAttempts: 1 } });
+        self.schedule(1, self.note, { text: "next" });
+      });
+      await fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["stuck", "next"]);
+      const [dead] = await listOf(stub);
+      expect(dead).toMatchObject({ state: "dead", error: expect.stringContaining("over 30 ms") as string });
+      expect(console.error).toHaveBeenCalledWith(
+        expect.stringContaining("noteLater"),
+        expect.objectContaining({ code: "job-timeout" }),
+      );
+    });
+
+    it("whose method is missing is reported, kept, and runs when the class has it again", async () => {
+      const stub = fresh();
+      const deploy = (method?: unknown): Promise<void> =>
+        runInDurableObject(stub, (self: JobHost) => {
+          Object.defineProperty(self, "note", { value: method, configurable: true });
+        });
+      const id = await inside(stub, (self) => self.schedule(1_000, self.note, { text: "kept" }));
+      await inside(stub, (self) => self.schedule({ every: 1_000 }, self.note as () => void, undefined, { id: "again" }));
+      await deploy();
+      expect((await listOf(stub)).map((job) => job.state)).toEqual(["missing", "missing"]);
+      await fireAt(stub, 1_000);
+      await fireAt(stub, 1_001);
+      expect(console.warn).toHaveBeenCalledTimes(1);
+      expect(console.warn).toHaveBeenCalledWith(expect.stringContaining("Jobs.note is scheduled"), expect.anything());
+      expect(await nativeOf(stub)).toBe(1_000 + MINUTE);
+      let now = 0;
+      for (let n = 0; n < 15; n++) await fireAt(stub, (now = (await nativeOf(stub))!));
+      // It waits for as long again as it has waited, at most a day.
+      expect((await nativeOf(stub))! - now).toBe(DAY);
+      expect((await listOf(stub)).map((job) => [job.id, job.state, job.attempts])).toEqual([
+        [id, "missing", 0],
+        ["again", "missing", 0],
+      ]);
+      expect(await logOf(stub)).toEqual([]);
+      await evictDurableObject(stub);
+      await inside(stub, (self) => expect(self.schedules.retry(id)).toBe(true));
+      await fireAt(stub, now + 1);
+      expect(await logOf(stub)).toEqual(["kept"]);
+      await runInDurableObject(stub, (self: JobHost) => {
+        Object.defineProperty(self, "note", { value: () => self.log.push("again") });
+      });
+      await fireAt(stub, now + DAY);
+      expect(await logOf(stub)).toEqual(["kept", "again"]);
+    });
+
+    it("that stops the object steps back when the alarm comes again, so that others run", async () => {
+      const stub = fresh();
+      vi.spyOn(Math, "random").mockReturnValue(1);
+      await inside(stub, (self) => {
+        self.schedule(1, self.note, { text: "deadly" }, { id: "deadly", retry: { maxAttempts: 3 } });
+        self.schedule(2, self.note, { text: "good" });
+      });
+      /** As workerd calls again what did not end. */
+      const stopped = async (ms: number, retryCount: number): Promise<void> => {
+        at(ms);
+        await runInDurableObject(stub, async (self: JobHost, state) => {
+          self.hooks["deadly"] = () => state.abort("out of memory");
+          await self.alarm!({ retryCount, isRetry: retryCount > 0, scheduledTime: start + 1 } as AlarmInvocationInfo);
+        }).catch(() => {});
+      };
+      await stopped(10, 0);
+      expect((await listOf(stub)).map(({ id, attempts }) => [id === "deadly", attempts])).toEqual([
+        [true, 0],
+        [false, 0],
+      ]);
+      // What the second try noted was taken back with it, too: the abort undoes its whole turn.
+      await stopped(2_000, 1);
+      const jobs = await listOf(stub);
+      expect(jobs.map(({ id, attempts }) => [id === "deadly", attempts])).toEqual([
+        [false, 0],
+        [true, 1],
+      ]);
+      await fireAt(stub, 3_000, { retryCount: 2, isRetry: true });
+      expect(await logOf(stub)).toEqual(["good"]);
+    });
+
+    it("whose row is damaged is listed, can be cancelled, and keeps no other from running", async () => {
+      const stub = fresh();
+      const ids = await inside(stub, (self) =>
+        ["a", "b", "c"].map((text, n) => self.schedule(n, self.note, { text })),
+      );
+      const bad = `durable-base:jobs:${ids[1]!}`;
+      await runInDurableObject(stub, (_, { storage: { kv } }) => {
+        const [get, list] = [kv.get, kv.list];
+        kv.get = (key) => {
+          if (key === bad && get.call(kv, key) !== undefined) throw new Error("internal error");
+          return get.call(kv, key) as never;
+        };
+        kv.list = function* (options: SyncKvListOptions) {
+          for (const row of list.call(kv, options)) {
+            if (row[0] === bad) throw new Error("internal error");
+            yield row;
+          }
+        } as never;
+      });
+      expect((await inside(stub, (self) => self.schedules.list())).map(({ id, state }) => [id, state])).toEqual([
+        [ids[0], "waiting"],
+        [ids[1], "unreadable"],
+        [ids[2], "waiting"],
+      ]);
+      await fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["a", "c"]);
+      expect(await nativeOf(stub)).toBe(null);
+      await inside(stub, (self) => {
+        expect(self.schedules.get(ids[1]!)).toMatchObject({ state: "unreadable" });
+        expect([self.schedules.cancel(ids[1]!), self.schedules.list()]).toEqual([true, []]);
+      });
+    });
+  });
+}
