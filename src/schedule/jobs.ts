@@ -126,6 +126,11 @@ export class Jobs {
     return this.#storage.kv;
   }
 
+  /** Waits until what was changed is on disk. */
+  async sync(): Promise<void> {
+    await this.#storage.sync();
+  }
+
   /** Tells whether anything waits for the alarm. */
   exist(): boolean {
     try {

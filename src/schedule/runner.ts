@@ -199,8 +199,15 @@ export class Runner {
     const name = task.data.method;
     const method = (this.#home.self as Record<string, unknown>)[name];
     if (typeof method !== "function") this.#wait(task, this.#label(name), now, "the class has no such method");
-    else if (!stepsBack || this.#stepBack(task, now)) return this.#call(task, name, method as Method);
+    else if (!stepsBack) return this.#call(task, name, method as Method);
+    else if (this.#stepBack(task, now)) return this.#runBehind(task, name, method as Method);
     return undefined;
+  }
+
+  /** What ends the object takes the turn back with it, so the step back is stored before. */
+  async #runBehind(task: Task, name: string, method: Method): Promise<void> {
+    await this.#jobs.sync();
+    await this.#call(task, name, method);
   }
 
   /** The run of a job that comes again; undefined when there is none now. */
