@@ -3,7 +3,6 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { planOf, type AnyClass } from "../src/plan.ts";
 import { cron } from "../src/schedule/cron.ts";
-import { Scheduled } from "../src/schedule/scheduled.ts";
 import type { Recurrence } from "../src/schedule/when.ts";
 import {
   Clock,
@@ -502,16 +501,6 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
         ).toThrow("stop");
       });
       expect(await both()).toEqual([9_000, 1_000]);
-    });
-  });
-
-  describe(`${dialect} @Scheduled, misplaced`, () => {
-    it.each<[string, () => unknown, string]>([
-      ["a time that comes once", () => Scheduled(5 as never), "bad-time"],
-      ["an interval too short", () => Scheduled({ every: 10 }), "bad-time"],
-      ["a bad option", () => Scheduled({ every: 5_000 }, { missed: "never" as never }), "bad-option"],
-    ])("refuses %s", (_, make, code) => {
-      expect(make).toThrow(expect.objectContaining({ code }) as Error);
     });
   });
 }

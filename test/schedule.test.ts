@@ -1,4 +1,8 @@
 import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { thrownBy } from "./error-of.ts";
+import { misplacedSchedules as misplacedLegacy } from "./fixtures/legacy/schedule-misplaced.ts";
+import { misplacedSchedules } from "./fixtures/schedule-misplaced.ts";
 import { recurringCases } from "./recurring.cases.ts";
 import { scheduleCases } from "./schedule.cases.ts";
 
@@ -17,3 +21,16 @@ scheduleCases("standard", standard.jobs);
 recurringCases("standard", standard);
 scheduleCases("legacy", legacy.jobs);
 recurringCases("legacy", legacy);
+
+describe("@Scheduled, misplaced", () => {
+  const all = [
+    ...misplacedSchedules.map((row) => ["standard", ...row] as const),
+    ...misplacedLegacy.map((row) => ["legacy", ...row] as const),
+  ];
+
+  it.each(all)("refuses, %s: %s", (_, __, make, code, part) => {
+    const error = thrownBy(make);
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(part);
+  });
+});

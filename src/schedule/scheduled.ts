@@ -10,7 +10,7 @@ import { checkRecurrence, isRecurring, type Recurrence } from "./when.ts";
 /** Decorates a method without parameters, in the standard and in the legacy dialect. */
 export interface ScheduledDecorator {
   <This extends object>(method: (this: This) => unknown, context: ClassMethodDecoratorContext<This>): void;
-  (prototype: object, name: string, descriptor: TypedPropertyDescriptor<() => unknown>): void;
+  <Method extends () => unknown>(prototype: object, name: string, descriptor: TypedPropertyDescriptor<Method>): void;
 }
 
 /**
