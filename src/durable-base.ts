@@ -351,7 +351,7 @@ class Life implements Owner {
 
 /** A job's method, with what the job's end is where that must be within a transaction. */
 function around(method: Method, name: string, last: () => void): Method | null {
-  return endingWith((behindGate(method)?.method ?? method) as Gated["method"], name, last) as Method | null;
+  return endingWith(behindGate(method)?.method ?? method, name, last) as Method | null;
 }
 
 async function bounded(start: Promise<unknown>, name: string): Promise<void> {

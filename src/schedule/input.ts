@@ -57,8 +57,8 @@ function notStorable(label: string, problem: string, cause?: unknown): DurableEr
 }
 
 function nameOf(part: object): string {
-  if (typeof part === "function") return "function";
-  return `${part.constructor?.name ?? Object.prototype.toString.call(part).slice(8, -1)}`;
+  const name = typeof part === "function" ? "function" : part.constructor?.name;
+  return name || Object.prototype.toString.call(part).slice(8, -1);
 }
 
 /** Where in `whole` a part is; undefined when it is not in it. */

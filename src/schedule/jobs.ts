@@ -29,7 +29,7 @@ const TIME = 9;
 const NTH = 4;
 const SUFFIX = TIME + TIME + NTH + NTH;
 
-const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz";
+const DIGITS = Array.from({ length: 36 }, (_, digit) => digit.toString(36));
 
 /** Bytes that the row of the agenda must have left for one more. */
 const SPARE = 8_000;
@@ -324,7 +324,7 @@ export class Jobs {
   #unreadable(start: string, error: unknown): string {
     let key = QUEUE;
     while (key.length < QUEUE.length + SUFFIX) {
-      const digit = [...DIGITS].find((next) => {
+      const digit = DIGITS.find((next) => {
         try {
           return [...this.#kv.list({ prefix: key + next, start, limit: 1 })].length > 0;
         } catch {
