@@ -142,10 +142,10 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       expect([await logOf(stub), await rowsOf(stub), await clock.nativeOf(stub)]).toEqual([["tick"], [], null]);
     });
 
-    it("runs now by retry, and at its next time all the same", async () => {
+    it.each(["once", "all"] as const)("runs now by retry, and at its next time all the same (%s)", async (missed) => {
       const stub = fresh();
       await inside(stub, (self) => {
-        self.schedule({ every: HOUR }, self.tick, undefined, { id: "tick" });
+        self.schedule({ every: HOUR }, self.tick, undefined, { id: "tick", missed });
         self.schedules.retry("tick");
       });
       await clock.fireAt(stub, 5);
@@ -394,6 +394,43 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       });
       await fire(with_, { retryCount: 2 });
       expect([await userOf(with_), await clock.nativeOf(with_)]).toEqual([8_000, 8_000]);
+    });
+
+    it("brings the user's handler again that was stopped after it had scheduled a job", async () => {
+      const name = `again ${nth++}`;
+      let stub = alarms().getByName(name);
+      const seen: unknown[] = [];
+      await runInDurableObject(stub, async (self: JobHost, state) => {
+        self.hooks["alarm"] = async () => {
+          self.schedule(HOUR, self.tick);
+          await state.storage.sync();
+          state.abort("stopped");
+        };
+        await self.alarm!();
+      }).catch((error: unknown) => seen.push(String(error)));
+      expect(seen).toEqual(["Error: stopped"]);
+      stub = alarms().getByName(name);
+      expect(await clock.nativeOf(stub)).toBe(0);
+      await clock.fireAt(stub, 5_000);
+      expect(await logOf(stub)).toEqual(["alarm -", "alarm 0"]);
+      expect([await userOf(stub), await clock.nativeOf(stub)]).toEqual([null, HOUR]);
+    });
+
+    it("lets a handler that stops the object step back, so that jobs run", async () => {
+      const name = `again ${nth++}`;
+      let stub = alarms().getByName(name);
+      await inside(stub, (self) => self.schedule(2_000, self.tick));
+      await set(stub, 1_000);
+      for (const retryCount of [0, 1]) {
+        clock.at(3_000);
+        await runInDurableObject(stub, async (self: JobHost, state) => {
+          self.hooks["alarm"] = () => state.abort("stopped");
+          await self.alarm!({ retryCount, isRetry: retryCount > 0, scheduledTime: 0 } as AlarmInvocationInfo);
+        }).catch(() => {});
+        stub = alarms().getByName(name);
+      }
+      await clock.fireAt(stub, 3_001, { retryCount: 2, isRetry: true });
+      expect([await logOf(stub), await userOf(stub)]).toEqual([["tick"], 5_000]);
     });
 
     it("is not used up by an object that cannot start: after 20 alarms every job runs", async () => {

@@ -99,8 +99,8 @@ export class Alarm {
     } while (changes !== this.#changes);
     const wasOurs = this.#wasOurs;
     this.#wasOurs = undefined;
-    const next = this.#jobs.next()?.at;
     let agenda = this.#jobs.agenda();
+    const next = this.#jobs.next(agenda)?.at;
     if (next === undefined) {
       if (wasOurs !== true) return;
       // The native alarm is the user's again.
@@ -109,8 +109,10 @@ export class Alarm {
       await this.#set(at, native);
       return;
     }
-    if (wasOurs === false && native !== null) {
-      agenda = { ...agenda, user: { at: native, nth: 0 } };
+    // Up to now the native alarm was the user's, also the one that runs, which a stop of the object would bring again.
+    const user = wasOurs !== false ? undefined : native === null ? this.running : { at: native, nth: 1 };
+    if (user !== undefined) {
+      agenda = { ...agenda, user };
       this.#jobs.setAgenda(agenda);
     }
     await this.#set(Math.min(next, agenda.user?.at ?? next), native);

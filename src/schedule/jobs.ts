@@ -145,7 +145,9 @@ export class Jobs {
   /** The agenda, empty when there is none; one that cannot be read keeps nothing but itself from working. */
   agenda(): Agenda {
     try {
-      return this.#kv.get<Agenda>(AGENDA) ?? { turns: new Map() };
+      const agenda = this.#kv.get<Agenda>(AGENDA) ?? { turns: new Map() };
+      this.#damage = undefined;
+      return agenda;
     } catch (error) {
       if (this.#damage === undefined) console.error(`durable-base: "${AGENDA}" cannot be read; other jobs run.`, error);
       this.#damage = error;
@@ -153,7 +155,7 @@ export class Jobs {
     }
   }
 
-  /** True once the agenda could not be read. */
+  /** True when the agenda could not be read. */
   get isDamaged(): boolean {
     return this.#damage !== undefined;
   }
@@ -178,14 +180,14 @@ export class Jobs {
   }
 
   /** The job that is due first; a damaged one never is. */
-  next(): QueuedJob | DueTurn | undefined {
+  next({ turns }: Agenda): QueuedJob | DueTurn | undefined {
     let next: QueuedJob | DueTurn | undefined;
     for (const row of this.#rows(1)) {
       if (row.job === undefined) continue;
       next = row;
       break;
     }
-    for (const [id, turn] of this.agenda().turns) {
+    for (const [id, turn] of turns) {
       if (next === undefined || turn.at < next.at) next = { id, at: turn.at, turn };
     }
     return next;

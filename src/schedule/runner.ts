@@ -38,6 +38,9 @@ const ALARM_DELAY = 2_000;
 /** How long to wait at most when the object cannot start, in milliseconds. */
 const LONGEST_START_WAIT = 300_000;
 
+/** Why what was running steps back: it may be what stopped the object, and would keep all others from running. */
+const STOPPED = "The object was stopped while it ran, or what ran before it.";
+
 /** A declaration of `@Scheduled`. */
 export interface Declaration extends JobOptions {
   readonly when: Recurrence;
@@ -102,68 +105,91 @@ export class Runner {
 
   async #fire(info: AlarmInfo | undefined): Promise<void> {
     const alarm = this.#alarm;
-    const wasOurs = alarm.isOurs;
+    if (!alarm.isOurs) return await this.#runAlone(info);
     alarm.isHeld = true;
-    let isSettled = false;
+    alarm.touch();
+    let delay: number | undefined;
     try {
-      try {
-        await this.#home.owner.start();
-        this.#failedStarts = 0;
-      } catch (error) {
-        // The user's alarm alone keeps the platform's rule; it would drop the alarm of the jobs after six failures.
-        if (!wasOurs) throw error;
-        console.error(`durable-base: ${this.#label("onStart")} failed; its jobs wait.`, error);
-        isSettled = true;
-        await alarm.postpone(1_000 + jittered(++this.#failedStarts, ALARM_DELAY, LONGEST_START_WAIT));
-        return;
-      }
-      alarm.touch();
-      if (wasOurs) await this.#runDue(info);
-      else await this.#runAlone(info);
+      delay = await this.#startOrWait();
+      if (delay === undefined) await this.#runDue(info?.isRetry === true);
     } finally {
       alarm.isHeld = false;
-      if (!isSettled) await alarm.settle();
+      if (delay === undefined) await alarm.settle();
+      else await alarm.postpone(delay);
     }
   }
 
-  /** The user's alarm, which the native one is. */
-  async #runAlone(info: AlarmInfo | undefined): Promise<void> {
+  /** How long to wait if the object cannot start: the platform would drop the alarm after six failures. */
+  async #startOrWait(): Promise<number | undefined> {
     try {
+      await this.#home.owner.start();
+      this.#failedStarts = 0;
+      return undefined;
+    } catch (error) {
+      console.error(`durable-base: ${this.#label("onStart")} failed; its jobs wait.`, error);
+      return 1_000 + jittered(++this.#failedStarts, ALARM_DELAY, LONGEST_START_WAIT);
+    }
+  }
+
+  /** The user's alarm, which the native one is: the platform tries it again, as long as there are no jobs. */
+  async #runAlone(info: AlarmInfo | undefined): Promise<void> {
+    const alarm = this.#alarm;
+    const user: UserAlarm = { at: Date.now(), retries: info?.retryCount ?? 0, nth: 0 };
+    alarm.running = user;
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      await this.#home.owner.start();
       await this.#home.handler()?.call(this.#home.self, info);
     } catch (error) {
-      // With the platform's own repeat, the jobs it scheduled would wait for that.
-      const { user } = this.#jobs.agenda();
-      if (!this.#jobs.exist() || user !== undefined) throw error;
-      this.#retryUser({ at: Date.now(), retries: info?.retryCount ?? 0, nth: 0 }, error);
+      failure = { error };
     }
+    await alarm.settle();
+    alarm.running = undefined;
+    if (alarm.isOurs) {
+      // It has scheduled a job, to which the native alarm belongs now.
+      alarm.touch();
+      if (failure === undefined) this.#setUser(user, undefined);
+      else this.#retryUser(user, failure.error);
+      await alarm.settle();
+    } else if (failure !== undefined) throw failure.error;
   }
 
-  async #runDue(info: AlarmInfo | undefined): Promise<void> {
+  async #runDue(isRetry: boolean): Promise<void> {
     const began = Date.now();
     for (let n = 1; n <= MOST && Date.now() - began <= SLICE; n++) {
       const now = Date.now();
-      const job = this.#jobs.next();
-      const { user } = this.#jobs.agenda();
-      if (user !== undefined && user.at <= now && !(job !== undefined && job.at < user.at)) await this.#runUser(user);
-      else if (job === undefined || job.at > now) return;
-      // What was running when the object was stopped has to step back, or it would keep all others from running.
-      else {
-        const ending = this.#run(job, now, info?.isRetry === true);
+      const agenda = this.#jobs.agenda();
+      const { user } = agenda;
+      const job = this.#jobs.next(agenda);
+      if (user !== undefined && user.at <= now && !(job !== undefined && job.at < user.at)) {
+        await this.#runUser(user, isRetry);
+      } else {
+        if (job === undefined || job.at > now) return;
+        const ending = this.#run(job, now, isRetry);
         if (ending !== undefined) await ending;
       }
       if (n % STRETCH === 0) await scheduler.wait(0);
     }
   }
 
-  async #runUser(user: UserAlarm): Promise<void> {
+  async #runUser(user: UserAlarm, stepsBack: boolean): Promise<void> {
     const handler = this.#home.handler();
     const { retries = 0, time = user.at } = user;
+    const isRetry = retries > 0;
+    if (stepsBack) {
+      this.#retryUser(user, STOPPED);
+      await this.#jobs.sync();
+      const left = this.#jobs.agenda().user;
+      if (left === undefined) return;
+      user = left;
+    }
     this.#alarm.running = user;
     try {
-      await handler?.call(this.#home.self, { scheduledTime: time, retryCount: retries, isRetry: retries > 0 });
+      await handler?.call(this.#home.self, { scheduledTime: time, retryCount: retries, isRetry });
       this.#setUser(user, undefined);
     } catch (error) {
-      this.#retryUser(user, error);
+      if (stepsBack) console.error(`durable-base: ${this.#label("alarm")} failed.`, error);
+      else this.#retryUser(user, error);
     } finally {
       this.#alarm.running = undefined;
     }
@@ -284,7 +310,7 @@ export class Runner {
   #stepBack(task: Task, now: number): boolean {
     const attempts = (task.progress.attempts ?? 0) + 1;
     const delay = delayAfter(attempts, task.data.retry);
-    const progress = { attempts, error: "The object was stopped while the job ran, or one beside it." };
+    const progress = { attempts, error: STOPPED };
     if (delay !== undefined) return task.putOff(now + ALARM_DELAY + delay, progress);
     console.error(
       `durable-base: ${this.#label(task.data.method)}: the job ${quote(task.id)} was given up. ${progress.error}`,

@@ -87,7 +87,9 @@ export class Again implements Task {
   }
 
   finish(): void {
-    this.#goOn(this.data.missed === "all" ? following(this.#when!, this.time) : this.#upcoming(), {});
+    // One that was run before its time still has its own run.
+    const isEach = this.data.missed === "all" && this.time <= Date.now();
+    this.#goOn(isEach ? following(this.#when!, this.time) : this.#upcoming(), {});
   }
 
   putOff(at: number, progress: Progress): boolean {
