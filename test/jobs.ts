@@ -15,6 +15,8 @@ export interface JobHost extends DurableBase {
   log: string[];
   hooks: Record<string, (input: never) => unknown>;
   starting: () => unknown;
+  /** What the constructor was refused. */
+  refused: unknown;
   run<R>(work: (self: this) => R): R;
   note(input: Note): void;
   tick(): void;

@@ -433,6 +433,15 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       expect([await logOf(stub), await userOf(stub)]).toEqual([["tick"], 5_000]);
     });
 
+    it("runs what is due also when it is called by hand, in the turn that scheduled it", async () => {
+      const stub = fresh();
+      await runInDurableObject(stub, async (self: JobHost) => {
+        self.schedule(0, self.tick);
+        await self.alarm!();
+      });
+      expect([await logOf(stub), await rowsOf(stub), await clock.nativeOf(stub)]).toEqual([["tick"], [], null]);
+    });
+
     it("is not used up by an object that cannot start: after 20 alarms every job runs", async () => {
       const stub = fresh(alarms);
       await inside(stub, (self) => {
@@ -457,7 +466,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
         self.starting = () => {};
         await self.alarm!();
       });
-      expect(await logOf(stub)).toEqual(["job 0", "job 1", "job 2", "alarm 0", "job 3", "job 4"]);
+      expect(await logOf(stub)).toEqual(["job 0", "job 1", "job 2", "job 3", "alarm 0", "job 4"]);
       expect((await listOf(stub)).length).toBe(1);
     });
 

@@ -267,8 +267,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace): void {
     it("is refused in the constructor, and works in onStart and outside entries", async () => {
       const stub = fresh();
       const [inTimer, listed] = await runInDurableObject(stub, async (self: JobHost) => {
+        expect(self.refused).toMatchObject({ code: "changed-in-constructor" });
         const id = self.schedule(1_000, self.tick);
-        self.starting = () => {};
         return [id, self.schedules.get(id)!.state];
       });
       expect([inTimer.length, listed]).toEqual([26, "waiting"]);
@@ -302,6 +302,23 @@ export function scheduleCases(dialect: string, namespace: JobNamespace): void {
       await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "one", replace: true }));
       await clock.fireAt(stub, HOUR);
       expect([await logOf(stub), await rowsOf(stub), await clock.nativeOf(stub)]).toEqual([["tick"], [], null]);
+    });
+
+    it("keeps its job when what would replace it is refused", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => self.schedule(5_000, self.note, { text: "first" }, { id: "one" }));
+      for (const [when, input] of [
+        [1, { s: Symbol("s") }],
+        [1, (): void => {}],
+        [NaN, {}],
+        [{ every: 5 }, {}],
+      ] as const) {
+        await inside(stub, (self) => {
+          expect(() => self.schedule(when, self.keep, input, { id: "one", replace: true })).toThrow(/Jobs\.schedule/);
+        });
+      }
+      expect((await listOf(stub)).map(({ input }) => input)).toEqual([{ text: "first" }]);
+      expect(await clock.nativeOf(stub)).toBe(5_000);
     });
 
     it("that was made up can be replaced too", async () => {

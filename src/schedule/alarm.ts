@@ -6,7 +6,7 @@
  * stands in the agenda. Which of the two holds is told by the rows alone, so that it follows every rollback.
  */
 import { DurableError } from "../errors.ts";
-import type { Jobs, UserAlarm } from "./jobs.ts";
+import { firstTurn, type Jobs, type UserAlarm } from "./jobs.ts";
 import { LATEST } from "./when.ts";
 
 /** The platform's own, as it was before {@link Alarm} took its place. */
@@ -81,6 +81,11 @@ export class Alarm {
     return this.#wasOurs ?? this.#jobs.exist();
   }
 
+  /** True while a change is not settled yet. */
+  get isTouched(): boolean {
+    return this.#wasOurs !== undefined;
+  }
+
   /** Called before a change of what waits: the native alarm follows at the end of the stretch. */
   touch(): void {
     if (this.#wasOurs !== undefined) return;
@@ -100,8 +105,8 @@ export class Alarm {
     const wasOurs = this.#wasOurs;
     this.#wasOurs = undefined;
     let agenda = this.#jobs.agenda();
-    const next = this.#jobs.next(agenda)?.at;
-    if (next === undefined) {
+    const next = Math.min(this.#jobs.first(1)[0]?.at ?? Infinity, firstTurn(agenda)?.at ?? Infinity);
+    if (next === Infinity) {
       if (wasOurs !== true) return;
       // The native alarm is the user's again.
       const at = agenda.user?.at;

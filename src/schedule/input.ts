@@ -30,20 +30,20 @@ export function storable(input: unknown, label: string): unknown {
     if (!(cause instanceof RangeError)) throw cause;
     throw notStorable(label, " holds a cycle, or nests too deeply", cause);
   }
-  if (bytes + SPARE <= MAX_ROW) return copyOf(plain, label);
+  if (bytes + SPARE <= MAX_ROW) return plain;
   throw new DurableError(
     "too-large",
     `${label}: the input takes about ${bytes} bytes, over the ${MAX_ROW - SPARE} that a job can have. Store it in a field, and pass what finds it there.`,
   );
 }
 
-/** Refuses what only the platform tells: nothing may be stored or deleted before. */
-function copyOf(plain: unknown, label: string): unknown {
+/** Does what stores an input; what only the platform refuses is told as the rest is. */
+export function storing<T>(store: () => T, label: string): T {
   try {
-    return typeof plain === "object" || typeof plain === "symbol" ? structuredClone(plain) : plain;
+    return store();
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw notStorable(label, ` holds something that cannot be stored (${why})`, cause);
+    if (!(cause instanceof Error) || cause.name !== "DataCloneError") throw cause;
+    throw notStorable(label, ` holds something that cannot be stored (${cause.message})`, cause);
   }
 }
 

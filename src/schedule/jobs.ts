@@ -34,7 +34,7 @@ const DIGITS = Array.from({ length: 36 }, (_, digit) => digit.toString(36));
 /** Bytes that the row of the agenda must have left for one more. */
 const SPARE = 8_000;
 
-/** Jobs that `list` reads at once. */
+/** Jobs that are read at once. */
 const PAGE = 100;
 
 /** What a job does. */
@@ -117,6 +117,8 @@ export class Jobs {
   #nth = 0;
   /** Why the agenda cannot be read. */
   #damage: unknown;
+  /** How often something was stored: what was read before may not come first any more. */
+  changes = 0;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
@@ -166,6 +168,7 @@ export class Jobs {
       const text = `The row "${AGENDA}" of the recurring jobs cannot be read, and is kept. To do without it, delete it: \`ctx.storage.kv.delete("${AGENDA}")\`.`;
       throw new DurableError("record-unreadable", text, { cause: this.#damage });
     }
+    this.changes++;
     if (agenda.user === undefined && agenda.turns.size === 0) this.#kv.delete(AGENDA);
     else this.#kv.put(AGENDA, agenda);
   }
@@ -179,18 +182,20 @@ export class Jobs {
     this.setAgenda({ ...agenda, turns });
   }
 
-  /** The job that is due first; a damaged one never is. */
-  next({ turns }: Agenda): QueuedJob | DueTurn | undefined {
-    let next: QueuedJob | DueTurn | undefined;
-    for (const row of this.#rows(1)) {
-      if (row.job === undefined) continue;
-      next = row;
-      break;
+  /** The jobs of the queue that are due first, at most so many; a damaged one never is. */
+  first(count: number): QueuedJob[] {
+    const found: QueuedJob[] = [];
+    for (const row of this.#rows(count)) {
+      if (row.job !== undefined) found.push(row);
+      if (found.length === count) break;
     }
-    for (const [id, turn] of turns) {
-      if (next === undefined || turn.at < next.at) next = { id, at: turn.at, turn };
-    }
-    return next;
+    return found;
+  }
+
+  /** The row as it is stored now; undefined when it is not there any more. */
+  again({ key }: QueuedJob): QueuedJob | undefined {
+    const job = this.#kv.get<StoredJob>(key);
+    return job && rowOf(key, job);
   }
 
   /** The jobs that run once, in the order in which they are due, damaged ones too. */
@@ -210,6 +215,7 @@ export class Jobs {
   /** Stores a job that runs once; under `id`, or a made-up one, which is given. */
   insert(at: number, job: StoredJob, id?: string): string {
     const suffix = this.newId(at);
+    this.changes++;
     if (id === undefined || id === suffix) {
       this.#kv.put(QUEUE + suffix, job);
       return suffix;
@@ -242,6 +248,7 @@ export class Jobs {
   /** Puts a job that runs once off; undefined when it is not there any more. */
   move(row: QueuedJob, at: number, progress: Progress): QueuedJob | undefined {
     if (!this.#kv.delete(row.key)) return undefined;
+    this.changes++;
     const suffix = digits(at, TIME) + row.key.slice(QUEUE.length + TIME);
     const { missing: _, ...rest } = row.job!;
     const job = { ...rest, id: row.id, time: rest.time ?? row.at, ...progress };
@@ -339,6 +346,13 @@ export class Jobs {
     }
     return key;
   }
+}
+
+/** The next run of the jobs that come again; one of the queue comes before it if it is due at the same time. */
+export function firstTurn({ turns }: Agenda): DueTurn | undefined {
+  let first: DueTurn | undefined;
+  for (const [id, turn] of turns) if (first === undefined || turn.at < first.at) first = { id, at: turn.at, turn };
+  return first;
 }
 
 /** A job's row, by its key. */

@@ -8,7 +8,7 @@ import { openScope, run, type Owner, type Scope } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
 import { isThenable } from "../functions.ts";
 import type { Alarm } from "./alarm.ts";
-import type { DueTurn, Jobs, QueuedJob, UserAlarm } from "./jobs.ts";
+import { firstTurn, type DueTurn, type Jobs, type QueuedJob, type UserAlarm } from "./jobs.ts";
 import { delayAfter, jittered, type JobOptions } from "./options.ts";
 import type { JobRun } from "./schedules.ts";
 import { Again, Once, type Task } from "./task.ts";
@@ -18,8 +18,11 @@ import { revive, type Recurrence } from "./when.ts";
 const SLICE = 60_000;
 const MOST = 1_000;
 
-/** After so many jobs without a pause, others may go on, and what was done is committed. */
-const STRETCH = 50;
+/** Jobs that are read at once. */
+const PAGE = 50;
+
+/** After so many jobs what was done is committed, and others may go on. */
+const STRETCH = 200;
 
 /** How long a job may take by default, in milliseconds. */
 const TIMEOUT = 300_000;
@@ -105,6 +108,8 @@ export class Runner {
 
   async #fire(info: AlarmInfo | undefined): Promise<void> {
     const alarm = this.#alarm;
+    // Called by hand, right after a change.
+    if (alarm.isTouched) await alarm.settle();
     if (!alarm.isOurs) return await this.#runAlone(info);
     alarm.isHeld = true;
     alarm.touch();
@@ -155,20 +160,39 @@ export class Runner {
   }
 
   async #runDue(isRetry: boolean): Promise<void> {
+    const jobs = this.#jobs;
     const began = Date.now();
+    let changes = -1;
+    let agenda = jobs.agenda();
+    let queue: QueuedJob[] = [];
+    let next = 0;
     for (let n = 1; n <= MOST && Date.now() - began <= SLICE; n++) {
-      const now = Date.now();
-      const agenda = this.#jobs.agenda();
-      const { user } = agenda;
-      const job = this.#jobs.next(agenda);
-      if (user !== undefined && user.at <= now && !(job !== undefined && job.at < user.at)) {
-        await this.#runUser(user, isRetry);
-      } else {
-        if (job === undefined || job.at > now) return;
-        const ending = this.#run(job, now, isRetry);
-        if (ending !== undefined) await ending;
+      if (changes !== jobs.changes || next === queue.length) {
+        ({ changes } = jobs);
+        agenda = jobs.agenda();
+        queue = jobs.first(PAGE);
+        next = 0;
       }
-      if (n % STRETCH === 0) await scheduler.wait(0);
+      const now = Date.now();
+      const row = queue[next];
+      const turn = firstTurn(agenda);
+      const { user } = agenda;
+      const at = Math.min(row?.at ?? Infinity, turn?.at ?? Infinity, user?.at ?? Infinity);
+      if (at > now) return;
+      let ending: Promise<void> | undefined;
+      if (at === row?.at) {
+        next++;
+        // Those before it may have deleted it, in whatever way.
+        const job = jobs.again(row);
+        if (job !== undefined) ending = this.#run(job, now, isRetry);
+      } else {
+        // As these, which are read again when they are run or put off.
+        changes = -1;
+        if (at === turn?.at) ending = this.#run(turn, now, isRetry);
+        else ending = this.#runUser(user!, isRetry);
+      }
+      if (ending !== undefined) await ending;
+      if (n % STRETCH === 0) await jobs.sync();
     }
   }
 

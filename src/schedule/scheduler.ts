@@ -5,7 +5,7 @@
 import type { Owner } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
 import { Alarm } from "./alarm.ts";
-import { storable } from "./input.ts";
+import { storable, storing } from "./input.ts";
 import {
   Jobs,
   type JobData,
@@ -85,26 +85,31 @@ export class Scheduler implements Schedules {
     checkOptions(options, label);
     const { id, replace, retry, timeout, missed } = options;
     const at = firstOf(when, Date.now(), label);
+    const inputLabel = `${label}(…, this.${name})`;
     const data: JobData = {
       method: name,
-      ...(input !== undefined && { input: storable(input, `${label}(…, this.${name})`) }),
+      ...(input !== undefined && { input: storable(input, inputLabel) }),
       ...(retry && { retry }),
       ...(timeout !== undefined && { timeout }),
       ...(missed && { missed }),
     };
-    if (isRecurring(when)) this.#jobs.checkRoom();
     if (id !== undefined) {
       const isThere = this.#jobs.agenda().turns.has(id) || this.#jobs.find(id) !== undefined;
       // A job that schedules itself again under its id has to come again.
       if (isThere && replace !== true && !this.#runner.running.has(id)) return id;
+      // What cannot be stored must not take the place of anything.
+      storing(() => structuredClone(data.input), inputLabel);
     }
+    if (isRecurring(when)) this.#jobs.checkRoom();
     this.#alarm.touch();
     this.written();
     if (id !== undefined) this.#forget(id);
-    if (!isRecurring(when)) return this.#jobs.insert(at, data, id);
-    const ownId = id ?? this.#jobs.newId(at);
-    this.#jobs.insertRecurring(ownId, at, { ...data, when: stored(when) });
-    return ownId;
+    return storing(() => {
+      if (!isRecurring(when)) return this.#jobs.insert(at, data, id);
+      const ownId = id ?? this.#jobs.newId(at);
+      this.#jobs.insertRecurring(ownId, at, { ...data, when: stored(when) });
+      return ownId;
+    }, inputLabel);
   }
 
   /** Deletes what is stored under an id; tells whether there was anything. */
