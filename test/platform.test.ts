@@ -212,6 +212,14 @@ describe("a class without SQLite storage", () => {
     expect((error as Error).message).toContain('[exports.Unbacked]\ntype = "durable-object"\nstorage = "sqlite"');
   });
 
+  it("is told the same at its first job", async () => {
+    const stub = env.UNBACKED.getByName("jobs");
+    await runInDurableObject(stub, (self) => {
+      expect(() => self.schedule(1, self.increment)).toThrow("[exports.Unbacked]");
+      expect(() => self.schedules.list()).toThrow("[exports.Unbacked]");
+    });
+  });
+
   it("works as long as no field is used", async () => {
     expect(await env.UNBACKED.getByName("b").without()).toBe("b");
   });

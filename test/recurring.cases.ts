@@ -35,6 +35,26 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
   describe(`${dialect} this.schedule, again and again`, () => {
     const clock = new Clock();
 
+    it("keeps a job that cannot be read, and says so", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => self.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" }));
+      await runInDurableObject(stub, (_, { storage: { kv } }) => {
+        const { get } = kv;
+        kv.get = (key) => {
+          if (key === "durable-base:job-every:tick") throw new Error("internal error");
+          return get.call(kv, key) as never;
+        };
+      });
+      await clock.fireAt(stub, 10_000);
+      expect(await inside(stub, (self) => self.schedules.get("tick"))).toMatchObject({ state: "unreadable" });
+      expect(clock.warnings).toHaveBeenCalledTimes(1);
+      expect(await clock.nativeOf(stub)).toBe(10_000 + MINUTE);
+      await evictDurableObject(stub);
+      await clock.fireAt(stub, 10_000 + MINUTE);
+      expect(await logOf(stub)).toEqual(["tick"]);
+      expect(await inside(stub, (self) => self.schedules.get("tick"))).toMatchObject({ state: "waiting" });
+    });
+
     it("keeps to the scheduled times, however late it runs, for one row a run", async () => {
       const stub = fresh();
       await inside(stub, (self) => self.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" }));
@@ -468,6 +488,57 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       });
       expect(await logOf(stub)).toEqual(["job 0", "job 1", "job 2", "job 3", "alarm 0", "job 4"]);
       expect((await listOf(stub)).length).toBe(1);
+    });
+
+    it("goes on beside a damaged row, of jobs or of the agenda", async () => {
+      for (const damaged of ["durable-base:jobs:", "durable-base:jobs", "durable-base:job-every:tick"]) {
+        const stub = fresh(alarms);
+        clock.at(0);
+        await inside(stub, (self) => {
+          self.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" });
+          self.schedule(1_000, self.note, { text: "first" });
+        });
+        const bad = (await rowsOf(stub)).find((key) => key.startsWith(damaged))!;
+        await runInDurableObject(stub, (_, { storage: { kv } }) => {
+          const [get, list] = [kv.get, kv.list];
+          const failing = (key: string): void => {
+            if (key === bad) throw new Error("internal error");
+          };
+          kv.get = (key) => (failing(key), get.call(kv, key) as never);
+          kv.list = function* (options: SyncKvListOptions) {
+            for (const row of list.call(kv, options)) {
+              failing(row[0]);
+              yield row;
+            }
+          } as never;
+        });
+        const isAgenda = damaged === "durable-base:jobs";
+        const refused = await inside(stub, (_, storage) =>
+          storage.setAlarm(clock.start + 3_000).then(
+            () => null,
+            (error: { code?: string }) => error.code,
+          ),
+        );
+        expect(refused).toBe(isAgenda ? "record-unreadable" : null);
+        await inside(stub, (self) => self.schedule(2_000, self.note, { text: "second" }));
+        await clock.fireAt(stub, 5_000);
+        const log = await logOf(stub);
+        expect(log).toEqual([
+          ...(damaged.endsWith("jobs:") ? [] : ["first"]),
+          "second",
+          ...(isAgenda ? [] : ["alarm 0"]),
+        ]);
+        await inside(stub, (self) => {
+          if (isAgenda) expect(() => self.schedule({ every: 5_000 }, self.tick)).toThrow("cannot be read, and is kept");
+          for (const { id } of self.schedules.list()) self.schedules.cancel(id);
+        });
+        if (isAgenda) continue;
+        // What is left is the user's, whatever is damaged.
+        await set(stub, 9_000);
+        expect([await userOf(stub), await clock.nativeOf(stub)]).toEqual([9_000, 9_000]);
+        await clock.fireAt(stub, 9_000);
+        expect((await logOf(stub)).length).toBe(log.length + 1);
+      }
     });
 
     it("is set again at the next wake-up when it was lost", async () => {

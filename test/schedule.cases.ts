@@ -191,6 +191,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace): void {
       [{ every: 9_223_372_036_854 }, "bad-time"],
       [{ every: "1000" }, "bad-time"],
       [cron("0 0 0 1 1 * 2020"), "bad-cron"],
+      [{ cron: "* * * * *" }, "bad-cron"],
     ])("refuses the time %s", async (when, code) => {
       expect(await refusalOf(fresh(), code, (self) => self.schedule(when as When, self.tick))).toMatch(
         /Jobs\.schedule/,

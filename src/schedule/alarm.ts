@@ -111,6 +111,8 @@ export class Alarm {
       // The native alarm is the user's again.
       const at = agenda.user?.at;
       if (at !== undefined) this.#jobs.setAgenda({ ...agenda, user: undefined });
+      // A damaged row is left, which still tells that the alarm is ours.
+      if (at !== undefined && this.#jobs.exist()) this.#jobs.setAgenda(agenda);
       await this.#set(at, native);
       return;
     }

@@ -9,7 +9,7 @@
 import { DurableError } from "../errors.ts";
 import { after, PREFIX } from "../storage/keys.ts";
 import { MAX_ROW, sizeOf } from "../storage/size.ts";
-import { withoutSqlite } from "../storage/sqlite.ts";
+import { storageOf } from "../storage/sqlite.ts";
 import type { JobOptions } from "./options.ts";
 import type { StoredRecurrence } from "./when.ts";
 
@@ -112,6 +112,7 @@ export interface Agenda {
 /** The jobs of one object, as rows. */
 export class Jobs {
   readonly #storage: DurableObjectStorage;
+  readonly #className: string;
   /** The time of the last id, and how many it has. */
   #last = 0;
   #nth = 0;
@@ -120,12 +121,18 @@ export class Jobs {
   /** How often something was stored: what was read before may not come first any more. */
   changes = 0;
 
-  constructor(storage: DurableObjectStorage) {
+  constructor(storage: DurableObjectStorage, className: string) {
     this.#storage = storage;
+    this.#className = className;
   }
 
   get #kv(): SyncKvStorage {
-    return this.#storage.kv;
+    return storageOf(this.#storage, this.#className).kv;
+  }
+
+  /** @throws DurableError `no-sqlite-storage`. */
+  check(): void {
+    void this.#kv;
   }
 
   /** Waits until what was changed is on disk. */
@@ -138,9 +145,9 @@ export class Jobs {
     try {
       for (const _ of this.#kv.list({ prefix: AGENDA, limit: 1 })) return true;
       return false;
-    } catch {
+    } catch (error) {
       // A row that cannot be read is one; storage that is not SQLite has none.
-      return withoutSqlite(this.#storage) === undefined;
+      return !DurableError.is(error, "no-sqlite-storage");
     }
   }
 
@@ -151,6 +158,7 @@ export class Jobs {
       this.#damage = undefined;
       return agenda;
     } catch (error) {
+      if (DurableError.is(error)) throw error;
       if (this.#damage === undefined) console.error(`durable-base: "${AGENDA}" cannot be read; other jobs run.`, error);
       this.#damage = error;
       return { turns: new Map() };

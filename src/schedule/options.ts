@@ -9,7 +9,7 @@ import { flawOf } from "../storage/keys.ts";
 const MAX_ID = 1_024;
 
 /** The longest that one try of a job may take, in milliseconds: with a minute to begin in, less than an alarm's 15. */
-const LONGEST_TRY = 840_000;
+const LONGEST_TRY = 780_000;
 
 /**
  * How a job that fails is tried again. Before the n-th repeat it waits a random time of up to `baseDelay × 2ⁿ⁻¹`, at
@@ -40,7 +40,7 @@ export interface JobRetry {
 export interface JobOptions {
   /** What to do after a failure. */
   readonly retry?: JobRetry;
-  /** How long a try may take, in milliseconds, before it counts as failed: at most 840,000; 300,000 by default. */
+  /** How long a try may take, in milliseconds, before it counts as failed: at most 780,000; 300,000 by default. */
   readonly timeout?: number;
   /**
    * What becomes of the runs of a recurring job that were missed. `"once"`, the default: one run for all of them;

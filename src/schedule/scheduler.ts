@@ -2,7 +2,6 @@
  * @module
  * The jobs of one object as its class sees them: `this.schedule` and `this.schedules`.
  */
-import type { Owner } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
 import { Alarm } from "./alarm.ts";
 import { storable, storing } from "./input.ts";
@@ -29,8 +28,9 @@ export class Scheduler implements Schedules {
 
   constructor(storage: DurableObjectStorage, home: Home) {
     this.#home = home;
-    this.#jobs = new Jobs(storage);
-    this.#alarm = new Alarm(storage, this.#jobs, home.self.constructor.name, () => home.handler());
+    const { name } = home.self.constructor;
+    this.#jobs = new Jobs(storage, name);
+    this.#alarm = new Alarm(storage, this.#jobs, name, () => home.handler());
     this.#runner = new Runner(home, this.#jobs, this.#alarm);
   }
 
@@ -79,8 +79,7 @@ export class Scheduler implements Schedules {
   /** Stores a job; gives its id. */
   schedule(when: When, method: unknown, input: unknown, options: ScheduleOptions = {}): string {
     const { self } = this.#home;
-    const label = `${self.constructor.name}.schedule`;
-    allow(this.#home.owner, label);
+    const label = this.#allow("schedule");
     const name = nameOf(self, method, label);
     checkOptions(options, label);
     const { id, replace, retry, timeout, missed } = options;
@@ -112,6 +111,22 @@ export class Scheduler implements Schedules {
     }, inputLabel);
   }
 
+  /** The label of a member, where something may be changed; throws elsewhere. */
+  #allow(member: string): string {
+    const { owner, self } = this.#home;
+    const label = `${self.constructor.name}.${member}`;
+    if (owner.isConstructing) {
+      throw new DurableError(
+        "changed-in-constructor",
+        `${label}: in the constructor nothing can be scheduled. Do it in onStart, under an id: \`onStart() { this.schedule(60_000, this.method, undefined, { id: "method" }); }\`.`,
+      );
+    }
+    const refusal = owner.refusal?.();
+    if (refusal !== undefined) throw refusal;
+    this.#jobs.check();
+    return label;
+  }
+
   /** Deletes what is stored under an id; tells whether there was anything. */
   #forget(id: string): boolean {
     if (this.#jobs.agenda().turns.has(id)) {
@@ -124,8 +139,7 @@ export class Scheduler implements Schedules {
 
   /** Deletes a job, also a dead one; tells whether there was one. */
   cancel(id: string): boolean {
-    const label = `${this.#home.self.constructor.name}.schedules.cancel`;
-    allow(this.#home.owner, label);
+    const label = this.#allow("schedules.cancel");
     if (id.startsWith("@")) {
       throw new DurableError(
         "bad-option",
@@ -138,7 +152,7 @@ export class Scheduler implements Schedules {
 
   /** Lets a job run now, as if it had never failed; tells whether there is one. */
   retry(id: string): boolean {
-    allow(this.#home.owner, `${this.#home.self.constructor.name}.schedules.retry`);
+    this.#allow("schedules.retry");
     const now = Date.now();
     const turn = this.#jobs.agenda().turns.get(id);
     const row = turn === undefined ? this.#jobs.find(id) : undefined;
@@ -163,7 +177,7 @@ export class Scheduler implements Schedules {
   }
 
   start(): void {
-    allow(this.#home.owner, `${this.#home.self.constructor.name}.schedules.start`);
+    this.#allow("schedules.start");
     this.declare();
   }
 
@@ -215,18 +229,6 @@ export class Scheduler implements Schedules {
 
 function describeDead(id: string, job: StoredJob): Job {
   return describe(id, job.time ?? 0, "dead", job);
-}
-
-/** Throws where nothing may be changed. */
-function allow(owner: Owner, label: string): void {
-  if (owner.isConstructing) {
-    throw new DurableError(
-      "changed-in-constructor",
-      `${label}: in the constructor nothing can be scheduled. Do it in onStart, under an id: \`onStart() { this.schedule(60_000, this.method, undefined, { id: "method" }); }\`.`,
-    );
-  }
-  const refusal = owner.refusal?.();
-  if (refusal !== undefined) throw refusal;
 }
 
 /** The name by which a method of `self` is found again. */

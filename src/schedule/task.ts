@@ -87,9 +87,7 @@ export class Again implements Task {
   }
 
   finish(): void {
-    // One that was run before its time still has its own run.
-    const isEach = this.data.missed === "all" && this.time <= Date.now();
-    this.#goOn(isEach ? following(this.#when!, this.time) : this.#upcoming(), {});
+    this.#goOn({});
   }
 
   putOff(at: number, progress: Progress): boolean {
@@ -99,7 +97,7 @@ export class Again implements Task {
 
   /** The next run comes all the same. */
   giveUp({ error }: Progress): void {
-    this.#goOn(this.#upcoming(), error === undefined ? {} : { error });
+    this.#goOn(error === undefined ? {} : { error });
   }
 
   /** Leaves out a run that comes so late that it is missed; tells whether it did. */
@@ -107,15 +105,15 @@ export class Again implements Task {
     const { time } = this;
     const after = following(this.#when!, time) ?? Infinity;
     if (now - time < Math.min(late, after - time)) return false;
-    this.#goOn(this.#upcoming(), {});
+    this.#goOn({});
     return true;
   }
 
-  #upcoming(): number | undefined {
-    return upcoming(this.#when!, this.time, Date.now());
-  }
-
-  #goOn(at: number | undefined, progress: Progress): void {
+  #goOn(progress: Progress): void {
+    const now = Date.now();
+    // One that was run before its time still has its own run.
+    const isNext = this.data.missed === "all" && this.time <= now;
+    const at = isNext ? following(this.#when!, this.time) : upcoming(this.#when!, this.time, now);
     const { declared } = this.#turn;
     if (at !== undefined) this.#set({ at, ...(declared !== undefined && { declared }), ...progress });
     else if (this.#set(undefined) && declared === undefined) this.#jobs.removeRecurring(this.id);
