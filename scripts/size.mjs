@@ -16,12 +16,12 @@ const BUDGETS = {
   // Raised for the options of fields, which `@Persisted()` brings also where none is given, and for collections.
   // Raised by 1.3 for `Object`: shards, jurisdictions, errors of their own classes; by 2.3 for `Object.once`, whose door
   // is in every class, since which callers it has is not known where the class is built;
-  // by 0.6 for retries.
-  counter: { own: { aim: 6, most: 27.7 }, whole: { aim: 10, most: 31 } },
+  // by 0.6 for retries; by 7.1 for jobs, which are in every class since `this.schedule` is a method of the base.
+  counter: { own: { aim: 6, most: 34.8 }, whole: { aim: 10, most: 38.1 } },
   // Raised from 27 and 35.5 for every kind of body, schemas of parts, items as lines or events, and middleware; by 1 for
   // `serve`: names, places and options per path, and refusing at once what cannot work; for `Object` and `Object.once`; and for what a
-  // review found: paths that Hono reads otherwise, results of a status without body, generators that have to end.
-  routes: { own: { aim: 8, most: 36.2 }, whole: { aim: 18, most: 45.5 } },
+  // review found: paths that Hono reads otherwise, results of a status without body, generators that have to end; by 7.1 for jobs.
+  routes: { own: { aim: 8, most: 43.3 }, whole: { aim: 18, most: 52.6 } },
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
@@ -33,6 +33,8 @@ console.log(`the application without us: ${kilobytes(hand.gzip)} gzipped, not co
 for (const [app, budget] of Object.entries(BUDGETS)) {
   const own = await added(app, ["hono", "hono/*", "reflect-metadata", "reflect-metadata/*"]);
   const whole = await added(app, []);
+  // What is not imported costs nothing.
+  isOver ||= whole.parts.some(([part]) => part === "croner");
   isOver ||= own.gzip > budget.own.most * 1024 || whole.gzip > budget.whole.most * 1024;
   console.log(
     `${app}: own code ${against(own, budget.own)}, with dependencies ${against(whole, budget.whole)}, gzipped`,

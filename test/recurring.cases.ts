@@ -148,7 +148,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       }
       expect(times).toEqual(["2027-03-27T08:30:00.000Z", "2027-03-28T07:30:00.000Z", "2027-03-29T07:30:00.000Z"]);
       expect((await logOf(stub)).length).toBe(3);
-      expect(await inside(stub, (self) => self.schedules.get("daily")!.every)).toEqual({
+      expect(await inside(stub, (self) => self.schedules.get("daily")!.recurrence)).toEqual({
         cron: "30 9 * * *",
         timeZone: "Europe/Berlin",
       });

@@ -20,7 +20,7 @@ import {
   type JobStub,
 } from "./jobs.ts";
 
-export function scheduleCases(dialect: string, namespace: JobNamespace): void {
+export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: JobNamespace): void {
   let nth = 0;
   const fresh = (): JobStub => namespace().getByName(`object ${nth++}`);
 
@@ -44,6 +44,61 @@ export function scheduleCases(dialect: string, namespace: JobNamespace): void {
       expect(seen[0]![0]).toBeGreaterThanOrEqual(due);
       expect(seen[0]![1]).toMatch(/^object \d+$/);
       expect(await rowsOf(stub)).toEqual([]);
+    });
+
+    it("shares the platform's alarm with the class's own, none early, each once", async () => {
+      vi.useRealTimers();
+      const stub = alarms().getByName(`object ${nth++}`);
+      const late: number[] = [];
+      await inside(stub, async (self, storage) => {
+        const now = Date.now();
+        const hook = (ms: number) => () => late.push(Date.now() - now - ms);
+        self.hooks = { first: hook(30), alarm: hook(60), second: hook(90), third: hook(120) };
+        self.schedule(new Date(now + 120), self.note, { text: "third" });
+        self.schedule(new Date(now + 30), self.noteLater, { text: "first" });
+        await storage.setAlarm(now + 60);
+        self.schedule(new Date(now + 90), self.note, { text: "second" });
+      });
+      await vi.waitFor(async () => expect(await rowsOf(stub)).toEqual([]));
+      expect(await logOf(stub)).toEqual(["first", "first, done", "alarm 0", "second", "third"]);
+      expect(late.filter((ms) => ms < 0)).toEqual([]);
+      expect(await clock.nativeOf(stub)).toBe(null);
+    });
+
+    it("runs 1,000 jobs in an alarm, and the rest in the next, at once", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (let n = 0; n < 1_500; n++) self.schedule(n, self.note, { text: `${n}` });
+      });
+      await clock.fireAt(stub, 5_000);
+      expect((await logOf(stub)).length).toBe(1_000);
+      expect(await clock.nativeOf(stub)).toBeLessThanOrEqual(5_000);
+      await fire(stub);
+      expect(await logOf(stub)).toEqual(Array.from({ length: 1_500 }, (_, n) => `${n}`));
+      expect(await clock.nativeOf(stub)).toBe(null);
+    });
+
+    it("runs in its place what is scheduled, moved or cancelled while another runs", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (const id of ["cancelled", "moved", "last"]) self.schedule(20, self.note, { text: id }, { id });
+        self.hooks["slow"] = () => scheduler.wait(30);
+        self.schedule(10, self.noteLater, { text: "slow" }, { id: "slow" });
+      });
+      clock.at(50);
+      const running = fire(stub);
+      await scheduler.wait(10);
+      await inside(stub, (self) => {
+        expect(self.schedules.get("slow")).toMatchObject({ state: "running" });
+        self.schedules.cancel("cancelled");
+        self.schedule(HOUR, self.note, { text: "moved" }, { id: "moved", replace: true });
+        self.schedule(new Date(0), self.note, { text: "new" });
+        self.schedules.cancel("slow");
+      });
+      await running;
+      expect(await logOf(stub)).toEqual(["slow", "slow, done", "last", "new"]);
+      expect((await listOf(stub)).map(({ id }) => id)).toEqual(["moved"]);
+      expect(await clock.nativeOf(stub)).toBe(50 + HOUR);
     });
 
     it("runs each job once, in order of time and of scheduling, and sets the alarm to the next", async () => {
@@ -297,9 +352,11 @@ export function scheduleCases(dialect: string, namespace: JobNamespace): void {
       await inside(stub, (self) => self.schedule(9_000, self.note, { text: "third" }, { id: "one", replace: true }));
       expect(await clock.nativeOf(stub)).toBe(9_000);
       await inside(stub, (self) => self.schedule({ every: 2_000 }, self.tick, undefined, { id: "one", replace: true }));
-      expect((await listOf(stub)).map(({ method, every }) => [method, every])).toEqual([["tick", { every: 2_000 }]]);
+      expect((await listOf(stub)).map(({ method, recurrence }) => [method, recurrence])).toEqual([
+        ["tick", { every: 2_000 }],
+      ]);
       await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "one" }));
-      expect((await listOf(stub)).map(({ every }) => every)).toEqual([{ every: 2_000 }]);
+      expect((await listOf(stub)).map(({ recurrence }) => recurrence)).toEqual([{ every: 2_000 }]);
       await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "one", replace: true }));
       await clock.fireAt(stub, HOUR);
       expect([await logOf(stub), await rowsOf(stub), await clock.nativeOf(stub)]).toEqual([["tick"], [], null]);
@@ -386,7 +443,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace): void {
       const found = await inside(stub, (self) =>
         [auto!, again!, "named", "none", "x".repeat(26)].map((id) => {
           const job = self.schedules.get(id);
-          return job && [job.id, job.method, job.input, job.state, job.time.getTime() - clock.start, job.every];
+          return job && [job.id, job.method, job.input, job.state, job.time.getTime() - clock.start, job.recurrence];
         }),
       );
       expect(found).toEqual([
@@ -505,6 +562,52 @@ export function scheduleCases(dialect: string, namespace: JobNamespace): void {
       expect((await listOf(stub)).map(({ state, method }) => [state, method]).sort()).toEqual(
         ["note", "noteLater", "whole", "wholeAlone", "wholeLater"].map((method) => ["dead", method]),
       );
+    });
+
+    it("is undone with its row's end when it is async and atomic", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.schedule(0, self.wholeLater, { text: "a" });
+        self.schedule(1, self.wholeAlone, { text: "b" });
+      });
+      const { kv, remove } = await runInDurableObject(stub, (_, { storage: { kv } }) => ({ kv, remove: kv.delete }));
+      let refusals = 2;
+      kv.delete = (key) => {
+        if (key.startsWith("durable-base:jobs:") && refusals-- > 0) throw new Error("not now");
+        return remove.call(kv, key);
+      };
+      vi.spyOn(Math, "random").mockReturnValue(0.999_999);
+      // The first refusal ends the first job's transaction, the second one the note of its failure.
+      await expect((async () => await clock.fireAt(stub, 10))()).rejects.toThrow("not now");
+      expect(await logOf(stub)).toEqual([]);
+      await clock.fireAt(stub, 20);
+      expect(await logOf(stub)).toEqual(["a", "a, done", "b", "b, done"]);
+      expect(await rowsOf(stub)).toEqual([]);
+    });
+
+    it("stopped in the middle runs again, alone", async () => {
+      const name = `object ${nth++}`;
+      let stub = namespace().getByName(name);
+      await inside(stub, (self) => {
+        self.schedule(0, self.noteLater, { text: "before" });
+        self.schedule(1, self.noteLater, { text: "stopped" });
+        self.schedule(2, self.note, { text: "after" });
+      });
+      clock.at(10);
+      const stop = runInDurableObject(stub, async (self: JobHost, state) => {
+        self.hooks["stopped"] = async () => {
+          await scheduler.wait(1);
+          state.abort("stopped");
+        };
+        await self.alarm!();
+      });
+      await expect(stop).rejects.toThrow("stopped");
+      stub = namespace().getByName(name);
+      expect((await listOf(stub)).map(({ input }) => input)).toEqual([{ text: "stopped" }, { text: "after" }]);
+      await fire(stub);
+      // What it had changed before its first await stays, as it is no atomic one.
+      const again = ["stopped", "stopped, done"];
+      expect(await logOf(stub)).toEqual(["before", "before, done", "stopped", ...again, "after"]);
     });
 
     it("fails when its changes cannot be written, and is kept", async () => {

@@ -17,9 +17,9 @@ const legacy = {
   declared: () => env.LEGACY_DECLARED as never,
 };
 
-scheduleCases("standard", standard.jobs);
+scheduleCases("standard", standard.jobs, standard.alarms);
 recurringCases("standard", standard);
-scheduleCases("legacy", legacy.jobs);
+scheduleCases("legacy", legacy.jobs, legacy.alarms);
 recurringCases("legacy", legacy);
 
 describe("@Scheduled, misplaced", () => {

@@ -208,8 +208,8 @@ export class Scheduler implements Schedules {
     const { at, declared } = turn;
     if (declared !== undefined) {
       const method = id.slice(1);
-      const every = JSON.parse(declared) as StoredRecurrence;
-      return describe(id, at, this.#stateOf(id, method, turn), { ...turn, method }, every, true);
+      const when = JSON.parse(declared) as StoredRecurrence;
+      return describe(id, at, this.#stateOf(id, method, turn), { ...turn, method }, when, true);
     }
     let data: StoredRecurring | undefined;
     try {

@@ -31,7 +31,7 @@ export interface Job {
   /** Why the last one did. */
   readonly error: string | undefined;
   /** How it comes again; undefined for a job that runs once. */
-  readonly every: StoredRecurrence | undefined;
+  readonly recurrence: StoredRecurrence | undefined;
   /** True for one that `@Scheduled` declares. */
   readonly isDeclared: boolean;
 }
@@ -99,9 +99,9 @@ export function describe(
   time: number,
   state: Job["state"],
   data: Partial<JobData> & Progress,
-  every?: StoredRecurrence,
+  recurrence?: StoredRecurrence,
   isDeclared = false,
 ): Job {
   const { method = "", input, attempts = 0, error } = data;
-  return { id, method, input, state, time: new Date(time), attempts, error, every, isDeclared };
+  return { id, method, input, state, time: new Date(time), attempts, error, recurrence, isDeclared };
 }
