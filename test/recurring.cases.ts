@@ -74,6 +74,25 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       expect(keys).toEqual([["durable-base:record", "durable-base:jobs"], []]);
     });
 
+    it("keeps its times and its order when the clock jumps, forward and back", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" });
+        clock.at(5_000);
+        self.schedule(new Date(clock.start + 25_000), self.note, { text: "first" });
+        clock.at(-DAY);
+        self.schedule(new Date(clock.start + 25_000), self.note, { text: "second" });
+      });
+      await clock.fireAt(stub, 10_000);
+      await clock.fireAt(stub, -HOUR);
+      await clock.fireAt(stub, 19_999);
+      expect(await logOf(stub)).toEqual(["tick"]);
+      expect(await clock.nativeOf(stub)).toBe(20_000);
+      await clock.fireAt(stub, 30_500);
+      expect(await logOf(stub)).toEqual(["tick", "tick", "first", "second"]);
+      expect(await clock.nativeOf(stub)).toBe(40_000);
+    });
+
     it.each([
       ["once", 1, 100_000],
       ["all", 9, 100_000],
