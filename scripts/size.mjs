@@ -19,12 +19,13 @@ const BUDGETS = {
   // by 0.6 for retries; by 2.4 for `Storage` over a stub, which a class may open by a word (`static storage`);
   // by 2.1 for migrations, which run in every class that has the static, and so are in the base: half of it is the
   // text of errors, a fifth what finds the place in a statement;
-  // by 1.04 for `destroy()`, which any object may call, and for handles that find the next object.
-  counter: { own: { aim: 6, most: 33.5 }, whole: { aim: 10, most: 36.8 } },
+  // by 1.04 for `destroy()`, which any object may call, and for handles that find the next object;
+  // by 7.1 for jobs, which are in every class since `this.schedule` is a method of the base.
+  counter: { own: { aim: 6, most: 40.7 }, whole: { aim: 10, most: 44 } },
   // Raised from 27 and 35.5 for every kind of body, schemas of parts, items as lines or events, and middleware; by 1 for
   // `serve`: names, places and options per path, and refusing at once what cannot work; for `Object` and `Object.once`; and for what a
-  // review found: paths that Hono reads otherwise, results of a status without body, generators that have to end.
-  routes: { own: { aim: 8, most: 41.9 }, whole: { aim: 18, most: 51.2 } },
+  // review found: paths that Hono reads otherwise, results of a status without body, generators that have to end; by 7.1 for jobs.
+  routes: { own: { aim: 8, most: 49.1 }, whole: { aim: 18, most: 58.4 } },
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
@@ -36,6 +37,8 @@ console.log(`the application without us: ${kilobytes(hand.gzip)} gzipped, not co
 for (const [app, budget] of Object.entries(BUDGETS)) {
   const own = await added(app, ["hono", "hono/*", "reflect-metadata", "reflect-metadata/*"]);
   const whole = await added(app, []);
+  // What is not imported costs nothing.
+  isOver ||= whole.parts.some(([part]) => part === "croner");
   isOver ||= own.gzip > budget.own.most * 1024 || whole.gzip > budget.whole.most * 1024;
   console.log(
     `${app}: own code ${against(own, budget.own)}, with dependencies ${against(whole, budget.whole)}, gzipped`,

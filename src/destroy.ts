@@ -119,8 +119,9 @@ export class Destroyer {
 
   async #delete(): Promise<void> {
     const { storage } = this.#ctx;
-    // Before compatibility date 2026-02-24 `deleteAll` leaves the alarm.
-    await Promise.all([storage.deleteAlarm(), storage.deleteAll()]);
+    // Before compatibility date 2026-02-24 `deleteAll` leaves the alarm; the object's own `deleteAlarm` is its user's alone.
+    const { deleteAlarm } = Object.getPrototypeOf(storage) as DurableObjectStorage;
+    await Promise.all([deleteAlarm.call(storage), storage.deleteAll()]);
     await storage.sync();
   }
 }

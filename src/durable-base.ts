@@ -4,6 +4,7 @@
  */
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
+import { endingWith } from "./call/atomic.ts";
 import { callOnce } from "./call/once.ts";
 import { Destroyer } from "./destroy.ts";
 import { DOORS, type Door } from "./door.ts";
@@ -14,6 +15,11 @@ import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { Fields, FIELDS } from "./persisted/fields.ts";
 import { answer } from "./storage/answer.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
+import type { ScheduleOptions } from "./schedule/options.ts";
+import type { Declaration, Method } from "./schedule/runner.ts";
+import { Scheduler } from "./schedule/scheduler.ts";
+import type { Schedules } from "./schedule/schedules.ts";
+import type { When } from "./schedule/when.ts";
 import { migrateObject, type Migration } from "./storage/migrations.ts";
 import { storageOf } from "./storage/sqlite.ts";
 
@@ -146,6 +152,36 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
     lives.get(this)!.destroy();
   }
 
+  /**
+   * Runs a method of this object later, at least once: at a `Date`, after a number of milliseconds, at each
+   * `{ every: milliseconds }`, or by `cron("0 9 * * 1-5", { timeZone })`; a time that has passed means now. Gives the
+   * job's id. Not reachable through a stub.
+   *
+   * The job is one row, stored with what else the stretch changes, and undone with an `@Atomic` method. Its row goes with
+   * the last changes of the method, so what a sync or `@Atomic` method does to the object is done exactly once. A
+   * method that throws is tried again, see {@link ScheduleOptions.retry}, and then kept as a dead job.
+   *
+   * @throws DurableError `bad-time`, `bad-cron`, `bad-option`, `bad-key`, `unknown-method`, `not-persistable`, `too-large`,
+   * `changed-in-constructor`.
+   *
+   * @example
+   * ```ts
+   * this.schedule(86_400_000, this.remind, { user: "alice" }, { id: "reminder:alice", replace: true });
+   * ```
+   */
+  schedule<M extends (input: never, context: undefined) => unknown>(
+    when: When,
+    method: M,
+    ...rest: Scheduling<Parameters<M>>
+  ): string {
+    return lives.get(this)!.scheduler.schedule(when, method, ...(rest as [unknown?, ScheduleOptions?]));
+  }
+
+  /** The jobs of this object: `list`, `get`, `cancel`, `retry`. Not reachable through a stub. */
+  get schedules(): Schedules {
+    return lives.get(this)!.scheduler;
+  }
+
   /** Answers HTTP: by the class's routes, else 404. A subclass may override it and call `super.fetch(request)`. */
   override fetch(request: Request): Response | Promise<Response> {
     const life = lives.get(this)!;
@@ -178,6 +214,24 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
     const { name, storage } = this.constructor as typeof DurableBase;
     return await enter(lives.get(this)!, () => answer(this.ctx, name, storage, call), undefined, []);
   }
+}
+
+/** What follows the method in a call of `schedule`: its input, if it takes one, and options. */
+type Scheduling<Params extends unknown[]> = Params extends []
+  ? [input?: undefined, options?: ScheduleOptions]
+  : [] extends Params
+    ? [input?: Params[0], options?: ScheduleOptions]
+    : [input: Params[0], options?: ScheduleOptions];
+
+/** What the platform calls as `alarm`, in place of the class's own. */
+function alarm(this: DurableBase<unknown>, info?: AlarmInvocationInfo): unknown {
+  const life = lives.get(this)!;
+  return isInside(life) ? handlerOf(this)?.call(this, info) : life.scheduler.fire(info);
+}
+
+/** The alarm() of the user's class. */
+function handlerOf(self: object): Method | undefined {
+  return (Object.getPrototypeOf(self) as { alarm?: Method }).alarm;
 }
 
 /** The method that a stub reaches by this name. */
@@ -252,6 +306,7 @@ function hiddenMembers(cls: AnyClass, fields: ReadonlySet<string>): PropertyDesc
       hidden[name] = { ...Object.getOwnPropertyDescriptor(proto, name), enumerable: false };
     }
   }
+  hidden["alarm"] = { value: alarm };
   return hidden;
 }
 
@@ -265,6 +320,7 @@ function takenName(cls: AnyClass, name: string): DurableError {
 /** The life of one instance, as its entries see it: construction, start, writes. */
 class Life implements Owner {
   readonly fields: Fields;
+  readonly scheduler: Scheduler;
   readonly shape: Shape;
   readonly targetClass = RpcTarget;
   readonly sendsStacks: boolean;
@@ -289,6 +345,9 @@ class Life implements Owner {
     this.shape = shape;
     this.sendsStacks = (self.constructor as typeof DurableBase).remoteStacks === true;
     this.fields = new Fields(self.constructor.name, shape.plan, ctx, this);
+    const declared = shape.plan.scheduled as ReadonlyMap<string, Declaration>;
+    const handler = (): Method | undefined => handlerOf(self);
+    this.scheduler = new Scheduler(ctx.storage, { self, owner: this, declared, handler, around });
     lives.set(self, this);
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
     void Promise.resolve().then(() => {
@@ -310,6 +369,10 @@ class Life implements Owner {
 
   destroy(): void {
     (this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx)).ask();
+  }
+
+  written(): void {
+    this.scheduler.written();
   }
 
   #begin(): Promise<void> | undefined {
@@ -349,6 +412,7 @@ class Life implements Owner {
     this.#hasStarted = true;
     if (this.#isCleared === true) this.#migrate();
     this.#isReady = true;
+    this.scheduler.wake(() => this.fields.isWritten);
   }
 
   #migrate(): void {
@@ -368,6 +432,11 @@ class Life implements Owner {
     if (migrateObject(storage, migrations, `${name}.migrations`).length > 0) this.fields.forget();
     this.#isCleared = false;
   }
+}
+
+/** A job's method, with what the job's end is where that must be within a transaction. */
+function around(method: Method, name: string, last: () => void): Method | null {
+  return endingWith(behindGate(method)?.method ?? method, name, last) as Method | null;
 }
 
 async function bounded(start: Promise<unknown>, name: string): Promise<void> {

@@ -26,6 +26,8 @@ export interface Owner {
   readonly targetClass: abstract new () => object;
   /** Asked before each change of a field: why the running code may change nothing any more. Set when it is needed. */
   refusal: (() => DurableError | undefined) | undefined;
+  /** Called after the object's first write of a field. */
+  written(): void;
   /** True while `onStart` runs: what it handed to other objects may be called back without waiting for its end. */
   readonly isStarting: boolean;
   /** The entries that wait for something, by what ends each with an error while its code is left where it is. */

@@ -7,6 +7,7 @@
 export type ErrorCode =
   | "atomic-returned-promise"
   | "atomic-timeout"
+  | "bad-cron"
   | "bad-decorator"
   | "bad-id"
   | "bad-key"
@@ -14,6 +15,7 @@ export type ErrorCode =
   | "bad-name"
   | "bad-option"
   | "bad-sql"
+  | "bad-time"
   | "bad-transfer"
   | "changed-in-constructor"
   | "changed-meanwhile"
@@ -22,6 +24,7 @@ export type ErrorCode =
   | "field-newer"
   | "field-unreadable"
   | "invalid-input"
+  | "job-timeout"
   | "legacy-define"
   | "lossy-result"
   | "migration-changed"
@@ -29,6 +32,7 @@ export type ErrorCode =
   | "migration-missing"
   | "missing-binding"
   | "name-unknown"
+  | "no-alarm-handler"
   | "no-object"
   | "no-recovery"
   | "no-sqlite-storage"
@@ -53,6 +57,7 @@ export type ErrorCode =
   | "start-timeout"
   | "storage-closed"
   | "too-large"
+  | "unknown-method"
   | "write-failed";
 
 /**

@@ -54,6 +54,8 @@ export interface Plan {
   readonly prepare: ReadonlyMap<string, Prepare>;
   /** The methods that are safe to run more than once, with what marks them for the platform. */
   readonly idempotent: ReadonlyMap<string, MarkGate>;
+  /** By method name: when it runs again and again, as the room of schedules reads it. */
+  readonly scheduled: ReadonlyMap<string, object>;
   /** Makes the class's HTTP engine; present when a decorator or `routes()` brought one. */
   engine: MakeEngine | undefined;
 }
@@ -66,6 +68,7 @@ export interface Level {
   readonly rerouted: Set<string>;
   readonly prepare: Map<string, Prepare>;
   readonly idempotent: Map<string, MarkGate>;
+  readonly scheduled: Map<string, object>;
   engine: MakeEngine | undefined;
 }
 
@@ -87,6 +90,7 @@ export function levelOf(holder: object): Level {
       rerouted: new Set(),
       prepare: new Map(),
       idempotent: new Map(),
+      scheduled: new Map(),
       engine: undefined,
     };
     Object.defineProperty(holder, LEVEL, { value: level });
@@ -122,6 +126,7 @@ export function planOf(cls: AnyClass): Plan {
     routes: [...(own?.routes ?? []), ...(base?.routes ?? []).filter(({ member }) => !own?.rerouted.has(member))],
     prepare: new Map([...(base?.prepare ?? []), ...(own?.prepare ?? [])]),
     idempotent: new Map([...inheritedMarks(cls, base), ...(own?.idempotent ?? [])]),
+    scheduled: new Map([...(base?.scheduled ?? []), ...(own?.scheduled ?? [])]),
     engine: own?.engine ?? base?.engine,
   };
   Reflect.defineMetadata(KEY, plan, cls);

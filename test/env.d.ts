@@ -51,6 +51,12 @@ declare namespace Cloudflare {
     LEGACY_LOCKER: DurableObjectNamespace<import("./fixtures/legacy/locker.ts").LegacyLocker>;
     STANDARD_LIFE: DurableObjectNamespace<import("./fixtures/life.ts").StandardLife>;
     LEGACY_LIFE: DurableObjectNamespace<import("./fixtures/legacy/life.ts").LegacyLife>;
+    LEGACY_DECLARED: DurableObjectNamespace<import("./fixtures/legacy/schedule.ts").LegacyDeclared>;
+    LEGACY_ALARMS: DurableObjectNamespace<import("./fixtures/legacy/schedule.ts").LegacyAlarms>;
+    LEGACY_JOBS: DurableObjectNamespace<import("./fixtures/legacy/schedule.ts").LegacyJobs>;
+    STANDARD_DECLARED: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardDeclared>;
+    STANDARD_ALARMS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardAlarms>;
+    STANDARD_JOBS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardJobs>;
     OPEN_TILL: DurableObjectNamespace<import("./fixtures/once.ts").OpenTill>;
     CLOSED_TILL: DurableObjectNamespace<import("./fixtures/once.ts").ClosedTill>;
     LEGACY_TILL: DurableObjectNamespace<import("./fixtures/legacy/once.ts").LegacyTill>;

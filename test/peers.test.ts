@@ -1,7 +1,7 @@
 /** The faults of other libraries (PEERS.md), each by its number: none of them is ours. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DurableError } from "../src/errors.ts";
 import { sizeOf } from "../src/storage/size.ts";
 import { objects as Objects } from "../src/object/object.ts";
@@ -86,6 +86,42 @@ describe("peers' faults: state lost", () => {
 });
 
 describe("peers' faults: reads that lie", () => {
+  it("9: a job of now runs, one that throws is kept, one without its method too, none is early, intervals keep their times", async () => {
+    const stub = env.STANDARD_JOBS.getByName("fault 9");
+    const start = Date.now();
+    await runInDurableObject(stub, async (self) => {
+      self.hooks["bad"] = () => {
+        throw new Error("no");
+      };
+      self.run(() => {
+        self.schedule(0, self.note, { text: "now" });
+        self.schedule(new Date(0), self.note, { text: "past" });
+        self.schedule(0, self.note, { text: "bad" }, { retry: { baseDelay: 1_000_000 } });
+        self.schedule(0, self.keep, 1, { id: "gone" });
+        self.schedule(900, self.note, { text: "early" });
+        self.schedule({ every: 1_000_000 }, self.tick, undefined, { id: "every" });
+        self.schedules.retry("every");
+      });
+      Object.defineProperty(self, "keep", { value: undefined });
+      await self.alarm!();
+      expect(Date.now()).toBeLessThan(start + 900);
+      expect([...self.log].sort()).toEqual(["bad", "now", "past", "tick"]);
+      const left = self.schedules.list().map(({ id, input, state, attempts }) => [input ?? id, state, attempts]);
+      expect(left).toHaveLength(4);
+      expect(left).toEqual(
+        expect.arrayContaining([
+          [{ text: "bad" }, "waiting", 1],
+          [1, "missing", 0],
+          [{ text: "early" }, "waiting", 0],
+          ["every", "waiting", 0],
+        ]),
+      );
+      const next = self.schedules.get("every")!.time.getTime() - start;
+      expect(next).toBeGreaterThanOrEqual(1_000_000);
+      expect(next).toBeLessThan(1_000_900);
+    });
+  });
+
   it("10: an absent key is undefined and stays absent, null is null, identity holds", async () => {
     const seen = await inside(fresh(), (self) => {
       self.list = [{ n: 1 }, { n: 2 }];
@@ -183,6 +219,22 @@ describe("peers' faults: consistency, security, cost", () => {
     await stub.add(1);
     await evictDurableObject(stub);
     expect(await rows(stub, (self) => [self.count, self.list.length])).toEqual([]);
+  });
+
+  it("31: a job is one row, and scheduling one reads three, with 1,000 waiting", async () => {
+    const stub = env.STANDARD_JOBS.getByName("fault 31");
+    await runInDurableObject(stub, async (self, { storage: { kv } }) => {
+      self.run(() => {
+        for (let n = 0; n < 1_000; n++) self.schedule(3_600_000 + n, self.tick);
+      });
+      await scheduler.wait(1);
+      const [put, get, list] = [vi.spyOn(kv, "put"), vi.spyOn(kv, "get"), vi.spyOn(kv, "list")];
+      self.run(() => self.schedule(1_800_000, self.tick));
+      await scheduler.wait(1);
+      const listed = list.mock.calls.map(([options]) => options!.limit!);
+      const read = get.mock.calls.length + listed.reduce((sum, limit) => sum + limit, 0);
+      expect([put.mock.calls.length, read]).toEqual([1, 3]);
+    });
   });
 
   it("28: a field set 100 times in a call is one row", async () => {

@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { AsyncLocalStorage } from "node:async_hooks";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DurableError } from "../src/errors.ts";
 
 /** Facts about workerd that the code leans on: when one fails, look for what was built on it. */
@@ -173,6 +173,62 @@ describe("the platform", () => {
     expect(parked).toHaveLength(2);
   });
 
+  it("answers getAlarm in a microtask of the same turn", async () => {
+    const events = await inProbe(async (storage) => {
+      const seen: string[] = [];
+      const asked = storage.getAlarm().then(() => seen.push("answer"));
+      for (let n = 0; n < 20; n++) await Promise.resolve();
+      seen.push("twenty microtasks");
+      await asked;
+      return seen;
+    });
+    expect(events).toEqual(["answer", "twenty microtasks"]);
+  });
+
+  it("takes no alarm after its last millisecond, nor at 1970", async () => {
+    const stub = env.STANDARD_ALARMS.getByName("limits");
+    const taken = await runInDurableObject(stub, async (_, { storage }) => {
+      const answers: (number | null | string)[] = [];
+      for (const time of [9_223_372_036_854, 9_223_372_036_855, 0]) {
+        await storage.setAlarm(time).then(
+          async () => answers.push(await storage.getAlarm()),
+          (error: unknown) => answers.push((error as Error).name),
+        );
+      }
+      await storage.deleteAlarm();
+      return answers;
+    });
+    expect(taken).toEqual([9_223_372_036_854, "TypeError", "TypeError"]);
+  });
+
+  it("runs an own property of the instance as its alarm handler, with no alarm set within", async () => {
+    const stub = env.STANDARD_JOBS.getByName("own alarm");
+    expect(await runInDurableObject(stub, (self) => Object.hasOwn(self, "alarm"))).toBe(true);
+    const seen: unknown[] = [];
+    await runInDurableObject(stub, async (self, { storage }) => {
+      const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
+      self.hooks["tick"] = () => native.getAlarm.call(storage).then((at) => seen.push(at));
+      await self.run(() => self.schedule(1, self.tick));
+    });
+    await vi.waitFor(() => expect(seen).toEqual([null]));
+  });
+
+  it("lets an alarm that is set in a handler take the place of the retry of that handler", async () => {
+    const stub = env.STANDARD_ALARMS.getByName("superseded");
+    const seen: unknown[] = [];
+    await runInDurableObject(stub, async (self, { storage }) => {
+      self.hooks["alarm"] = async (info: AlarmInvocationInfo) => {
+        seen.push(info.retryCount);
+        if (seen.length > 1) return;
+        await storage.setAlarm(Date.now() + 50);
+        throw new Error("no retry of this");
+      };
+      await storage.setAlarm(Date.now());
+    });
+    await vi.waitFor(() => expect(seen.length).toBe(2));
+    expect(seen).toEqual([0, 0]);
+  });
+
   it("holds back the timers of a transaction while an inner one is open, and tells its end before it rolls back", async () => {
     const events: unknown[] = [];
     await inProbe(async (storage) => {
@@ -261,6 +317,14 @@ describe("a class without SQLite storage", () => {
     );
     expect(DurableError.is(error, "no-sqlite-storage")).toBe(true);
     expect((error as Error).message).toContain('[exports.Unbacked]\ntype = "durable-object"\nstorage = "sqlite"');
+  });
+
+  it("is told the same at its first job", async () => {
+    const stub = env.UNBACKED.getByName("jobs");
+    await runInDurableObject(stub, (self) => {
+      expect(() => self.schedule(1, self.increment)).toThrow("[exports.Unbacked]");
+      expect(() => self.schedules.list()).toThrow("[exports.Unbacked]");
+    });
   });
 
   it("works as long as no field is used", async () => {

@@ -33,5 +33,7 @@ export { LegacyMigrated } from "./fixtures/legacy/migrations.ts";
 export { Upgraded } from "./steps/upgraded.ts";
 export { StandardLife } from "./fixtures/life.ts";
 export { LegacyLife } from "./fixtures/legacy/life.ts";
+export { StandardAlarms, StandardDeclared, StandardJobs } from "./fixtures/schedule.ts";
+export { LegacyAlarms, LegacyDeclared, LegacyJobs } from "./fixtures/legacy/schedule.ts";
 
 export default { fetch: (): Response => new Response("ok") };

@@ -72,10 +72,33 @@ function atomic(method: Method, name: string): Method {
       };
     }
     // Async itself, so that one decorator over another still tells it by its kind.
-    return async function (this: object, ...args: unknown[]): Promise<unknown> {
+    const whole = async function (this: object, ...args: unknown[]): Promise<unknown> {
       return await atomically(this, name, () => inner.apply(this, args));
     };
+    transacted.add(whole);
+    return whole;
   });
+}
+
+/** The async methods that run in a transaction. */
+const transacted = new WeakSet<Method>();
+
+/** An async atomic method with `last` at its end, undone with it; null for any other method. */
+export function endingWith(method: Method, name: string, last: () => void): Method | null {
+  let isTransacted = false;
+  const ending = afterTurn(method, (inner) => {
+    isTransacted = transacted.has(inner);
+    return async function (this: object, ...args: unknown[]): Promise<unknown> {
+      return await atomically(this, name, async () => {
+        const result = await inner.apply(this, args);
+        // What was given up after 25 s has been undone.
+        throwIfRefused();
+        last();
+        return result;
+      });
+    };
+  });
+  return isTransacted ? ending : null;
 }
 
 function runSync(self: object, name: string, call: () => unknown): unknown {

@@ -30,6 +30,8 @@ export type HiddenMember =
   | "onDestroy"
   | "onError"
   | "onStart"
+  | "schedule"
+  | "schedules"
   | "webSocketClose"
   | "webSocketError"
   | "webSocketMessage";

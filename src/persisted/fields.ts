@@ -345,6 +345,15 @@ export class Fields implements Keeper {
     );
   }
 
+  /** Tells whether any field has been written, as far as that can be read. */
+  get isWritten(): boolean {
+    try {
+      return this.#readRecord() !== null;
+    } catch {
+      return false;
+    }
+  }
+
   /** What is stored about the object; null when nothing is. */
   get record(): StoredRecord | null {
     return this.#readRecord();
@@ -483,6 +492,7 @@ export class Fields implements Keeper {
     else if (puts.size + deletes.size > 1) this.#transact(writeAll);
     this.#record = record;
     this.#isComplete = true;
+    if (stored === null) this.#owner.written();
   }
 
   /** Puts what changed of a field into its rows; tells whether the record changed by it. */

@@ -1,0 +1,153 @@
+/**
+ * @module
+ * The one native alarm of an object, shared by its jobs and by the user's own alarm.
+ *
+ * Without jobs the native alarm is the user's. While there are any, it is set to what comes first, and the user's time
+ * stands in the agenda. Which of the two holds is told by the rows alone, so that it follows every rollback.
+ */
+import { DurableError } from "../errors.ts";
+import { firstTurn, type Jobs, type UserAlarm } from "./jobs.ts";
+import { LATEST } from "./when.ts";
+
+/** The platform's own, as it was before {@link Alarm} took its place. */
+interface Native {
+  get(options?: DurableObjectGetAlarmOptions): Promise<number | null>;
+  set(time: number | Date, options?: DurableObjectSetAlarmOptions): Promise<void>;
+  delete(options?: DurableObjectSetAlarmOptions): Promise<void>;
+}
+
+/** The alarm of one object. */
+export class Alarm {
+  readonly #jobs: Jobs;
+  readonly #native: Native;
+  /** Whether the native alarm was ours when the stretch of changes that is not settled yet began. */
+  #wasOurs: boolean | undefined;
+  /** Of the user's alarm, as far as the platform has to be asked again. */
+  #changes = 0;
+  /** The user's alarm that is running, which is set no more. */
+  running: UserAlarm | undefined;
+  /** True while an alarm runs: what it changes is settled at its end. */
+  isHeld = false;
+
+  /** Takes the place of the alarm's functions on `storage`; without `handler`, `setAlarm` is refused. */
+  constructor(storage: DurableObjectStorage, jobs: Jobs, className: string, handler: () => unknown) {
+    this.#jobs = jobs;
+    const joined = Object.hasOwn(storage, "transaction") ? storage.transaction : undefined;
+    // Looked up anew each time: what counts rows in tests replaces it there (`durable-base/testing`).
+    const proto = Object.getPrototypeOf(storage) as DurableObjectStorage;
+    const native: Native = {
+      get: (options) => proto.getAlarm.call(storage, options),
+      set: (time, options) => proto.setAlarm.call(storage, time, options),
+      delete: (options) => proto.deleteAlarm.call(storage, options),
+    };
+    this.#native = native;
+
+    storage.getAlarm = async (options) => {
+      if (!this.isOurs) return await native.get(options);
+      const { user } = jobs.agenda();
+      return user === undefined || user.nth === this.running?.nth ? null : user.at;
+    };
+    storage.setAlarm = async (time, options) => {
+      if (handler() === undefined) throw withoutHandler(className);
+      const at = Math.floor(Math.max(Number(time), Date.now()));
+      this.#changes++;
+      // What the platform would refuse, it refuses itself.
+      if (!this.isOurs || !(Number(time) > 0 && at <= LATEST)) return await native.set(time, options);
+      this.touch();
+      const agenda = jobs.agenda();
+      jobs.setAgenda({ ...agenda, user: { at, nth: (agenda.user?.nth ?? 0) + 1 } });
+    };
+    storage.deleteAlarm = async (options) => {
+      this.#changes++;
+      if (!this.isOurs) return await native.delete(options);
+      this.touch();
+      jobs.setAgenda({ ...jobs.agenda(), user: undefined });
+    };
+    storage.transaction = <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> =>
+      (joined ?? proto.transaction).call(storage, (txn) => {
+        txn.getAlarm = (options) => storage.getAlarm(options);
+        txn.setAlarm = (time, options) => storage.setAlarm(time, options);
+        txn.deleteAlarm = (options) => storage.deleteAlarm(options);
+        const rollback = txn.rollback.bind(txn);
+        txn.rollback = () => {
+          rollback();
+          // Whose the alarm is goes back too.
+          if (this.#wasOurs !== undefined) this.#wasOurs = jobs.exist();
+        };
+        return work(txn);
+      }) as Promise<T>;
+  }
+
+  /** True while the native alarm stands for jobs, and the user's in the agenda. */
+  get isOurs(): boolean {
+    return this.#wasOurs ?? this.#jobs.exist();
+  }
+
+  /** True while a change is not settled yet. */
+  get isTouched(): boolean {
+    return this.#wasOurs !== undefined;
+  }
+
+  /** Called before a change of what waits: the native alarm follows at the end of the stretch. */
+  touch(): void {
+    if (this.#wasOurs !== undefined) return;
+    this.#wasOurs = this.#jobs.exist();
+    if (!this.isHeld) void Promise.resolve().then(() => this.settle());
+  }
+
+  /** Sets the native alarm to what comes first, if it is not. */
+  async settle(): Promise<void> {
+    let native: number | null;
+    let changes: number;
+    do {
+      changes = this.#changes;
+      // Answered in a microtask, so that the rows and the alarm are committed together.
+      native = await this.#native.get();
+    } while (changes !== this.#changes);
+    const wasOurs = this.#wasOurs;
+    this.#wasOurs = undefined;
+    let agenda = this.#jobs.agenda();
+    const next = Math.min(this.#jobs.first(1)[0]?.at ?? Infinity, firstTurn(agenda)?.at ?? Infinity);
+    if (next === Infinity) {
+      if (wasOurs !== true) return;
+      // The native alarm is the user's again.
+      const at = agenda.user?.at;
+      if (at !== undefined) this.#jobs.setAgenda({ ...agenda, user: undefined });
+      // A damaged row is left, which still tells that the alarm is ours.
+      if (at !== undefined && this.#jobs.exist()) this.#jobs.setAgenda(agenda);
+      await this.#set(at, native);
+      return;
+    }
+    // Up to now the native alarm was the user's, also the one that runs, which a stop of the object would bring again.
+    const user = wasOurs !== false ? undefined : native === null ? this.running : { at: native, nth: 1 };
+    if (user !== undefined) {
+      agenda = { ...agenda, user };
+      this.#jobs.setAgenda(agenda);
+    }
+    await this.#set(Math.min(next, agenda.user?.at ?? next), native);
+  }
+
+  /** Tries again after `delay` milliseconds, when the object could not start. */
+  async postpone(delay: number): Promise<void> {
+    this.#wasOurs = undefined;
+    await this.#native.set(Date.now() + delay);
+  }
+
+  async #set(at: number | undefined, native: number | null): Promise<void> {
+    if (at === undefined) {
+      if (native !== null) await this.#native.delete();
+      return;
+    }
+    const now = Date.now();
+    // What is due, the platform notes as due now.
+    if (native === at || (native !== null && native <= now && at <= now)) return;
+    await this.#native.set(Math.max(at, 1));
+  }
+}
+
+function withoutHandler(className: string): DurableError {
+  return new DurableError(
+    "no-alarm-handler",
+    `${className}: setAlarm() needs an alarm() method in the class. Write \`alarm() { … }\`, or run a method later: \`this.schedule(60_000, this.method)\`.`,
+  );
+}

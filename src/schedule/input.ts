@@ -1,0 +1,76 @@
+/**
+ * @module
+ * Which inputs a job can have: what storage gives back as it was.
+ */
+import { DurableError } from "../errors.ts";
+import { isContainer, isPrimitive, unwrap } from "../snapshot.ts";
+import { MAX_ROW, sizeOf } from "../storage/size.ts";
+
+/** Beside arrays, Maps, Sets and plain objects: what storage gives back as it was. */
+const KINDS = [Date, RegExp, ArrayBuffer, Error];
+
+/** Bytes for a job's key, its method's name and options. */
+const SPARE = 8_000;
+
+/**
+ * The input as plain data that can be stored, nothing tracked in it. `label` begins the message.
+ *
+ * @throws DurableError `not-persistable`, with the path of what cannot be stored; `too-large`.
+ */
+export function storable(input: unknown, label: string): unknown {
+  const plain = unwrap(input, (part) => {
+    if (ArrayBuffer.isView(part) || KINDS.some((kind) => part instanceof kind)) return part;
+    throw notStorable(label, `${pathTo(part, input, new Set()) ?? ""} is a ${nameOf(part)}, which cannot be stored`);
+  });
+  let bytes: number;
+  try {
+    bytes = sizeOf(plain);
+  } catch (cause) {
+    // The stack ran out.
+    if (!(cause instanceof RangeError)) throw cause;
+    throw notStorable(label, " holds a cycle, or nests too deeply", cause);
+  }
+  if (bytes + SPARE <= MAX_ROW) return plain;
+  throw new DurableError(
+    "too-large",
+    `${label}: the input takes about ${bytes} bytes, over the ${MAX_ROW - SPARE} that a job can have. Store it in a field, and pass what finds it there.`,
+  );
+}
+
+/** Does what stores an input; what only the platform refuses is told as the rest is. */
+export function storing<T>(store: () => T, label: string): T {
+  try {
+    return store();
+  } catch (cause) {
+    if (!(cause instanceof Error) || cause.name !== "DataCloneError") throw cause;
+    throw notStorable(label, ` holds something that cannot be stored (${cause.message})`, cause);
+  }
+}
+
+/** The error for an input that cannot be stored; `problem` follows the word "input". */
+function notStorable(label: string, problem: string, cause?: unknown): DurableError {
+  return new DurableError(
+    "not-persistable",
+    `${label}: the input${problem}. Pass plain data, such as the id of what is meant.`,
+    { cause },
+  );
+}
+
+function nameOf(part: object): string {
+  const name = typeof part === "function" ? "function" : part.constructor?.name;
+  return name || Object.prototype.toString.call(part).slice(8, -1);
+}
+
+/** Where in `whole` a part is; undefined when it is not in it. */
+function pathTo(part: unknown, whole: unknown, seen: Set<object>): string | undefined {
+  if (whole === part) return "";
+  if (isPrimitive(whole) || seen.has(whole) || !isContainer(whole)) return undefined;
+  seen.add(whole);
+  const steps: Iterable<readonly [unknown, unknown]> =
+    whole instanceof Map ? whole : whole instanceof Set ? [...whole].entries() : Object.entries(whole);
+  for (const [step, member] of steps) {
+    const rest = pathTo(part, member, seen);
+    if (rest !== undefined) return `${Array.isArray(whole) ? `[${String(step)}]` : `.${String(step)}`}${rest}`;
+  }
+  return undefined;
+}

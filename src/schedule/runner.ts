@@ -1,0 +1,366 @@
+/**
+ * @module
+ * Running what is due: one job after another, in order of time, whatever becomes of each.
+ *
+ * A job's row goes in the turn in which its method ends, so its last changes and the row's end are committed together.
+ */
+import { openScope, run, type Owner, type Scope } from "../entry.ts";
+import { DurableError, quote } from "../errors.ts";
+import { isThenable } from "../functions.ts";
+import type { Alarm } from "./alarm.ts";
+import { firstTurn, type DueTurn, type Jobs, type QueuedJob, type UserAlarm } from "./jobs.ts";
+import { delayAfter, jittered, type JobOptions } from "./options.ts";
+import type { JobRun } from "./schedules.ts";
+import { Again, Once, type Task } from "./task.ts";
+import { revive, type Recurrence } from "./when.ts";
+
+/** How long an alarm begins new jobs, in milliseconds, and how many: the rest comes with the next, which is at once. */
+const SLICE = 60_000;
+const MOST = 1_000;
+
+/** Jobs that are read at once. */
+const PAGE = 50;
+
+/** After so many jobs what was done is committed, and others may go on. */
+const STRETCH = 200;
+
+/** How long a job may take by default, in milliseconds. */
+const TIMEOUT = 300_000;
+
+/** What is late by so many milliseconds is missed. */
+const MISSED = 60_000;
+
+/** How long to wait for a method that is not there, in milliseconds: at first, then twice as long each time. */
+const FIRST_WAIT = 60_000;
+const LONGEST_WAIT = 86_400_000;
+
+/** How the platform tries a failed alarm again, which we do for the user's while it shares the native one. */
+const ALARM_RETRIES = 6;
+const ALARM_DELAY = 2_000;
+
+/** How long to wait at most when the object cannot start, in milliseconds. */
+const LONGEST_START_WAIT = 300_000;
+
+/** Why what was running steps back: it may be what stopped the object, and would keep all others from running. */
+const STOPPED = "The object was stopped while it ran, or what ran before it.";
+
+/** A declaration of `@Scheduled`. */
+export interface Declaration extends JobOptions {
+  readonly when: Recurrence;
+}
+
+/** A method as it is run. */
+export type Method = (this: unknown, ...args: unknown[]) => unknown;
+
+/** Gives a method as a job runs it, where `last` is called at its end; null when that is to be done after it. */
+export type Around = (method: Method, name: string, last: () => void) => Method | null;
+
+/** What is told of a failure. */
+interface AlarmInfo {
+  readonly retryCount: number;
+  readonly isRetry: boolean;
+}
+
+/** What the runner knows of its object. */
+export interface Home {
+  readonly self: object;
+  readonly owner: Owner;
+  readonly declared: ReadonlyMap<string, Declaration>;
+  readonly around: Around;
+  /** The alarm() of the user's class. */
+  handler(): Method | undefined;
+}
+
+/** Runs the jobs of one object. */
+export class Runner {
+  readonly #home: Home;
+  readonly #jobs: Jobs;
+  readonly #alarm: Alarm;
+  /** The ids of the jobs whose methods run. */
+  readonly running: Set<string> = new Set();
+  readonly #runs = new WeakMap<Scope, JobRun>();
+  readonly #warned = new Set<string>();
+  #failedStarts = 0;
+  #firing: Promise<void> | undefined;
+
+  constructor(home: Home, jobs: Jobs, alarm: Alarm) {
+    this.#home = home;
+    this.#jobs = jobs;
+    this.#alarm = alarm;
+  }
+
+  /** The run that the running code belongs to. */
+  get current(): JobRun | undefined {
+    const scope = openScope(this.#home.owner);
+    return scope && this.#runs.get(scope);
+  }
+
+  /** What the platform calls; one after another, also when a test calls it meanwhile. */
+  async fire(info: AlarmInfo | undefined): Promise<void> {
+    while (this.#firing !== undefined) await this.#firing.catch(() => {});
+    this.#firing = this.#fire(info);
+    try {
+      await this.#firing;
+    } finally {
+      this.#firing = undefined;
+    }
+  }
+
+  async #fire(info: AlarmInfo | undefined): Promise<void> {
+    const alarm = this.#alarm;
+    // Called by hand, right after a change.
+    if (alarm.isTouched) await alarm.settle();
+    if (!alarm.isOurs) return await this.#runAlone(info);
+    alarm.isHeld = true;
+    alarm.touch();
+    let delay: number | undefined;
+    try {
+      delay = await this.#startOrWait();
+      if (delay === undefined) await this.#runDue(info?.isRetry === true);
+    } finally {
+      alarm.isHeld = false;
+      if (delay === undefined) await alarm.settle();
+      else await alarm.postpone(delay);
+    }
+  }
+
+  /** How long to wait if the object cannot start: the platform would drop the alarm after six failures. */
+  async #startOrWait(): Promise<number | undefined> {
+    try {
+      await this.#home.owner.start();
+      this.#failedStarts = 0;
+      return undefined;
+    } catch (error) {
+      console.error(`durable-base: ${this.#label("onStart")} failed; its jobs wait.`, error);
+      return 1_000 + jittered(++this.#failedStarts, ALARM_DELAY, LONGEST_START_WAIT);
+    }
+  }
+
+  /** The user's alarm, which the native one is: the platform tries it again, as long as there are no jobs. */
+  async #runAlone(info: AlarmInfo | undefined): Promise<void> {
+    const alarm = this.#alarm;
+    const user: UserAlarm = { at: Date.now(), retries: info?.retryCount ?? 0, nth: 0 };
+    alarm.running = user;
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      await this.#home.owner.start();
+      await this.#home.handler()?.call(this.#home.self, info);
+    } catch (error) {
+      failure = { error };
+    }
+    await alarm.settle();
+    alarm.running = undefined;
+    if (alarm.isOurs) {
+      // It has scheduled a job, to which the native alarm belongs now.
+      alarm.touch();
+      if (failure === undefined) this.#setUser(user, undefined);
+      else this.#retryUser(user, failure.error);
+      await alarm.settle();
+    } else if (failure !== undefined) throw failure.error;
+  }
+
+  async #runDue(isRetry: boolean): Promise<void> {
+    const jobs = this.#jobs;
+    const began = Date.now();
+    let changes = -1;
+    let agenda = jobs.agenda();
+    let queue: QueuedJob[] = [];
+    let next = 0;
+    for (let n = 1; n <= MOST && Date.now() - began <= SLICE; n++) {
+      if (changes !== jobs.changes || next === queue.length) {
+        ({ changes } = jobs);
+        agenda = jobs.agenda();
+        queue = jobs.first(PAGE);
+        next = 0;
+      }
+      const now = Date.now();
+      const row = queue[next];
+      const turn = firstTurn(agenda);
+      const { user } = agenda;
+      const at = Math.min(row?.at ?? Infinity, turn?.at ?? Infinity, user?.at ?? Infinity);
+      if (at > now) return;
+      let ending: Promise<void> | undefined;
+      if (at === row?.at) {
+        next++;
+        // Those before it may have deleted it, in whatever way.
+        const job = jobs.again(row);
+        if (job !== undefined) ending = this.#run(job, now, isRetry);
+      } else {
+        // As these, which are read again when they are run or put off.
+        changes = -1;
+        if (at === turn?.at) ending = this.#run(turn, now, isRetry);
+        else ending = this.#runUser(user!, isRetry);
+      }
+      if (ending !== undefined) await ending;
+      if (n % STRETCH === 0) await jobs.sync();
+    }
+  }
+
+  async #runUser(user: UserAlarm, stepsBack: boolean): Promise<void> {
+    const handler = this.#home.handler();
+    const { retries = 0, time = user.at } = user;
+    const isRetry = retries > 0;
+    if (stepsBack) {
+      this.#retryUser(user, STOPPED);
+      await this.#jobs.sync();
+      const left = this.#jobs.agenda().user;
+      if (left === undefined) return;
+      user = left;
+    }
+    this.#alarm.running = user;
+    try {
+      await handler?.call(this.#home.self, { scheduledTime: time, retryCount: retries, isRetry });
+      this.#setUser(user, undefined);
+    } catch (error) {
+      if (stepsBack) console.error(`durable-base: ${this.#label("alarm")} failed.`, error);
+      else this.#retryUser(user, error);
+    } finally {
+      this.#alarm.running = undefined;
+    }
+  }
+
+  /** As the platform does it. */
+  #retryUser(user: UserAlarm, error: unknown): void {
+    const { retries = 0, time = user.at, nth } = user;
+    const isLast = retries >= ALARM_RETRIES;
+    console.error(`durable-base: ${this.#label("alarm")} failed${isLast ? " for the last time" : ""}.`, error);
+    const at = Date.now() + ALARM_DELAY * 2 ** retries;
+    this.#setUser(user, isLast ? undefined : { at, time, retries: retries + 1, nth });
+  }
+
+  /** Unless another has been set meanwhile. */
+  #setUser({ nth }: UserAlarm, user: UserAlarm | undefined): void {
+    const agenda = this.#jobs.agenda();
+    if (agenda.user === undefined || agenda.user.nth === nth) this.#jobs.setAgenda({ ...agenda, user });
+  }
+
+  /** Runs a job; a sync one has ended, rows and all, when this returns. */
+  #run(due: QueuedJob | DueTurn, now: number, stepsBack: boolean): Promise<void> | undefined {
+    let task: Task | undefined;
+    try {
+      task = "key" in due ? new Once(this.#jobs, due) : this.#again(due, now);
+    } catch (error) {
+      // What cannot be read is no reason to forget it.
+      const { id } = due;
+      this.#wait(new Again(this.#jobs, due as DueTurn, { method: id }, undefined), `the job ${quote(id)}`, now, error);
+      return undefined;
+    }
+    if (task === undefined) return undefined;
+    const name = task.data.method;
+    const method = (this.#home.self as Record<string, unknown>)[name];
+    if (typeof method !== "function") this.#wait(task, this.#label(name), now, "the class has no such method");
+    else if (!stepsBack) return this.#call(task, name, method as Method);
+    else if (this.#stepBack(task, now)) return this.#runBehind(task, name, method as Method);
+    return undefined;
+  }
+
+  /** What ends the object takes the turn back with it, so the step back is stored before. */
+  async #runBehind(task: Task, name: string, method: Method): Promise<void> {
+    await this.#jobs.sync();
+    await this.#call(task, name, method);
+  }
+
+  /** The run of a job that comes again; undefined when there is none now. */
+  #again(due: DueTurn, now: number): Again | undefined {
+    const { id, turn } = due;
+    const method = id.slice(1);
+    const declared = this.#home.declared.get(method);
+    const data = turn.declared === undefined ? this.#jobs.recurring(id) : declared && { ...declared, method };
+    if (data === undefined) {
+      this.#jobs.setTurn(id, undefined);
+      return undefined;
+    }
+    const task = new Again(this.#jobs, due, data, revive(data.when));
+    const isSkipped = data.missed === "skip" && turn.time === undefined && task.skip(now, MISSED);
+    return isSkipped ? undefined : task;
+  }
+
+  #call(task: Task, name: string, method: Method): Promise<void> | undefined {
+    const { self, owner, around } = this.#home;
+    const { id, data, progress } = task;
+    const wrapped = around(method, name, () => task.finish());
+    const args = "input" in data ? [data.input] : [];
+    const current: JobRun = { id, time: new Date(task.time), attempt: (progress.attempts ?? 0) + 1 };
+    this.running.add(id);
+    let result: unknown;
+    try {
+      const call = (): unknown => {
+        this.#runs.set(openScope(owner)!, current);
+        return (wrapped ?? method).apply(self, args);
+      };
+      result = run(owner, call, self, [], undefined, true);
+    } catch (error) {
+      this.running.delete(id);
+      this.#fail(task, error);
+      return undefined;
+    }
+    if (isThenable(result)) return this.#end(task, result, wrapped !== null);
+    this.running.delete(id);
+    task.finish();
+    return undefined;
+  }
+
+  async #end(task: Task, result: PromiseLike<unknown>, isFinished: boolean): Promise<void> {
+    const { method, timeout = TIMEOUT } = task.data;
+    const { promise: tooLong, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const text = `${this.#label(method)}: the job took over ${timeout} ms. What it still does goes on beside its next try. Give it longer, or do less at once: \`{ timeout: 600_000 }\`.`;
+      reject(new DurableError("job-timeout", text));
+    }, timeout);
+    try {
+      await Promise.race([result, tooLong]);
+    } catch (error) {
+      this.#fail(task, error);
+      return;
+    } finally {
+      clearTimeout(timer);
+      this.running.delete(task.id);
+    }
+    if (!isFinished) task.finish();
+  }
+
+  #fail(task: Task, error: unknown): void {
+    const { id, data } = task;
+    const attempts = (task.progress.attempts ?? 0) + 1;
+    const delay = delayAfter(attempts, data.retry);
+    const what = `durable-base: ${this.#label(data.method)}, try ${attempts} of the job ${quote(id)}, failed`;
+    console.error(delay === undefined ? `${what}; it was given up.` : `${what}.`, error);
+    const progress = { attempts, error: textOf(error) };
+    if (delay === undefined) task.giveUp(progress);
+    else task.putOff(Date.now() + delay, progress);
+  }
+
+  /** Counts the try that ended with the object; false when it was the last, or the job is gone. */
+  #stepBack(task: Task, now: number): boolean {
+    const attempts = (task.progress.attempts ?? 0) + 1;
+    const delay = delayAfter(attempts, task.data.retry);
+    const progress = { attempts, error: STOPPED };
+    if (delay !== undefined) return task.putOff(now + ALARM_DELAY + delay, progress);
+    console.error(
+      `durable-base: ${this.#label(task.data.method)}: the job ${quote(task.id)} was given up. ${progress.error}`,
+    );
+    task.giveUp(progress);
+    return false;
+  }
+
+  /** Puts off what cannot run by this code, and says so once. */
+  #wait(task: Task, what: string, now: number, why: unknown): void {
+    const missing = (task.progress.missing ?? 0) + 1;
+    const { attempts, error } = task.progress;
+    const kept = { ...(attempts !== undefined && { attempts }), ...(error !== undefined && { error }) };
+    task.putOff(now + Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (missing - 1)), { ...kept, missing });
+    if (this.#warned.has(what)) return;
+    this.#warned.add(what);
+    console.warn(`durable-base: ${what} is scheduled and cannot run; it is kept, and tried again.`, why);
+  }
+
+  #label(member: string): string {
+    return `${this.#home.self.constructor.name}.${member}`;
+  }
+}
+
+/** An error as it is stored with its job. */
+function textOf(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : quote(error);
+  return text.length > 500 ? `${text.slice(0, 499)}…` : text;
+}

@@ -1,0 +1,73 @@
+/**
+ * @module
+ * The `@Scheduled` decorator: a method that every object of the class runs again and again.
+ */
+import { DurableError } from "../errors.ts";
+import { levelOf } from "../plan.ts";
+import { checkOptions, type JobOptions } from "./options.ts";
+import { checkRecurrence, isRecurring, type Recurrence } from "./when.ts";
+
+/** Decorates a method without parameters, in the standard and in the legacy dialect. */
+export interface ScheduledDecorator {
+  <This extends object>(method: (this: This) => unknown, context: ClassMethodDecoratorContext<This>): void;
+  <Method extends () => unknown>(prototype: object, name: string, descriptor: TypedPropertyDescriptor<Method>): void;
+}
+
+/**
+ * Runs a method again and again in every object that holds something, without a call of `this.schedule`.
+ *
+ * The declaration is stored with the object's first write of a persisted field, with its first `this.schedule`, or by
+ * `this.schedules.start()`; an object that was only read stores nothing. When the object next wakes up after a deploy,
+ * a new declaration begins, a changed one moves to its next time, and one that is gone is removed. Subclasses inherit
+ * it. It is listed as `"@method"`, and run, tried again and caught up as any recurring job; one that fails for good
+ * goes on with its next time.
+ *
+ * @throws DurableError `bad-decorator`, `bad-time` or `bad-option` when the class is evaluated.
+ *
+ * @example
+ * ```ts
+ * @Scheduled(cron("0 3 * * *", { timeZone: "Europe/Berlin" }), { missed: "skip" })
+ * sweep() {
+ *   this.sessions.clear();
+ * }
+ * ```
+ */
+export function Scheduled(when: Recurrence, options: JobOptions = {}): ScheduledDecorator {
+  const label = "@Scheduled()";
+  if (!isRecurring(when)) {
+    throw new DurableError(
+      "bad-time",
+      `${label}: a declaration comes again and again. Write \`@Scheduled({ every: 60_000 })\` or \`@Scheduled(cron("0 3 * * *"))\`.`,
+    );
+  }
+  checkRecurrence(when, label);
+  checkOptions(options, label);
+  return ((
+    target: unknown,
+    nameOrContext: string | symbol | ClassMethodDecoratorContext,
+    property?: PropertyDescriptor,
+  ) => {
+    if (typeof nameOrContext === "object") {
+      const { kind, name, private: isPrivate, static: isStatic, metadata } = nameOrContext;
+      record(metadata, name, kind === "method" && !isPrivate && !isStatic);
+    } else {
+      record(target as object, nameOrContext, typeof target === "object" && typeof property?.value === "function");
+    }
+  }) as ScheduledDecorator;
+
+  function record(holder: object, name: string | symbol | undefined, isMethod: boolean): void {
+    const why =
+      !isMethod || typeof name !== "string"
+        ? "it is no method that a later run could find by its name"
+        : levelOf(holder).scheduled.has(name)
+          ? "it has a schedule already, so give this one a method of its own"
+          : undefined;
+    if (why !== undefined) {
+      throw new DurableError(
+        "bad-decorator",
+        `${label} cannot stand on ${String(name ?? "a class")}: ${why}. Write \`@Scheduled({ every: 60_000 }) sweep() { … }\`.`,
+      );
+    }
+    levelOf(holder).scheduled.set(name as string, { ...options, when });
+  }
+}

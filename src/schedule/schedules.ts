@@ -1,0 +1,107 @@
+/**
+ * @module
+ * What a class sees of its object's jobs, as `this.schedules`.
+ */
+import type { JobData, Progress } from "./jobs.ts";
+import type { StoredRecurrence } from "./when.ts";
+
+/**
+ * A job as `this.schedules` tells of it.
+ *
+ * @example
+ * ```ts
+ * const late: Job[] = this.schedules.list().filter(({ attempts }) => attempts > 0);
+ * ```
+ */
+export interface Job {
+  readonly id: string;
+  /** The name of the method; empty for a job that cannot be read. */
+  readonly method: string;
+  /** What the method is called with; undefined when it is called without. */
+  readonly input: unknown;
+  /**
+   * `"waiting"` for its time, or to be tried again; `"running"`; `"missing"`, while the class lacks its method, or else
+   * cannot run it; `"dead"`, when it was given up; `"unreadable"`, when its row is damaged.
+   */
+  readonly state: "dead" | "missing" | "running" | "unreadable" | "waiting";
+  /** When it runs next; of one that is dead, when it was to run at first. */
+  readonly time: Date;
+  /** How many tries have failed; for a job that comes again, of its present run. */
+  readonly attempts: number;
+  /** Why the last one did. */
+  readonly error: string | undefined;
+  /** How it comes again; undefined for a job that runs once. */
+  readonly recurrence: StoredRecurrence | undefined;
+  /** True for one that `@Scheduled` declares. */
+  readonly isDeclared: boolean;
+}
+
+/**
+ * Which jobs {@link Schedules.list} gives; all of them by default.
+ *
+ * @example
+ * ```ts
+ * const options: JobListOptions = { state: "dead", method: "charge" };
+ * ```
+ */
+export interface JobListOptions {
+  readonly state?: Job["state"];
+  readonly method?: string;
+}
+
+/**
+ * The run that code belongs to.
+ *
+ * @example
+ * ```ts
+ * await fetch(url, { method: "POST", headers: { "idempotency-key": this.schedules.current!.id } });
+ * ```
+ */
+export interface JobRun {
+  /** The job's id, the same for each try. */
+  readonly id: string;
+  /** When it was to run, whatever the time is now. */
+  readonly time: Date;
+  /** Which try it is, from 1. */
+  readonly attempt: number;
+}
+
+/**
+ * The jobs of an object, as `this.schedules`. Not reachable through a stub.
+ *
+ * @example
+ * ```ts
+ * for (const { id } of this.schedules.list({ state: "dead" })) this.schedules.retry(id);
+ * ```
+ */
+export interface Schedules {
+  /** The run that the running code belongs to; undefined outside jobs. */
+  readonly current: JobRun | undefined;
+  /** The jobs in the order in which they are due, then the dead ones. Reads a row for each. */
+  list(options?: JobListOptions): Job[];
+  /** One job; undefined when there is none, as when it has run. */
+  get(id: string): Job | undefined;
+  /**
+   * Deletes a job, also a dead one; tells whether there was one. A run that has begun goes on, and is not tried again.
+   *
+   * @throws DurableError `bad-option` for a job that `@Scheduled` declares.
+   */
+  cancel(id: string): boolean;
+  /** Lets a job run now, dead or waiting, as if it had never failed; tells whether there is one. */
+  retry(id: string): boolean;
+  /** Stores what `@Scheduled` declares at once, in an object to which nothing has been written yet. */
+  start(): void;
+}
+
+/** A job in words. */
+export function describe(
+  id: string,
+  time: number,
+  state: Job["state"],
+  data: Partial<JobData> & Progress,
+  recurrence?: StoredRecurrence,
+  isDeclared = false,
+): Job {
+  const { method = "", input, attempts = 0, error } = data;
+  return { id, method, input, state, time: new Date(time), attempts, error, recurrence, isDeclared };
+}

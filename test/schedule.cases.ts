@@ -1,0 +1,757 @@
+/** What `this.schedule` and `this.schedules` promise of jobs that run once, as cases that run once per dialect. */
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it, vi } from "vitest";
+import type { ErrorCode } from "../src/errors.ts";
+import { cron } from "../src/schedule/cron.ts";
+import type { When } from "../src/schedule/when.ts";
+import {
+  Clock,
+  DAY,
+  fire,
+  HOUR,
+  inside,
+  listOf,
+  logOf,
+  MINUTE,
+  refusalOf,
+  rowsOf,
+  type JobHost,
+  type JobNamespace,
+  type JobStub,
+} from "./jobs.ts";
+
+export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: JobNamespace): void {
+  let nth = 0;
+  const fresh = (): JobStub => namespace().getByName(`object ${nth++}`);
+
+  describe(`${dialect} this.schedule`, () => {
+    const clock = new Clock();
+
+    it("is fired by the platform, at its millisecond or after it, with the object's name", async () => {
+      vi.useRealTimers();
+      const stub = fresh();
+      const due = await inside(stub, (self) => {
+        const time = Date.now() + 40;
+        self.schedule(new Date(time), self.note, { text: "ran" });
+        return time;
+      });
+      await evictDurableObject(stub);
+      const seen: [number, string][] = [];
+      await inside(stub, (self) => {
+        self.hooks["ran"] = () => seen.push([Date.now(), self.name]);
+      });
+      await vi.waitFor(async () => expect(await logOf(stub)).toEqual(["ran"]));
+      expect(seen[0]![0]).toBeGreaterThanOrEqual(due);
+      expect(seen[0]![1]).toMatch(/^object \d+$/);
+      expect(await rowsOf(stub)).toEqual([]);
+    });
+
+    it("shares the platform's alarm with the class's own, none early, each once", async () => {
+      vi.useRealTimers();
+      const stub = alarms().getByName(`object ${nth++}`);
+      const late: number[] = [];
+      await inside(stub, async (self, storage) => {
+        const now = Date.now();
+        const hook = (ms: number) => () => late.push(Date.now() - now - ms);
+        self.hooks = { first: hook(30), alarm: hook(60), second: hook(90), third: hook(120) };
+        self.schedule(new Date(now + 120), self.note, { text: "third" });
+        self.schedule(new Date(now + 30), self.noteLater, { text: "first" });
+        await storage.setAlarm(now + 60);
+        self.schedule(new Date(now + 90), self.note, { text: "second" });
+      });
+      await vi.waitFor(async () => expect(await rowsOf(stub)).toEqual([]));
+      expect(await logOf(stub)).toEqual(["first", "first, done", "alarm 0", "second", "third"]);
+      expect(late.filter((ms) => ms < 0)).toEqual([]);
+      expect(await clock.nativeOf(stub)).toBe(null);
+    });
+
+    it("runs 1,000 jobs in an alarm, and the rest in the next, at once", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (let n = 0; n < 1_500; n++) self.schedule(n, self.note, { text: `${n}` });
+      });
+      await clock.fireAt(stub, 5_000);
+      expect((await logOf(stub)).length).toBe(1_000);
+      expect(await clock.nativeOf(stub)).toBeLessThanOrEqual(5_000);
+      await fire(stub);
+      expect(await logOf(stub)).toEqual(Array.from({ length: 1_500 }, (_, n) => `${n}`));
+      expect(await clock.nativeOf(stub)).toBe(null);
+    });
+
+    it("runs in its place what is scheduled, moved or cancelled while another runs", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (const id of ["cancelled", "moved", "last"]) self.schedule(20, self.note, { text: id }, { id });
+        self.hooks["slow"] = () => scheduler.wait(30);
+        self.schedule(10, self.noteLater, { text: "slow" }, { id: "slow" });
+      });
+      clock.at(50);
+      const running = fire(stub);
+      await scheduler.wait(10);
+      await inside(stub, (self) => {
+        expect(self.schedules.get("slow")).toMatchObject({ state: "running" });
+        self.schedules.cancel("cancelled");
+        self.schedule(HOUR, self.note, { text: "moved" }, { id: "moved", replace: true });
+        self.schedule(new Date(0), self.note, { text: "new" });
+        self.schedules.cancel("slow");
+      });
+      await running;
+      expect(await logOf(stub)).toEqual(["slow", "slow, done", "last", "new"]);
+      expect((await listOf(stub)).map(({ id }) => id)).toEqual(["moved"]);
+      expect(await clock.nativeOf(stub)).toBe(50 + HOUR);
+    });
+
+    it("runs each job once, in order of time and of scheduling, and sets the alarm to the next", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.schedule(3_000, self.note, { text: "c" });
+        self.schedule(1_000, self.note, { text: "a" });
+        self.schedule(new Date(clock.start + 2_000), self.note, { text: "b1" });
+        for (let n = 2; n < 12; n++) self.schedule(2_000, self.note, { text: `b${n}` });
+      });
+      expect(await clock.nativeOf(stub)).toBe(1_000);
+      await clock.fireAt(stub, 999);
+      expect(await logOf(stub)).toEqual([]);
+      await clock.fireAt(stub, 2_000);
+      const bs = Array.from({ length: 11 }, (_, n) => `b${n + 1}`);
+      expect(await logOf(stub)).toEqual(["a", ...bs]);
+      expect(await clock.nativeOf(stub)).toBe(3_000);
+      await clock.fireAt(stub, 60_000);
+      expect(await logOf(stub)).toEqual(["a", ...bs, "c"]);
+      expect([await clock.nativeOf(stub), await rowsOf(stub)]).toEqual([null, []]);
+    });
+
+    it("runs a job of the past, or of no delay, now", async () => {
+      const stub = fresh();
+      const times = await inside(stub, (self) => {
+        const jobs = [new Date(0), new Date(clock.start - 1), 0, -5, 0.2].map((when) => self.schedule(when, self.tick));
+        return jobs.map((id) => self.schedules.get(id)!.time.getTime() - clock.start);
+      });
+      expect(times).toEqual([0, 0, 0, 0, 1]);
+      await clock.fireAt(stub, 1);
+      expect(await logOf(stub)).toEqual(["tick", "tick", "tick", "tick", "tick"]);
+    });
+
+    it("costs a row to schedule and one to finish, and reads as many rows whatever waits", async () => {
+      const stub = fresh();
+      const counted = (work: (self: JobHost) => void): Promise<Record<string, number>> =>
+        inside(stub, async (self, { kv }) => {
+          const spies = (["put", "delete", "get", "list"] as const).map((name) => vi.spyOn(kv, name));
+          work(self);
+          await scheduler.wait(1);
+          const counts = Object.fromEntries(spies.map((spy) => [spy.getMockName(), spy.mock.calls.length]));
+          for (const spy of spies) spy.mockRestore();
+          return counts;
+        });
+      const first = await counted((self) => self.schedule(5_000, self.tick));
+      expect(first).toMatchObject({ put: 1, delete: 0 });
+      await inside(stub, (self) => {
+        for (let n = 0; n < 500; n++) self.schedule(HOUR + n, self.tick);
+      });
+      const late = await counted((self) => self.schedule(6_000, self.tick));
+      expect(late).toEqual(first);
+      const ten = await counted((self) => {
+        for (let n = 0; n < 10; n++) self.schedule(7_000, self.tick);
+      });
+      expect(ten).toEqual({ ...first, put: 10 });
+      clock.at(5_000);
+      const ending = await runInDurableObject(stub, async (self: JobHost, { storage: { kv } }) => {
+        const [put, remove] = [vi.spyOn(kv, "put"), vi.spyOn(kv, "delete")];
+        await self.alarm!();
+        const keys = [put, remove].map((spy) => spy.mock.calls.map(([key]) => key));
+        put.mockRestore();
+        remove.mockRestore();
+        return keys;
+      });
+      // The other row is the field's own.
+      expect(ending).toEqual([["durable-base:record"], [expect.stringMatching(/^durable-base:jobs:/)]]);
+    });
+
+    it("sets the native alarm once for all jobs of a stretch, and not for one that comes later", async () => {
+      const stub = fresh();
+      const sets = await runInDurableObject(stub, async (self: JobHost, { storage }) => {
+        const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
+        const before = await native.getAlarm.call(storage);
+        self.run(() => {
+          for (let n = 20; n > 0; n--) self.schedule(n * 1_000, self.tick);
+        });
+        // Within the same turn, so committed with the rows.
+        for (let n = 0; n < 20; n++) await Promise.resolve();
+        const after = await native.getAlarm.call(storage);
+        return [before, after! - clock.start];
+      });
+      expect(sets).toEqual([null, 1_000]);
+    });
+
+    it("stores any input that storage can hold, copied at the call, tracked values too", async () => {
+      const stub = fresh();
+      const input = { date: new Date(5), map: new Map([[1, new Set(["x"])]]), bytes: new Uint8Array([1, 2]), big: 10n };
+      await inside(stub, (self) => {
+        self.log.push("logged");
+        const given = structuredClone(input);
+        self.schedule(0, self.keep, given);
+        self.schedule(0, self.keep, self.log);
+        self.schedule(0, self.keep, { inner: self.log });
+        self.schedule(0, self.keep, null);
+        self.schedule(0, self.keep, undefined);
+        given.map.clear();
+        self.log.push("later");
+      });
+      const seen: unknown[] = [];
+      await inside(stub, (self) => void (self.hooks["keep"] = (given) => seen.push(given)));
+      await fire(stub);
+      expect(seen).toEqual([input, ["logged"], { inner: ["logged"] }, null, undefined]);
+    });
+
+    it.each<[string, unknown, string]>([
+      ["a function", () => 1, "the input is a function"],
+      ["one inside", { a: [1, { b: (): number => 1 }] }, "the input.a[1].b is a function"],
+      ["one in a Map", new Map([["k", new Set([(): number => 1])]]), "the input.k.0 is a function"],
+      ["a promise", { p: Promise.resolve() }, "the input.p is a Promise"],
+      ["an instance", [new (class Money {})()], "the input[0] is a Money"],
+      ["a stream", new ReadableStream(), "the input is a ReadableStream"],
+      ["a symbol", { s: Symbol("s") }, "the input holds something that cannot be stored"],
+    ])("refuses %s as input", async (_, input, part) => {
+      const stub = fresh();
+      const message = await refusalOf(stub, "not-persistable", (self) => self.schedule(1, self.keep, input));
+      expect(message).toContain(part);
+    });
+
+    it("refuses a cycle and what is too large", async () => {
+      const stub = fresh();
+      const cycle: { self?: unknown } = {};
+      cycle.self = cycle;
+      const message = await refusalOf(stub, "not-persistable", (self) => self.schedule(1, self.keep, cycle));
+      expect(message).toContain("holds a cycle");
+      await refusalOf(stub, "too-large", (self) => self.schedule(1, self.keep, "x".repeat(2_000_000)));
+    });
+
+    it.each<[unknown, ErrorCode]>([
+      [NaN, "bad-time"],
+      [Infinity, "bad-time"],
+      [-Infinity, "bad-time"],
+      [new Date(NaN), "bad-time"],
+      [new Date(8.64e15), "bad-time"],
+      [9e15, "bad-time"],
+      ["tomorrow", "bad-time"],
+      [undefined, "bad-time"],
+      [null, "bad-time"],
+      [{}, "bad-time"],
+      [10n, "bad-time"],
+      [{ every: 1 }, "bad-time"],
+      [{ every: 999 }, "bad-time"],
+      [{ every: 1_000.5 }, "bad-time"],
+      [{ every: NaN }, "bad-time"],
+      [{ every: Infinity }, "bad-time"],
+      [{ every: 9_223_372_036_854 }, "bad-time"],
+      [{ every: "1000" }, "bad-time"],
+      [cron("0 0 0 1 1 * 2020"), "bad-cron"],
+      [{ cron: "* * * * *" }, "bad-cron"],
+    ])("refuses the time %s", async (when, code) => {
+      expect(await refusalOf(fresh(), code, (self) => self.schedule(when as When, self.tick))).toMatch(
+        /Jobs\.schedule/,
+      );
+    });
+
+    it("takes the last millisecond that the platform takes", async () => {
+      const stub = fresh();
+      const last = 9_223_372_036_854;
+      await inside(stub, (self) => self.schedule(new Date(last), self.tick));
+      expect((await clock.nativeOf(stub))! + clock.start).toBe(last);
+    });
+
+    it.each<[string, object, ErrorCode]>([
+      ["an empty id", { id: "" }, "bad-key"],
+      ["an id that is no string", { id: 5 }, "bad-key"],
+      ["an id of a declaration's form", { id: "@tick" }, "bad-key"],
+      ["a long id", { id: "x".repeat(1_025) }, "bad-key"],
+      ["no tries", { retry: { maxAttempts: 0 } }, "bad-option"],
+      ["half a try", { retry: { maxAttempts: 1.5 } }, "bad-option"],
+      ["a negative delay", { retry: { baseDelay: -1 } }, "bad-option"],
+      ["an endless delay", { retry: { maxDelay: Infinity } }, "bad-option"],
+      ["no time", { timeout: 0 }, "bad-option"],
+      ["more time than an alarm has", { timeout: 900_000 }, "bad-option"],
+      ["another policy", { missed: "never" }, "bad-option"],
+    ])("refuses %s", async (_, options, code) => {
+      await refusalOf(fresh(), code, (self) => self.schedule(1, self.tick, undefined, options));
+    });
+
+    it("refuses what is no method of the class", async () => {
+      const stub = fresh();
+      for (const method of [(): void => {}, undefined, "tick", function tick(): void {}]) {
+        const message = await refusalOf(stub, "unknown-method", (self) =>
+          self.schedule(1, method as unknown as () => void),
+        );
+        expect(message).toContain("`this.schedule(60_000, this.method)`");
+      }
+      const bound = (self: JobHost): (() => void) => self.tick.bind(self);
+      await refusalOf(stub, "unknown-method", (self) => self.schedule(1, bound(self)));
+    });
+
+    it("is undone with what undoes the stretch, alarm and all", async () => {
+      const stub = fresh();
+      await inside(stub, (self, storage) => {
+        expect(() =>
+          storage.transactionSync(() => {
+            self.schedule(1_000, self.tick);
+            throw new Error("stop");
+          }),
+        ).toThrow("stop");
+      });
+      await inside(stub, async (self) => {
+        self.hooks["undone"] = () => {
+          self.schedule(1_000, self.tick);
+          throw new Error("stop");
+        };
+        expect(() => self.whole({ text: "undone" })).toThrow("stop");
+        await expect(self.wholeLater({ text: "undone" })).rejects.toThrow("stop");
+      });
+      expect([await clock.nativeOf(stub), await rowsOf(stub)]).toEqual([null, []]);
+      await inside(stub, (self) => self.schedule(5_000, self.tick));
+      await inside(stub, async (self) => {
+        self.hooks["undone"] = async () => {
+          self.schedule(1_000, self.tick);
+          for (const { id } of self.schedules.list()) self.schedules.cancel(id);
+          await scheduler.wait(1);
+          throw new Error("stop");
+        };
+        await expect(self.wholeLater({ text: "undone" })).rejects.toThrow("stop");
+      });
+      expect([await clock.nativeOf(stub), (await rowsOf(stub)).length]).toEqual([5_000, 1]);
+    });
+
+    it("is refused in the constructor, and works in onStart and outside entries", async () => {
+      const stub = fresh();
+      const [inTimer, listed] = await runInDurableObject(stub, async (self: JobHost) => {
+        expect(self.refused).toMatchObject({ code: "changed-in-constructor" });
+        const id = self.schedule(1_000, self.tick);
+        return [id, self.schedules.get(id)!.state];
+      });
+      expect([inTimer.length, listed]).toEqual([26, "waiting"]);
+      await evictDurableObject(stub);
+      await runInDurableObject(stub, async (self: JobHost) => {
+        self.starting = () => void self.schedule(500, self.tick, undefined, { id: "started" });
+        await self.noteLater({ text: "called" });
+      });
+      expect((await listOf(stub)).map(({ id }) => id)).toEqual(["started", inTimer]);
+      expect(await clock.nativeOf(stub)).toBe(500);
+    });
+  });
+
+  describe(`${dialect} a job's id`, () => {
+    const clock = new Clock();
+
+    it("stands for one job: a second one changes nothing, unless it replaces the first", async () => {
+      const stub = fresh();
+      const ids = await inside(stub, (self) => [
+        self.schedule(5_000, self.note, { text: "first" }, { id: "one" }),
+        self.schedule(1_000, self.note, { text: "second" }, { id: "one" }),
+      ]);
+      expect(ids).toEqual(["one", "one"]);
+      expect((await listOf(stub)).map(({ input }) => input)).toEqual([{ text: "first" }]);
+      await inside(stub, (self) => self.schedule(9_000, self.note, { text: "third" }, { id: "one", replace: true }));
+      expect(await clock.nativeOf(stub)).toBe(9_000);
+      await inside(stub, (self) => self.schedule({ every: 2_000 }, self.tick, undefined, { id: "one", replace: true }));
+      expect((await listOf(stub)).map(({ method, recurrence }) => [method, recurrence])).toEqual([
+        ["tick", { every: 2_000 }],
+      ]);
+      await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "one" }));
+      expect((await listOf(stub)).map(({ recurrence }) => recurrence)).toEqual([{ every: 2_000 }]);
+      await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "one", replace: true }));
+      await clock.fireAt(stub, HOUR);
+      expect([await logOf(stub), await rowsOf(stub), await clock.nativeOf(stub)]).toEqual([["tick"], [], null]);
+    });
+
+    it("keeps its job when what would replace it is refused", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => self.schedule(5_000, self.note, { text: "first" }, { id: "one" }));
+      for (const [when, input] of [
+        [1, { s: Symbol("s") }],
+        [1, (): void => {}],
+        [NaN, {}],
+        [{ every: 5 }, {}],
+      ] as const) {
+        await inside(stub, (self) => {
+          expect(() => self.schedule(when, self.keep, input, { id: "one", replace: true })).toThrow(/Jobs\.schedule/);
+        });
+      }
+      expect((await listOf(stub)).map(({ input }) => input)).toEqual([{ text: "first" }]);
+      expect(await clock.nativeOf(stub)).toBe(5_000);
+    });
+
+    it("that was made up can be replaced too", async () => {
+      const stub = fresh();
+      const id = await inside(stub, (self) => self.schedule(5_000, self.note, { text: "old" }));
+      await inside(stub, (self) => self.schedule(1_000, self.note, { text: "new" }, { id, replace: true }));
+      expect((await listOf(stub)).map((job) => [job.id, job.input])).toEqual([[id, { text: "new" }]]);
+      await clock.fireAt(stub, HOUR);
+      expect([await logOf(stub), await rowsOf(stub)]).toEqual([["new"], []]);
+    });
+
+    it("lets a job schedule itself again while it runs, and a failure of it then is the end of that run", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (const text of ["sync", "async"]) {
+          const method = text === "sync" ? self.note : self.noteLater;
+          self.hooks[text] = () => {
+            self.schedule(1_000, method, { text }, { id: text });
+            if (self.log.length > 4) throw new Error("stop");
+          };
+          self.schedule(0, method, { text }, { id: text });
+        }
+      });
+      await clock.fireAt(stub, 0);
+      await clock.fireAt(stub, 1_000);
+      expect(await logOf(stub)).toEqual(["sync", "async", "async, done", "sync", "async"]);
+      expect(
+        (await listOf(stub)).map(({ id, attempts, time }) => [id, attempts, time.getTime() - clock.start]),
+      ).toEqual([
+        ["sync", 0, 2_000],
+        ["async", 0, 2_000],
+      ]);
+      expect((await rowsOf(stub)).length).toBe(4);
+    });
+
+    it("is the same for each try, and told to the method, with the time it was to run", async () => {
+      const stub = fresh();
+      const seen: unknown[] = [];
+      const id = await inside(stub, (self) => {
+        self.hooks["seen"] = async () => {
+          const { current } = self.schedules;
+          await scheduler.wait(1);
+          expect(self.schedules.current).toBe(current);
+          seen.push([current!.id, current!.time.getTime() - clock.start, current!.attempt]);
+          if (seen.length < 3) throw new Error("again");
+        };
+        expect(self.schedules.current).toBe(undefined);
+        return self.schedule(1_000, self.noteLater, { text: "seen" });
+      });
+      await clock.fireAt(stub, 5_000);
+      await clock.fireAt(stub, HOUR);
+      await clock.fireAt(stub, 2 * HOUR);
+      expect(seen).toEqual([1, 2, 3].map((attempt) => [id, 1_000, attempt]));
+      expect(await rowsOf(stub)).toEqual([]);
+    });
+
+    it("finds a job to get, cancel and retry", async () => {
+      const stub = fresh();
+      const [auto, again] = await inside(stub, (self) => [
+        self.schedule(5_000, self.note, { text: "auto" }),
+        self.schedule({ every: 7_000 }, self.tick),
+        self.schedule(6_000, self.tick, undefined, { id: "named" }),
+      ]);
+      const found = await inside(stub, (self) =>
+        [auto!, again!, "named", "none", "x".repeat(26)].map((id) => {
+          const job = self.schedules.get(id);
+          return job && [job.id, job.method, job.input, job.state, job.time.getTime() - clock.start, job.recurrence];
+        }),
+      );
+      expect(found).toEqual([
+        [auto, "note", { text: "auto" }, "waiting", 5_000, undefined],
+        [again, "tick", undefined, "waiting", 7_000, { every: 7_000 }],
+        ["named", "tick", undefined, "waiting", 6_000, undefined],
+        undefined,
+        undefined,
+      ]);
+      expect(await inside(stub, (self) => self.schedules.retry(auto!))).toBe(true);
+      expect(await clock.nativeOf(stub)).toBe(0);
+      await clock.fireAt(stub, 1);
+      expect([await logOf(stub), await clock.nativeOf(stub)]).toEqual([["auto"], 6_000]);
+      const cancelled = await inside(stub, (self) =>
+        [auto!, again!, "named", "named", "none"].map((id) => self.schedules.cancel(id)),
+      );
+      expect(cancelled).toEqual([false, true, true, false, false]);
+      expect(await inside(stub, (self) => self.schedules.retry("named"))).toBe(false);
+      expect([await rowsOf(stub), await clock.nativeOf(stub)]).toEqual([[], null]);
+    });
+  });
+
+  describe(`${dialect} a job that fails`, () => {
+    const clock = new Clock();
+
+    it("is tried again after a random time that doubles, then kept as dead, and run again by retry", async () => {
+      const stub = fresh();
+      vi.spyOn(Math, "random").mockReturnValue(0.999_999);
+      const retry = { maxAttempts: 4, baseDelay: 1_000, maxDelay: 3_000 };
+      const id = await inside(stub, (self) => {
+        self.hooks["bad"] = () => {
+          throw new RangeError("out of luck");
+        };
+        return self.schedule(0, self.note, { text: "bad" }, { retry });
+      });
+      const delays: number[] = [];
+      let now = 0;
+      for (let n = 0; n < 4; n++) {
+        await clock.fireAt(stub, now);
+        const native = await clock.nativeOf(stub);
+        if (native === null) break;
+        delays.push(native - now);
+        now = native;
+      }
+      expect(delays).toEqual([1_000, 2_000, 3_000]);
+      expect(await clock.nativeOf(stub)).toBe(null);
+      const [dead] = await listOf(stub);
+      expect(dead).toMatchObject({ id, state: "dead", attempts: 4, error: "RangeError: out of luck", method: "note" });
+      expect(dead!.time.getTime()).toBe(clock.start);
+      expect(await logOf(stub)).toEqual(["bad", "bad", "bad", "bad"]);
+      expect(clock.errors).toHaveBeenCalledTimes(4);
+      await inside(stub, (self) => {
+        self.hooks = {};
+        expect(self.schedules.list({ state: "waiting" })).toEqual([]);
+        expect(self.schedules.retry(id)).toBe(true);
+        expect(self.schedules.get(id)).toMatchObject({ state: "waiting", attempts: 0, error: undefined });
+      });
+      await clock.fireAt(stub, now);
+      expect([(await logOf(stub)).length, await rowsOf(stub)]).toEqual([5, []]);
+    });
+
+    it("waits up to 1 hour between its 10 tries by default, never longer than full jitter allows", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["bad"] = () => {
+          throw new Error("no");
+        };
+        self.schedule(0, self.note, { text: "bad" });
+      });
+      let now = 0;
+      let tries = 0;
+      for (let native: number | null = 0; native !== null; native = await clock.nativeOf(stub)) {
+        expect(native - now).toBeLessThanOrEqual(tries === 0 ? 0 : Math.min(HOUR, 2_000 * 2 ** (tries - 1)));
+        now = native;
+        // A delay of nothing runs in the same alarm.
+        await clock.fireAt(stub, now);
+        tries = (await logOf(stub)).length;
+      }
+      expect(tries).toBe(10);
+    });
+
+    it("never keeps others from running, nor do they run before it", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (const text of ["x", "y"]) {
+          self.hooks[text] = () => {
+            throw new Error("no");
+          };
+        }
+        self.schedule(1, self.note, { text: "x" });
+        self.schedule(2, self.note, { text: "a" });
+        self.schedule(3, self.noteLater, { text: "y" });
+        self.schedule(4, self.noteLater, { text: "b" });
+      });
+      vi.spyOn(Math, "random").mockReturnValue(0.999_999);
+      await clock.fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["x", "a", "y", "b", "b, done"]);
+      expect((await listOf(stub)).map(({ input, attempts }) => [input, attempts])).toEqual([
+        [{ text: "x" }, 1],
+        [{ text: "y" }, 1],
+      ]);
+    });
+
+    it("keeps its changes as a plain method does, and none as an atomic one", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["bad"] = () => {
+          throw new Error("no");
+        };
+        const retry = { maxAttempts: 1 };
+        for (const method of [self.note, self.whole, self.noteLater, self.wholeLater, self.wholeAlone])
+          self.schedule(0, method, { text: "bad" }, { retry });
+      });
+      await clock.fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["bad", "bad"]);
+      expect((await listOf(stub)).map(({ state, method }) => [state, method]).sort()).toEqual(
+        ["note", "noteLater", "whole", "wholeAlone", "wholeLater"].map((method) => ["dead", method]),
+      );
+    });
+
+    it("is undone with its row's end when it is async and atomic", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.schedule(0, self.wholeLater, { text: "a" });
+        self.schedule(1, self.wholeAlone, { text: "b" });
+      });
+      const { kv, remove } = await runInDurableObject(stub, (_, { storage: { kv } }) => ({ kv, remove: kv.delete }));
+      let refusals = 2;
+      kv.delete = (key) => {
+        if (key.startsWith("durable-base:jobs:") && refusals-- > 0) throw new Error("not now");
+        return remove.call(kv, key);
+      };
+      vi.spyOn(Math, "random").mockReturnValue(0.999_999);
+      // The first refusal ends the first job's transaction, the second one the note of its failure.
+      await expect((async () => await clock.fireAt(stub, 10))()).rejects.toThrow("not now");
+      expect(await logOf(stub)).toEqual([]);
+      await clock.fireAt(stub, 20);
+      expect(await logOf(stub)).toEqual(["a", "a, done", "b", "b, done"]);
+      expect(await rowsOf(stub)).toEqual([]);
+    });
+
+    it("stopped in the middle runs again, alone", async () => {
+      const name = `object ${nth++}`;
+      let stub = namespace().getByName(name);
+      await inside(stub, (self) => {
+        self.schedule(0, self.noteLater, { text: "before" });
+        self.schedule(1, self.noteLater, { text: "stopped" });
+        self.schedule(2, self.note, { text: "after" });
+      });
+      clock.at(10);
+      const stop = runInDurableObject(stub, async (self: JobHost, state) => {
+        self.hooks["stopped"] = async () => {
+          await scheduler.wait(1);
+          state.abort("stopped");
+        };
+        await self.alarm!();
+      });
+      await expect(stop).rejects.toThrow("stopped");
+      stub = namespace().getByName(name);
+      expect((await listOf(stub)).map(({ input }) => input)).toEqual([{ text: "stopped" }, { text: "after" }]);
+      await fire(stub);
+      // What it had changed before its first await stays, as it is no atomic one.
+      const again = ["stopped", "stopped, done"];
+      expect(await logOf(stub)).toEqual(["before", "before, done", "stopped", ...again, "after"]);
+    });
+
+    it("fails when its changes cannot be written, and is kept", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (const method of [self.note, self.noteLater, self.whole, self.wholeLater])
+          self.schedule(0, method, { text: "lost" }, { retry: { maxAttempts: 1 } });
+      });
+      await runInDurableObject(stub, async (self: JobHost, { storage: { kv } }) => {
+        const { put } = kv;
+        kv.put = (key, value) => {
+          if (key === "durable-base:record") throw new Error("disk full");
+          put.call(kv, key, value);
+        };
+        clock.at(10);
+        await self.alarm!();
+        kv.put = put;
+      });
+      expect(await logOf(stub)).toEqual([]);
+      const dead = await listOf(stub);
+      expect(dead.map(({ state }) => state)).toEqual(["dead", "dead", "dead", "dead"]);
+      for (const { error } of dead) expect(error).toMatch(/^DurableError: .* could not be written/);
+    });
+
+    it("that never ends counts as failed after its time, and others go on", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["stuck"] = () => new Promise(() => {});
+        self.schedule(0, self.noteLater, { text: "stuck" }, { timeout: 30, retry: { maxAttempts: 1 } });
+        self.schedule(1, self.note, { text: "next" });
+      });
+      await clock.fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["stuck", "next"]);
+      const [dead] = await listOf(stub);
+      expect(dead).toMatchObject({ state: "dead", error: expect.stringContaining("over 30 ms") as string });
+      expect(clock.errors).toHaveBeenCalledWith(
+        expect.stringContaining("noteLater"),
+        expect.objectContaining({ code: "job-timeout" }),
+      );
+    });
+
+    it("whose method is missing is reported, kept, and runs when the class has it again", async () => {
+      const stub = fresh();
+      const deploy = (method?: unknown): Promise<void> =>
+        runInDurableObject(stub, (self: JobHost) => {
+          Object.defineProperty(self, "note", { value: method, configurable: true });
+        });
+      const id = await inside(stub, (self) => self.schedule(1_000, self.note, { text: "kept" }));
+      await inside(stub, (self) =>
+        self.schedule({ every: 1_000 }, self.note as () => void, undefined, { id: "again" }),
+      );
+      await deploy();
+      expect((await listOf(stub)).map((job) => job.state)).toEqual(["missing", "missing"]);
+      await clock.fireAt(stub, 1_000);
+      await clock.fireAt(stub, 1_001);
+      expect(clock.warnings).toHaveBeenCalledTimes(1);
+      expect(clock.warnings).toHaveBeenCalledWith(expect.stringContaining("Jobs.note is scheduled"), expect.anything());
+      expect(await clock.nativeOf(stub)).toBe(1_000 + MINUTE);
+      let now = 0;
+      for (let n = 0; n < 15; n++) await clock.fireAt(stub, (now = (await clock.nativeOf(stub))!));
+      // It waits for as long again as it has waited, at most a day.
+      expect((await clock.nativeOf(stub))! - now).toBe(DAY);
+      const jobs = (await listOf(stub)).map((job) => [job.id, job.state, job.attempts]);
+      expect(jobs.sort()).toEqual([
+        [id, "missing", 0],
+        ["again", "missing", 0],
+      ]);
+      expect(await logOf(stub)).toEqual([]);
+      await evictDurableObject(stub);
+      await inside(stub, (self) => expect(self.schedules.retry(id)).toBe(true));
+      await clock.fireAt(stub, now + 1);
+      expect(await logOf(stub)).toEqual(["kept"]);
+      await runInDurableObject(stub, (self: JobHost) => {
+        Object.defineProperty(self, "note", { value: () => self.log.push("again") });
+      });
+      await clock.fireAt(stub, now + DAY);
+      expect(await logOf(stub)).toEqual(["kept", "again"]);
+    });
+
+    it("that stops the object steps back when the alarm comes again, so that others run", async () => {
+      const name = `object ${nth++}`;
+      let stub = namespace().getByName(name);
+      vi.spyOn(Math, "random").mockReturnValue(0.999_999);
+      await inside(stub, (self) => {
+        self.schedule(1, self.note, { text: "deadly" }, { id: "deadly", retry: { maxAttempts: 3 } });
+        self.schedule(2, self.note, { text: "good" });
+      });
+      /** As workerd calls again what did not end. */
+      const stopped = async (ms: number, retryCount: number): Promise<void> => {
+        clock.at(ms);
+        await runInDurableObject(stub, async (self: JobHost, state) => {
+          self.hooks["deadly"] = () => state.abort("out of memory");
+          await self.alarm!({
+            retryCount,
+            isRetry: retryCount > 0,
+            scheduledTime: clock.start + 1,
+          } as AlarmInvocationInfo);
+        }).catch(() => {});
+        stub = namespace().getByName(name);
+      };
+      await stopped(10, 0);
+      expect((await listOf(stub)).map(({ id, attempts }) => [id === "deadly", attempts])).toEqual([
+        [true, 0],
+        [false, 0],
+      ]);
+      await stopped(2_000, 1);
+      const jobs = await listOf(stub);
+      expect(jobs.map(({ id, attempts }) => [id === "deadly", attempts])).toEqual([
+        [false, 0],
+        [true, 1],
+      ]);
+      await clock.fireAt(stub, 3_000, { retryCount: 2, isRetry: true });
+      expect(await logOf(stub)).toEqual(["good"]);
+    });
+
+    it("whose row is damaged is listed, can be cancelled, and keeps no other from running", async () => {
+      const stub = fresh();
+      const ids = await inside(stub, (self) => ["a", "b", "c"].map((text, n) => self.schedule(n, self.note, { text })));
+      const bad = `durable-base:jobs:${ids[1]!}`;
+      await runInDurableObject(stub, (_, { storage: { kv } }) => {
+        const [get, list] = [kv.get, kv.list];
+        kv.get = (key) => {
+          if (key === bad && get.call(kv, key) !== undefined) throw new Error("internal error");
+          return get.call(kv, key) as never;
+        };
+        kv.list = function* (options: SyncKvListOptions) {
+          for (const row of list.call(kv, options)) {
+            if (row[0] === bad) throw new Error("internal error");
+            yield row;
+          }
+        } as never;
+      });
+      expect((await inside(stub, (self) => self.schedules.list())).map(({ id, state }) => [id, state])).toEqual([
+        [ids[0], "waiting"],
+        [ids[1], "unreadable"],
+        [ids[2], "waiting"],
+      ]);
+      await clock.fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["a", "c"]);
+      expect(await clock.nativeOf(stub)).toBe(null);
+      await inside(stub, (self) => {
+        expect(self.schedules.get(ids[1]!)).toMatchObject({ state: "unreadable" });
+        expect([self.schedules.cancel(ids[1]!), self.schedules.list()]).toEqual([true, []]);
+      });
+    });
+  });
+}

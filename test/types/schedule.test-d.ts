@@ -1,0 +1,133 @@
+/** What `this.schedule` and `@Scheduled` accept and refuse at compile time. */
+import { DurableBase } from "../../src/durable-base.ts";
+import type { Handle } from "../../src/object/object.ts";
+import type { RouteContext } from "../../src/route/route.ts";
+import { cron } from "../../src/schedule/cron.ts";
+import type { ScheduleOptions } from "../../src/schedule/options.ts";
+import { Scheduled } from "../../src/schedule/scheduled.ts";
+import type { Job, JobRun } from "../../src/schedule/schedules.ts";
+
+interface Note {
+  text: string;
+  at?: Date;
+}
+
+const options: ScheduleOptions = { id: "a", replace: true, retry: { maxAttempts: 3 }, missed: "all", timeout: 1 };
+
+export class Accepted extends DurableBase {
+  none(): void {}
+  async one(_note: Note): Promise<void> {}
+  maybe(_n?: number): void {}
+  defaulted(_n = 1): number {
+    return 1;
+  }
+  any(_value: unknown): void {}
+  union(_value: string | { n: 1 }): void {}
+  generic<T extends object>(value: T): T {
+    return value;
+  }
+  routed(_note: Note, _c: RouteContext | undefined): void {}
+  protected hidden(_n: number): void {}
+  private own(_n: number): void {}
+  overloaded(a: string): void;
+  overloaded(a: number): void;
+  overloaded(_a: string | number): void {}
+  arrow = (_n: number): void => {};
+
+  all(): string[] {
+    this.schedule(1, this.one, { text: "a" });
+    this.schedule(1, this.own, 1);
+    return [
+      this.schedule(1_000, this.none),
+      this.schedule(new Date(), this.none, undefined, options),
+      this.schedule({ every: 1_000 }, this.one, { text: "a" }),
+      this.schedule(cron("* * * * *"), this.one, { text: "a", at: new Date() }, { id: "x" }),
+      this.schedule(1, this.maybe),
+      this.schedule(1, this.maybe, 5),
+      this.schedule(1, this.maybe, undefined, {}),
+      this.schedule(1, this.defaulted, 5),
+      this.schedule(1, this.any, { x: [] }),
+      this.schedule(1, this.union, { n: 1 }),
+      this.schedule(1, this.generic, { x: 1 }),
+      this.schedule(1, this.routed, { text: "a" }),
+      this.schedule(1, this.hidden, 1),
+      this.schedule(1, this.overloaded, 1),
+      this.schedule(1, this.arrow, 1),
+    ];
+  }
+
+  jobs(): [Job[], Job | undefined, boolean, boolean, JobRun | undefined] {
+    const { schedules } = this;
+    this.schedules.start();
+    return [
+      schedules.list({ state: "dead", method: "one" }),
+      schedules.get("a"),
+      schedules.cancel("a"),
+      schedules.retry("a"),
+      schedules.current,
+    ];
+  }
+
+  @Scheduled({ every: 60_000 }) sweep(): void {}
+  @Scheduled(cron("0 3 * * *", { timeZone: "Europe/Berlin" }), { missed: "skip", timeout: 1_000 })
+  async nightly(): Promise<void> {}
+  @Scheduled({ every: 60_000 }) optional(_n = 1): void {}
+}
+
+export class Refused extends DurableBase {
+  none(): void {}
+  one(_note: Note): void {}
+  two(_a: number, _b: number): void {}
+  #hidden = 1;
+
+  all(): void {
+    // @ts-expect-error it takes an input
+    this.schedule(1, this.one);
+    // @ts-expect-error another one
+    this.schedule(1, this.one, { text: 1 });
+    // @ts-expect-error with no more than it has
+    this.schedule(1, this.one, { text: "a", extra: 1 });
+    // @ts-expect-error it takes no input
+    this.schedule(1, this.none, 5);
+    // @ts-expect-error a job has one input
+    this.schedule(1, this.two, 5);
+    // @ts-expect-error there is no such method
+    this.schedule(1, this.nothing);
+    // @ts-expect-error a name is no method
+    this.schedule(1, "none");
+    // @ts-expect-error this is no method
+    this.schedule(1, this.#hidden);
+    // @ts-expect-error this is no time
+    this.schedule("tomorrow", this.none);
+    // @ts-expect-error nor this
+    this.schedule({ every: "1 s" }, this.none);
+    // @ts-expect-error an expression has to be read first
+    this.schedule({ cron: "* * * * *" }, this.none);
+    // @ts-expect-error there is no such option
+    this.schedule(1, this.none, undefined, { retries: 5 });
+    // @ts-expect-error there is no such state
+    this.schedules.list({ state: "done" });
+    // @ts-expect-error what is listed is a copy
+    this.schedules.get("a")!.attempts = 0;
+  }
+
+  // @ts-expect-error nobody gives it an input
+  @Scheduled({ every: 60_000 }) input(_note: Note): void {}
+  // @ts-expect-error a delay does not come again
+  @Scheduled(60_000) once(): void {}
+  // @ts-expect-error a field is no method
+  @Scheduled({ every: 60_000 }) field = 1;
+  // @ts-expect-error an id is the method's own
+  @Scheduled({ every: 60_000 }, { id: "a" }) named(): void {}
+  // @ts-expect-error it has to be told when
+  @Scheduled() bare(): void {}
+}
+
+export function through(handle: Handle<Accepted>, stub: DurableObjectStub<Accepted>): void {
+  void handle.none();
+  void stub.none();
+  // @ts-expect-error no stub reaches it
+  void handle.schedule(1, null);
+  // @ts-expect-error nor this
+  void handle.schedules;
+}
