@@ -5,7 +5,7 @@
  * and asks: was every acknowledged increment kept, was none applied twice?
  *
  * `npm run crash -- steps` kills it inside each step of a program: see `crash-steps.mjs`. `npm run crash -- once`
- * kills it under exactly-once calls: see `crash-once.mjs`.
+ * kills it under exactly-once calls: see `crash-once.mjs`; `-- jobs` while jobs run: see `crash-jobs.mjs`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ import { mulberry32 } from "../test/random.ts";
 import { readOptions, wholeNumber } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
-if (["once", "steps"].includes(process.argv[2])) {
+if (["jobs", "once", "steps"].includes(process.argv[2])) {
   await import(`./crash-${process.argv[2]}.mjs`);
   process.exit();
 }

@@ -41,6 +41,7 @@ const steps = [
   { name: "crash", command: "node scripts/crash.mjs --rounds 20" },
   { name: "crash-steps", command: "node scripts/crash.mjs steps --every 7" },
   { name: "crash-once", command: "node scripts/crash.mjs once --rounds 4" },
+  { name: "crash-jobs", command: "node scripts/crash.mjs jobs --rounds 1" },
   { name: "fuzz-raw", command: "node scripts/fuzz.mjs raw" },
   { name: "damage", command: "node scripts/damage.mjs" },
   { name: "formats", command: "node scripts/formats.mjs" },
