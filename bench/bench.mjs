@@ -58,6 +58,9 @@ const CASES = [
   { name: "storage-list", title: "Storage.list of 1,000", aim: 1.1, others: [], unit: 1 },
   { name: "storage-select", title: "Storage.sql, select one", aim: 1.05, others: [] },
   { name: "storage-insert", title: "Storage.sql, insert 1,000", aim: 1.05, others: [], unit: 1 },
+  // By hand a queue of rows over one alarm; 1,000 and more in a call.
+  { name: "jobs-insert", title: "1,000 jobs inserted", aim: 1.3, others: [], unit: 1_000 },
+  { name: "jobs-fire", title: "1,000 jobs fired", aim: 1.5, others: [], unit: 1_000, rounds: 1 / 3, make: firing },
   // By hand over the plain array, and `structuredClone` of it.
   { name: "snapshot", subject: "walkCopy", title: "walk of a snapshot", aim: 1.2, others: [] },
   { name: "snapshot", subject: "copy", title: "snapshot itself", others: [], unit: 1, rounds: 1 / 3 },
@@ -79,6 +82,8 @@ const OBJECTS = {
   ENTRIES: "Entries",
   HAND_STORAGE: "HandStorage",
   OUR_STORAGE: "OurStorage",
+  HAND_QUEUE: "HandQueue",
+  OUR_QUEUE: "OurQueue",
 };
 
 const values = readOptions({
@@ -94,6 +99,8 @@ const rounds = values.quick ? 25 : 121;
 const milliseconds = 20;
 // In memory where there is such a folder: a disk's own noise would hide our part.
 const parent = values.folder ?? (existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
+/** Milliseconds, beside 50 µs for each, from the order to insert jobs until they are due. */
+const LEAD = 100;
 /** One connection, kept open. */
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 let runtime;
@@ -124,9 +131,10 @@ async function measureTimes() {
   }
 }
 
-async function measure({ name, subject = name, title, aim, others, outside, unit = 32, most, rounds: part = 1 }) {
+async function measure({ name, subject = name, title, aim, others, outside, make = inside, unit = 32, ...rest }) {
+  const { most, rounds: part = 1 } = rest;
   const contenders = ["hand", "ours", "again", ...others];
-  const batch = outside === undefined ? inside(subject) : from(outside);
+  const batch = outside === undefined ? make(subject) : from(outside);
   const size = await batchSize(batch, unit, most ?? Infinity);
   const times = Object.fromEntries(contenders.map((contender) => [contender, []]));
   for (let round = -3; round < rounds * part; round++) {
@@ -170,6 +178,18 @@ function inside(subject) {
     const began = performance.now();
     await request(`run/${path}`);
     return performance.now() - began;
+  };
+}
+
+/** As {@link inside}, of jobs that are inserted before: from the time at which they are due until the last one has run. */
+function firing(subject) {
+  return async (contender, size) => {
+    const due = Date.now() + LEAD + size / 20;
+    const path = `${subject}/${kindOf(contender)}?name=${contender}&size=${size}&time=${due}`;
+    await request(`prepare/${path}`);
+    if (Date.now() >= due) throw new Error(`${subject}: ${size} jobs were due before they were inserted`);
+    await request(`run/${path}`);
+    return performance.timeOrigin + performance.now() - due;
   };
 }
 

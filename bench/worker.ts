@@ -5,11 +5,13 @@ import { fronts } from "./fronts.ts";
 import type { HandCounter, HandEntries } from "./hand.ts";
 import type { HonoCounter } from "./hono.ts";
 import type { Counter, Entries } from "./ours.ts";
+import type { HandQueue, OurQueue, Queue } from "./jobs.ts";
 import type { HandStorage, OurStorage, Stored } from "./storage.ts";
 
 export { HandCounter, HandEntries } from "./hand.ts";
 export { HonoCounter } from "./hono.ts";
 export { Counter, Entries } from "./ours.ts";
+export { HandQueue, OurQueue } from "./jobs.ts";
 export { HandStorage, OurStorage } from "./storage.ts";
 
 /** What the generated classes of `fields.mjs` have in common. */
@@ -37,6 +39,8 @@ interface Env {
   ENTRIES: DurableObjectNamespace<Entries>;
   HAND_STORAGE: DurableObjectNamespace<HandStorage>;
   OUR_STORAGE: DurableObjectNamespace<OurStorage>;
+  HAND_QUEUE: DurableObjectNamespace<HandQueue>;
+  OUR_QUEUE: DurableObjectNamespace<OurQueue>;
 }
 
 interface Calls {
@@ -52,8 +56,8 @@ interface Fetcher {
   fetch(request: Request): Promise<Response>;
 }
 
-/** Runs a batch of `size` operations on the objects called `name`. */
-type Batch = (env: Env, name: string, size: number) => Promise<void>;
+/** Runs a batch of `size` operations on the objects called `name`; `time` is when jobs are due. */
+type Batch = (env: Env, name: string, size: number, time: number) => Promise<void>;
 
 const noop = (calls: (env: Env, name: string) => Calls): Batch =>
   async function (env, name, size) {
@@ -228,6 +232,15 @@ function sumOf(size: number, part: (i: number) => number): number {
 }
 
 /** Has the object of each side do so many, in one call. */
+type QueueCalls = { [K in keyof Queue]: (...args: Parameters<Queue[K]>) => Promise<unknown> };
+
+const queued = (work: (queue: QueueCalls, size: number, time: number) => Promise<unknown>): Record<string, Batch> => ({
+  hand: async (env, name, ...rest) =>
+    void (await work(env.HAND_QUEUE.getByName(name) as unknown as QueueCalls, ...rest)),
+  ours: async (env, name, ...rest) =>
+    void (await work(Object.from(env.OUR_QUEUE).byName(name) as unknown as QueueCalls, ...rest)),
+});
+
 const stored = (work: keyof Stored): Record<string, Batch> => {
   const batch = (stub: (env: Env, name: string) => StoredCalls): Batch =>
     async function (env, name, size) {
@@ -289,6 +302,8 @@ const batches: Record<string, Record<string, Batch>> = {
   "storage-list": stored("list"),
   "storage-select": stored("select"),
   "storage-insert": stored("insert"),
+  "jobs-insert": queued(async (queue, size) => await queue.insert(size, Date.now() + 86_400_000)),
+  "jobs-fire": queued(async (queue) => await queue.drained()),
   cold100keys: {
     hand: cold((env, name) => env.HAND_KEYS100.getByName(name)),
     ours: cold((env, name) => env.OURS100.getByName(name)),
@@ -327,6 +342,8 @@ const preparations: Record<string, Record<string, Batch>> = {
   "storage-list": stored("fill"),
   "storage-select": stored("fill"),
   "storage-insert": stored("fill"),
+  "jobs-insert": queued(async (queue) => await queue.empty()),
+  "jobs-fire": queued(async (queue, size, time) => await queue.insert(size, time)),
   cold100keys: {
     hand: evicted((env, name) => env.HAND_KEYS100.getByName(name)),
     ours: evicted((env, name) => env.OURS100.getByName(name)),
@@ -350,7 +367,7 @@ export default {
     if (front !== undefined) return await front(request, env, ctx);
     const batch = (stage === "prepare" ? preparations : batches)[subject]?.[contender];
     if (batch === undefined) return new Response(null, { status: stage === "prepare" ? 204 : 404 });
-    await batch(env, searchParams.get("name")!, Number(searchParams.get("size")));
+    await batch(env, searchParams.get("name")!, Number(searchParams.get("size")), Number(searchParams.get("time")));
     return new Response("done");
   },
 };

@@ -6,7 +6,8 @@
  *
  * `npm run crash -- steps` kills it inside each step of a program: see `crash-steps.mjs`; `-- migrations` inside each step
  * of migrations, from each older version: see `crash-migrations.mjs`; `-- once` under exactly-once calls: see
- * `crash-once.mjs`; `-- destroy` while objects destroy themselves: see `crash-destroy.mjs`.
+ * `crash-once.mjs`; `-- destroy` while objects destroy themselves: see `crash-destroy.mjs`;
+ * `-- jobs` while jobs run: see `crash-jobs.mjs`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +16,7 @@ import { mulberry32 } from "../test/random.ts";
 import { readOptions, wholeNumber } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
-if (["destroy", "migrations", "once", "steps"].includes(process.argv[2])) {
+if (["destroy", "jobs", "migrations", "once", "steps"].includes(process.argv[2])) {
   await import(`./crash-${process.argv[2]}.mjs`);
   process.exit();
 }

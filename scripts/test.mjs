@@ -43,6 +43,7 @@ const steps = [
   { name: "crash-migrations", command: "node scripts/crash.mjs migrations --every 7" },
   { name: "crash-once", command: "node scripts/crash.mjs once --rounds 4" },
   { name: "crash-destroy", command: "node scripts/crash.mjs destroy --rounds 6" },
+  { name: "crash-jobs", command: "node scripts/crash.mjs jobs --rounds 1" },
   { name: "fuzz-raw", command: "node scripts/fuzz.mjs raw" },
   { name: "damage", command: "node scripts/damage.mjs" },
   { name: "transfer", command: "node scripts/transfer.mjs --mb 50" },
