@@ -58,6 +58,8 @@ declare namespace Cloudflare {
     STANDARD_DECLARED: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardDeclared>;
     STANDARD_ALARMS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardAlarms>;
     STANDARD_JOBS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardJobs>;
+    STANDARD_CRONS: DurableObjectNamespace<import("./cron-host.ts").CronHost>;
+    LEGACY_CRONS: DurableObjectNamespace<import("./cron-host.ts").CronHost>;
   }
 }
 

@@ -84,9 +84,13 @@ export function firstOf(when: When, now: number, label: string): number {
   );
 }
 
-/** @throws DurableError `bad-time` for an interval that cannot work. */
+/** @throws DurableError `bad-time` for an interval that cannot work, `bad-cron` for what `cron` did not give. */
 export function checkRecurrence(when: Recurrence, label: string): void {
-  if ("cron" in when || (Number.isInteger(when.every) && when.every >= SHORTEST && when.every <= LATEST)) return;
+  if ("cron" in when) {
+    if (typeof when.next === "function") return;
+    throw new DurableError("bad-cron", `${label}: the expression is not read yet. Write \`cron("0 9 * * *")\`.`);
+  }
+  if (Number.isInteger(when.every) && when.every >= SHORTEST && when.every <= LATEST) return;
   throw new DurableError(
     "bad-time",
     `${label}: every ${quote(when.every)} milliseconds cannot work: an interval is a whole number from ${SHORTEST} on, since each run costs rows. Write \`{ every: 60_000 }\`, and \`setInterval\` for less than a second.`,
