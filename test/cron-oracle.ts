@@ -1,6 +1,7 @@
 /**
  * When a cron expression comes, found without a cron library: each minute is tried, on the clock that Intl shows. It
- * reads what OCPS 1.4 says is valid, and lists with `W` and `LW`. For daylight saving it has the rule of docs/schedules.md.
+ * reads what OCPS 1.4 says is valid, also `LW` and lists with `W`. Where clocks change, it has the rule of `cron`'s
+ * doc comment.
  */
 
 const SECOND = 1_000;
@@ -189,7 +190,7 @@ function dateMatcher(field: string): (day: Day) => boolean {
 function weekdayMatcher(field: string): (day: Day) => boolean {
   const parts = field.split(",").map((part): ((day: Day) => boolean) => {
     const [, range, nth] = /^(.*?)(?:#([1-5L])|(?<=[0-9A-Za-z])(L))?$/.exec(part)!.filter((text) => text !== undefined);
-    const weekdays = valuesOf(named(range!, WEEKDAYS, 0).replace(/-0\b/, "-7"), 0, 7);
+    const weekdays = valuesOf(named(range!, WEEKDAYS, 0).replace(/(?<=[1-6])-0\b/, "-7"), 0, 7);
     return ({ weekday, date, last }) => {
       if (!weekdays.has(weekday) && !(weekday === 0 && weekdays.has(7))) return false;
       if (nth === undefined) return true;

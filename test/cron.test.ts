@@ -158,15 +158,21 @@ describe("cron", () => {
     expect(thrownBy(() => cron("0 9 * * *", { timeZone: timeZone as never }))).toMatchObject({ code: "bad-cron" });
   });
 
-  it("refuses years that are over where they are scheduled", async () => {
-    vi.setSystemTime(timeOf("2025-01-01 00:00"));
-    const stub = env.STANDARD_CRONS.getByName(nameFor(undefined, nth++));
-    const past = cron("0 0 0 1 1 * 2014");
-    const error = await errorOf(() =>
-      runInDurableObject(stub, (self: CronHost) => self.run(() => self.schedule(past, self.tick))),
-    );
-    expect(error).toMatchObject({ code: "bad-cron" });
-  });
+  it.each(["0 0 0 1 1 * 2014", "0 0 0 1 1 * 2263", "0 0 0 1 1 * 9999"])(
+    "%s is refused by this.schedule, where no such time is left, and not run by @Scheduled",
+    async (pattern) => {
+      vi.setSystemTime(timeOf("2025-01-01 00:00"));
+      const stub = env.STANDARD_CRONS.getByName(nameFor({ pattern }, nth++));
+      await runInDurableObject(stub, (self: CronHost) =>
+        self.run(() => {
+          const error = thrownBy(() => self.schedule(cron(pattern), self.tick));
+          expect(DurableError.is(error, "bad-cron")).toBe(true);
+          self.schedules.start();
+          expect(self.schedules.list()).toEqual([]);
+        }),
+      );
+    },
+  );
 
   it.each([{ cron: "0 9 * * *" }, { cron: "0 9 * * *", timeZone: "UTC" }, { cron: 5, next: 5 }])(
     "has to be called: %j is refused by both doors",
@@ -390,7 +396,7 @@ const patterns = fc
 
 describe("cron by brute force", () => {
   it("agrees on the next runs of random expressions, in zones whose clocks change", { timeout: 60_000 }, async () => {
-    console.log(`cron: FUZZ_SEED=${FUZZ_SEED}`);
+    console.log(`FUZZ_SEED=${FUZZ_SEED} npx vitest run test/cron.test.ts`);
     const [first, last] = [timeOf("2024-01-01 00:00"), timeOf("2027-01-01 00:00")];
     const changes = new Map(ZONES.map((zone) => [zone, changesOf(zone, first, last)]));
     const moments = fc.constantFrom(...ZONES).chain((timeZone) => {
@@ -429,9 +435,9 @@ describe("cron by brute force", () => {
             compared++;
           }
         });
-        fc.assert(agrees, { seed: FUZZ_SEED, numRuns: 1_500 });
+        fc.assert(agrees, { seed: FUZZ_SEED, numRuns: 1_000 });
       }),
     );
-    expect(compared).toBeGreaterThan(1_500);
+    expect(compared).toBeGreaterThan(1_000);
   });
 });

@@ -88,7 +88,10 @@ export function firstOf(when: When, now: number, label: string): number {
 export function checkRecurrence(when: Recurrence, label: string): void {
   if ("cron" in when) {
     if (typeof when.next === "function") return;
-    throw new DurableError("bad-cron", `${label}: the expression is not read yet. Write \`cron("0 9 * * *")\`.`);
+    throw new DurableError(
+      "bad-cron",
+      `${label}: the expression ${quote((when as { cron: unknown }).cron)} was not read. Write \`cron("0 9 * * *", { timeZone: "Europe/Berlin" })\`.`,
+    );
   }
   if (Number.isInteger(when.every) && when.every >= SHORTEST && when.every <= LATEST) return;
   throw new DurableError(
