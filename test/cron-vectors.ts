@@ -644,7 +644,7 @@ export const NEVER: readonly string[] = [
   "0 0 0 14W * +FRI#L",
 ];
 
-/** Where croner, and so this library, is not OCPS. Those of daylight saving stand in cron.test.ts. */
+/** Where croner, and so this library, is not OCPS. Those of daylight saving stand in cron.vectors.test.ts. */
 export const DEVIATIONS: {
   /** Not valid in OCPS, and read as `as`. */
   readonly wider: readonly { readonly pattern: string; readonly as: string; readonly why: string }[];

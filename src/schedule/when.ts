@@ -84,19 +84,20 @@ export function firstOf(when: When, now: number, label: string): number {
   );
 }
 
-/** @throws DurableError `bad-time` for an interval that cannot work, `bad-cron` for what `cron` did not give. */
+/** @throws DurableError `bad-time` for an interval that cannot work, `bad-cron` for what `cron()` did not read. */
 export function checkRecurrence(when: Recurrence, label: string): void {
   if ("cron" in when) {
     if (typeof when.next === "function") return;
     throw new DurableError(
       "bad-cron",
-      `${label}: the expression ${quote((when as { cron: unknown }).cron)} was not read. Write \`cron("0 9 * * *", { timeZone: "Europe/Berlin" })\`.`,
+      `${label}: an expression has to be read first. Write \`cron(${quote(when.cron)})\`, with \`import { cron } from "durable-base"\`.`,
     );
   }
-  if (Number.isInteger(when.every) && when.every >= SHORTEST && when.every <= LATEST) return;
+  const { every } = when;
+  if (Number.isInteger(every) && every >= SHORTEST && every <= LATEST) return;
   throw new DurableError(
     "bad-time",
-    `${label}: every ${quote(when.every)} milliseconds cannot work: an interval is a whole number from ${SHORTEST} on, since each run costs rows. Write \`{ every: 60_000 }\`, and \`setInterval\` for less than a second.`,
+    `${label}: every ${quote(every)} milliseconds cannot work: an interval is a whole number from ${SHORTEST} on, since each run costs rows. Write \`{ every: 60_000 }\`, and \`setInterval\` for less than a second.`,
   );
 }
 
