@@ -50,7 +50,7 @@ async function runsSeen(
       self.schedules.start();
       return "@tick";
     });
-    expect(self.schedules.get(id)?.every).toEqual({ cron: pattern, timeZone });
+    expect(self.schedules.get(id)).toMatchObject({ method: "tick", state: "waiting", isDeclared });
     await scheduler.wait(0);
     const expected: Ran[] = [];
     while (expected.length < count) {
