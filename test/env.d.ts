@@ -57,6 +57,8 @@ declare namespace Cloudflare {
     STANDARD_DECLARED: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardDeclared>;
     STANDARD_ALARMS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardAlarms>;
     STANDARD_JOBS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardJobs>;
+    STANDARD_CRONS: DurableObjectNamespace<import("./cron-host.ts").CronHost>;
+    LEGACY_CRONS: DurableObjectNamespace<import("./cron-host.ts").CronHost>;
     OPEN_TILL: DurableObjectNamespace<import("./fixtures/once.ts").OpenTill>;
     CLOSED_TILL: DurableObjectNamespace<import("./fixtures/once.ts").ClosedTill>;
     LEGACY_TILL: DurableObjectNamespace<import("./fixtures/legacy/once.ts").LegacyTill>;

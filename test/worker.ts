@@ -35,5 +35,7 @@ export { StandardLife } from "./fixtures/life.ts";
 export { LegacyLife } from "./fixtures/legacy/life.ts";
 export { StandardAlarms, StandardDeclared, StandardJobs } from "./fixtures/schedule.ts";
 export { LegacyAlarms, LegacyDeclared, LegacyJobs } from "./fixtures/legacy/schedule.ts";
+export { StandardCrons } from "./fixtures/cron.ts";
+export { LegacyCrons } from "./fixtures/legacy/cron.ts";
 
 export default { fetch: (): Response => new Response("ok") };

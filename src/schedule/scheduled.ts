@@ -22,7 +22,7 @@ export interface ScheduledDecorator {
  * it. It is listed as `"@method"`, and run, tried again and caught up as any recurring job; one that fails for good
  * goes on with its next time.
  *
- * @throws DurableError `bad-decorator`, `bad-time` or `bad-option` when the class is evaluated.
+ * @throws DurableError `bad-decorator`, `bad-time`, `bad-cron` or `bad-option` when the class is evaluated.
  *
  * @example
  * ```ts
