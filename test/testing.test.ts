@@ -114,6 +114,27 @@ describe("advanceTo and runDue", () => {
     expect(await advanceTo(clock, new Date(start + 4_000))).toBe(1);
   });
 
+  it("run jobs at their times, and those of the user's own alarm", async () => {
+    const clock = Object.from(env.CLOCK).byName("jobs");
+    const start = Date.now() + 86_400_000;
+    await advanceTo(clock, start);
+    await clock.every(2_500);
+    await clock.remind(1_000);
+    const { written } = await rows(clock, async () => await advanceTo(clock, start + 1_500));
+    const at = (after: number): number => start + after;
+    expect(await clock.noted()).toEqual([`every ${at(1_000)}`]);
+    // The field, the next run, and the alarm that is set to it.
+    expect(written).toBe(3);
+    await advanceTo(clock, start + 3_000);
+    expect(await clock.noted()).toEqual([
+      `every ${at(1_000)}`,
+      `once ${at(2_000)}`,
+      `every ${at(2_000)}`,
+      `every ${at(3_000)}`,
+    ]);
+    expect(await clock.times()).toEqual([at(2_500)]);
+  });
+
   it("run what is due now, and what that makes due", async () => {
     const clock = Object.from(env.CLOCK).byName("due");
     // What is due in a day is nothing that the platform runs by itself meanwhile.
