@@ -1,6 +1,6 @@
 /** What `static migrations` promises, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { DurableBase } from "../src/durable-base.ts";
 import { migrate, type Migration } from "../src/storage/migrations.ts";
 import { errorOf } from "./error-of.ts";
@@ -17,6 +17,7 @@ export interface Deployed {
   readonly tablesAtStart: string[][];
   /** Is awaited by `onStart`. */
   starting: (() => Promise<void>) | undefined;
+  add(): void;
   run<R>(work: (self: this) => R): R;
   tables(): string[];
 }
@@ -116,6 +117,33 @@ export function migrationCases(
       cls.migrations = [A, B];
       expect(await tables()).toEqual(["a", "b"]);
       expect(await inside(({ count }) => count)).toBe(5);
+    });
+
+    it("use up no alarm when they fail: the jobs run when a deploy has mended them", async () => {
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 86_400_000 });
+      const told = vi.spyOn(console, "error").mockImplementation(() => {});
+      try {
+        await deploy([A]);
+        await inside((self) => void self.schedule(1_000, self.add));
+        await deploy([A, BROKEN]);
+        for (let n = 0; n < 20; n++) {
+          await runInDurableObject(stub, async (self, { storage }) => {
+            const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
+            const at = (await native.getAlarm.call(storage))!;
+            vi.setSystemTime(Math.max(at, Date.now()));
+            await self.alarm!();
+            expect(await native.getAlarm.call(storage)).toBeGreaterThan(Date.now());
+          });
+        }
+        expect(told).toHaveBeenCalledTimes(20);
+        await deploy([A, B]);
+        vi.setSystemTime(Date.now() + 3_600_000);
+        await runInDurableObject(stub, async (self) => await self.alarm!());
+        expect(await inside((self) => self.count)).toBe(1);
+      } finally {
+        vi.useRealTimers();
+        told.mockRestore();
+      }
     });
 
     it("tell HTTP nothing but their code", async () => {

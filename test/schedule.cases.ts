@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { ErrorCode } from "../src/errors.ts";
 import { cron } from "../src/schedule/cron.ts";
 import type { When } from "../src/schedule/when.ts";
+import { errorOf } from "./error-of.ts";
 import {
   Clock,
   DAY,
@@ -119,6 +120,45 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       await clock.fireAt(stub, 60_000);
       expect(await logOf(stub)).toEqual(["a", ...bs, "c"]);
       expect([await clock.nativeOf(stub), await rowsOf(stub)]).toEqual([null, []]);
+    });
+
+    it("lets a job destroy its object: it and those behind it are gone, and the object goes on as new", async () => {
+      vi.useRealTimers();
+      const stub = fresh();
+      const { id } = stub;
+      const again = (): JobStub => namespace().get(id);
+      const seen: string[] = [];
+      await inside(stub, (self) => {
+        self.hooks["end"] = () => {
+          seen.push("end");
+          self.destroy();
+        };
+        self.hooks["behind"] = () => seen.push("behind");
+        for (const text of ["before", "end", "behind"]) self.schedule(30, self.note, { text });
+      });
+      await vi.waitFor(() => expect(seen).toEqual(["end"]));
+      await vi.waitFor(async () => expect(await logOf(again())).toEqual([]));
+      expect([await rowsOf(again()), await clock.nativeOf(again())]).toEqual([[], null]);
+      await scheduler.wait(100);
+      expect([await logOf(again()), seen]).toEqual([[], ["end"]]);
+    });
+
+    it("is refused in an object that has been destroyed, and its jobs go with it", async () => {
+      vi.useRealTimers();
+      const stub = fresh();
+      const again = (): JobStub => namespace().get(stub.id);
+      await inside(stub, (self) => void self.schedule(200, self.note, { text: "never" }, { id: "never" }));
+      const parked = errorOf(() =>
+        inside(stub, async (self) => {
+          await scheduler.wait(5);
+          self.schedule(1, self.note, { text: "late" });
+        }),
+      );
+      await inside(stub, (self) => self.destroy());
+      expect(await parked).toMatchObject({ code: "destroyed" });
+      await vi.waitFor(async () => expect(await rowsOf(again())).toEqual([]));
+      await scheduler.wait(250);
+      expect(await logOf(again())).toEqual([]);
     });
 
     it("runs a job of the past, or of no delay, now", async () => {

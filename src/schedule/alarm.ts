@@ -63,6 +63,11 @@ export class Alarm {
       this.touch();
       jobs.setAgenda({ ...jobs.agenda(), user: undefined });
     };
+    const deleteAll = Object.hasOwn(storage, "deleteAll") ? storage.deleteAll : undefined;
+    storage.deleteAll = (options) => {
+      jobs.changes++;
+      return (deleteAll ?? proto.deleteAll).call(storage, options);
+    };
     storage.transaction = <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> =>
       (joined ?? proto.transaction).call(storage, (txn) => {
         txn.getAlarm = (options) => storage.getAlarm(options);

@@ -166,12 +166,15 @@ export class Runner {
     let agenda = jobs.agenda();
     let queue: QueuedJob[] = [];
     let next = 0;
+    // Whether other code may have run since the queue was read, and deleted rows of it in whatever way.
+    let isOld = false;
     for (let n = 1; n <= MOST && Date.now() - began <= SLICE; n++) {
       if (changes !== jobs.changes || next === queue.length) {
         ({ changes } = jobs);
         agenda = jobs.agenda();
         queue = jobs.first(PAGE);
         next = 0;
+        isOld = false;
       }
       const now = Date.now();
       const row = queue[next];
@@ -182,8 +185,7 @@ export class Runner {
       let ending: Promise<void> | undefined;
       if (at === row?.at) {
         next++;
-        // Those before it may have deleted it, in whatever way.
-        const job = jobs.again(row);
+        const job = isOld ? jobs.again(row) : row;
         if (job !== undefined) ending = this.#run(job, now, isRetry);
       } else {
         // As these, which are read again when they are run or put off.
@@ -191,8 +193,9 @@ export class Runner {
         if (at === turn?.at) ending = this.#run(turn, now, isRetry);
         else ending = this.#runUser(user!, isRetry);
       }
-      if (ending !== undefined) await ending;
-      if (n % STRETCH === 0) await jobs.sync();
+      if (ending === undefined && n % STRETCH !== 0) continue;
+      await (ending ?? jobs.sync());
+      isOld = true;
     }
   }
 
