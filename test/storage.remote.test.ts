@@ -141,6 +141,11 @@ describe("Storage over a stub", () => {
     const cycle: unknown[] = [];
     cycle.push(cycle);
     expect(await codeOf(() => Storage.put(stub, "a", cycle))).toBe("not-persistable");
+    // A message of some bytes, which would keep the object busy for ever.
+    let sharing: unknown[] = [];
+    for (let i = 0; i < 60; i++) sharing = [sharing, sharing];
+    for (const value of [sharing, new Array(2 ** 32 - 1)])
+      expect(await codeOf(() => Storage.put(stub, "a", value))).toBe("too-large");
     expect(() => Storage.list(stub, { limit: -1 })).toThrow(DurableError);
     expect(await Storage.count(stub)).toBe(0);
   });

@@ -157,6 +157,13 @@ describe("keys", () => {
   });
 });
 
+/** Some arrays, which a message carries in bytes, and which are 2^depth when each is gone through where it stands. */
+function sharing(depth: number): unknown[] {
+  let list: unknown[] = [];
+  for (let i = 0; i < depth; i++) list = [list, list];
+  return list;
+}
+
 describe("values that cannot be stored", () => {
   it("are refused, naming the key and what it is", async () => {
     await within("refused", (ctx) => {
@@ -188,6 +195,9 @@ describe("values that cannot be stored", () => {
         "€".repeat(1_000_001),
         new Uint8Array(2_000_001),
         [["x".repeat(2_000_001)]],
+        sharing(60),
+        [new Array(2 ** 32 - 1)],
+        { a: new Map([["b", new Array(1e9)]]) },
       ]) {
         expect(codeOf(() => Storage.put(ctx, "large", value))).toBe("too-large");
       }
@@ -357,12 +367,13 @@ describe("Storage.list", () => {
     });
   });
 
-  it("gives what was stored without this module too, cycles included", async () => {
+  it("gives what was stored without this module too, cycles and shared parts included", async () => {
     await within("raw", (ctx) => {
       const cycle: { self?: object } = {};
       cycle.self = cycle;
       for (const key of ["a", "b"]) ctx.storage.kv.put(key, cycle);
-      const [, last] = [...Storage.list<{ self: object }>(ctx)];
+      ctx.storage.kv.put("0", sharing(60));
+      const [, , last] = [...Storage.list<{ self: object }>(ctx)];
       expect(last![1].self).toBe(last![1]);
     });
   });

@@ -191,7 +191,7 @@ function rowsOfPage(value: unknown): number {
 
 function bytesIn(value: unknown): number {
   try {
-    return sizeOf(value);
+    return sizeOf(value, PAGE_BYTES);
   } catch (error) {
     // A cycle, stored without this module, has no size.
     if (error instanceof RangeError) return PAGE_BYTES;
