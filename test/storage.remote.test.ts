@@ -213,6 +213,20 @@ describe("Storage over a stub", () => {
     },
   );
 
+  it("goes through more keys than one call can bring", async () => {
+    const stub = env.LOCKER.getByName("long keys");
+    const keys = Array.from({ length: 17_000 }, (_, i) => String(i).padStart(5, "0") + "k".repeat(2_000));
+    await runInDurableObject(stub, (_, ctx) =>
+      Storage.putMany(
+        ctx,
+        keys.map((key) => [key, null]),
+      ),
+    );
+    const seen: string[] = [];
+    for await (const [key] of Storage.list(stub)) seen.push(key);
+    expect(seen).toEqual(keys);
+  });
+
   it("updates by a function of the caller's, which is asked again when others wrote meanwhile", async () => {
     const locker = Object.from(env.LOCKER).byName("update");
     let rounds = 0;

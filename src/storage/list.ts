@@ -80,7 +80,8 @@ export function pageOf(handle: StorageHandle, options: ListOptions = {}): Page {
   const [last] = list(handle, { ...options, reverse: options.reverse !== true, limit: 1 });
   for (const entry of list(handle, options)) {
     entries.push(entry);
-    bytes += bytesIn(entry[1]);
+    // With the key, or a million small values would bring more keys than a message holds.
+    bytes += bytesIn(entry);
     if (bytes > PAGE_BYTES) return { entries, last: last?.[0] };
   }
   return { entries, last: undefined };
