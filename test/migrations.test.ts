@@ -306,6 +306,40 @@ describe("a migration that rebuilds a table which others reference", () => {
     });
   });
 
+  it.each([
+    "PRAGMA foreign_keys=OFF;",
+    "pragma main . foreign_keys = 'no';",
+    "pragma foreign_keys(0);",
+    'pragma/**/"foreign_keys" = false;',
+    "select 1; pragma `foreign_keys`=off;",
+  ])("is refused with what does nothing in a transaction, and would lose rows: %s", async (pragma) => {
+    // As drizzle-kit writes it.
+    const up = `${pragma}--> statement-breakpoint
+      create table \`__new_users\` (id integer primary key, name text not null);--> statement-breakpoint
+      insert into \`__new_users\` select * from users;--> statement-breakpoint
+      drop table users;--> statement-breakpoint
+      alter table \`__new_users\` rename to users;--> statement-breakpoint
+      pragma foreign_keys=ON;`;
+    await within(`rebuild ${pragma}`, (ctx) => {
+      Storage.migrate(ctx, [FIRST]);
+      const before = state(ctx);
+      const error = errorOf(() => Storage.migrate(ctx, [FIRST, step("rebuild", up)]));
+      expect([error.code, error.message]).toEqual(["bad-migration", expect.stringContaining("Rebuilding a table")]);
+      expect(state(ctx)).toEqual(before);
+      // The platform takes it, and the rows are gone.
+      ctx.storage.transactionSync(() => void ctx.storage.sql.exec(pragma + "drop table users").toArray());
+      expect(all(ctx, "select * from posts")).toEqual([]);
+    });
+  });
+
+  it("may turn foreign keys on, and defer them", async () => {
+    await within("foreign keys on", (ctx) => {
+      const up =
+        "pragma foreign_keys = on; pragma foreign_keys(1); pragma foreign_keys; pragma defer_foreign_keys = on";
+      expect(Storage.migrate(ctx, [step("on", up)])).toEqual(["on"]);
+    });
+  });
+
   it("by a renamed table, as SQLite's manual has it, is undone with a reset by the platform, and can be mended", async () => {
     const renamed = step(
       "rebuild",

@@ -103,6 +103,10 @@ function checked(migrations: readonly Migration[], where: string): Step[] {
 const known = new Map<string, Omit<Step, "id">>();
 const MAX_KNOWN = 1_000;
 
+/** What drizzle-kit, as SQLite's manual, writes before it rebuilds a table; to turn them on does no harm. */
+const FOREIGN_KEYS_OFF =
+  /^pragma ?(?:["`[]?main["`\]]? ?\. ?)?["`[]?foreign_keys["`\]]? ?[=(](?! ?['"`[]?(?:on|1|true|yes)\b)/i;
+
 function parsed(up: unknown, what: string, where: string): Omit<Step, "id"> {
   if (typeof up === "function") {
     if (kindOf(up) === "Function") return { run: up as () => unknown };
@@ -114,6 +118,12 @@ function parsed(up: unknown, what: string, where: string): Omit<Step, "id"> {
   const run = statementsOf(up);
   if (run.length === 0) throw bad(where, `${what} has no statement`);
   if (up.includes("\0") || !up.isWellFormed()) throw bad(where, `${what} holds a NUL or a lone surrogate`);
+  if (run.some(({ normal }) => FOREIGN_KEYS_OFF.test(normal))) {
+    throw new DurableError(
+      "bad-migration",
+      `${where}: ${what} turns foreign keys off, which SQLite ignores in a transaction: a table that is dropped would delete the rows that reference it. Leave out that \`pragma foreign_keys\`, and write as in "Rebuilding a table" of docs/storage.md.`,
+    );
+  }
   const step = { run, hash: hashOf(run.map(({ normal }) => normal).join(";")) };
   if (known.size < MAX_KNOWN) known.set(up, step);
   return step;
