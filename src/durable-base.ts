@@ -13,6 +13,7 @@ import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { Fields, FIELDS } from "./persisted/fields.ts";
 import { answer } from "./storage/answer.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
+import { withoutFields } from "./storage/keys.ts";
 import { migrateObject, type Migration } from "./storage/migrations.ts";
 import { storageOf } from "./storage/sqlite.ts";
 
@@ -331,7 +332,8 @@ class Life implements Owner {
       };
     }
     // What the constructor has read may be stored otherwise now.
-    if (migrateObject(storage, migrations, `${name}.migrations`).length > 0) this.fields.forget();
+    const ran = withoutFields(storage, () => migrateObject(storage, migrations, `${name}.migrations`));
+    if (ran.length > 0) this.fields.forget();
     this.#isCleared = false;
   }
 }
