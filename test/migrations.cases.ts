@@ -171,7 +171,10 @@ export function migrationCases(
       await deploy([first, stop]);
       expect(await errorOf(tables)).toMatchObject({ message: expect.stringContaining("nosuch") });
       expect(await guarded()).toContain("persisted field title");
-      await deploy([first, { id: "update", up: (storage) => void Storage.update(storage, "title", (old) => `${old}!`) }]);
+      await deploy([
+        first,
+        { id: "update", up: (storage) => void Storage.update(storage, "title", (old) => `${old}!`) },
+      ]);
       expect(await inside(({ title }) => title)).toBe("put!");
       expect(await guarded()).toContain("persisted field title");
       await deploy([...cls.migrations!, { id: "clear", up: (storage) => void Storage.clear(storage) }]);

@@ -90,6 +90,18 @@ describe("Storage.migrate", () => {
     await within("migrate statements", (ctx) => expect(all(ctx, "select count(*) as n from log")).toEqual([{ n: 4 }]));
   });
 
+  it("takes a file with a byte order mark, and a trigger right before its quoted name", async () => {
+    await within("migrate marks", (ctx) => {
+      const trigger = (name: string): string =>
+        `\ufeffcreate trigger${name} after insert on t begin delete from t where n = 1; delete from t where n = 2; end`;
+      const up = ` ${trigger(" a")};\r\n ${trigger('"b"')}; ${trigger("[c]")}; insert into t values (1), (2), (3)`;
+      Storage.migrate(ctx, [TABLE, step("marks", up)]);
+      expect(all(ctx, "select n from t")).toEqual([{ n: 3 }]);
+      // SQLite's own view of where a mark is a blank.
+      expect(all(ctx, "\ufeffselect 1 \ufeff as a\ufeff")).toEqual([{ "a\ufeff": 1 }]);
+    });
+  });
+
   it("knows an applied step by its SQL, less blanks and comments between words", async () => {
     await within("migrate checksums", (ctx) => {
       const text = "create table t (a text default 'x  y'); insert into t values ('it''s')";
