@@ -188,6 +188,18 @@ describe("Storage.migrate", () => {
     });
   });
 
+  it("refuses a function that leaves an async transaction behind", async () => {
+    await within("migrate async transaction", async (ctx) => {
+      const later = step("later", (storage) => {
+        void Storage.transaction(storage, async () => Storage.put(storage, "x", 1));
+      });
+      const error = errorOf(() => Storage.migrate(ctx, [TABLE, later]));
+      expect([error.code, (error.cause as { code?: string }).code]).toEqual(["migration-failed", "returned-promise"]);
+      await scheduler.wait(1);
+      expect([tables(ctx), [...ctx.storage.kv.list()]]).toEqual([[], []]);
+    });
+  });
+
   it.each<[name: string, part: string, list: unknown]>([
     ["no array", "no array", TABLE],
     ["nothing", "no array", undefined],

@@ -8,6 +8,7 @@ import { flawOf, PREFIX } from "./keys.ts";
 import { sayingOf } from "./sql-error.ts";
 import { storageOf, type StorageHandle } from "./sqlite.ts";
 import { statementsOf, type Statement } from "./statements.ts";
+import { transaction } from "./transaction.ts";
 
 /**
  * One step: what it does is done once in an object's life.
@@ -76,7 +77,7 @@ export function migrateObject(
   const { length } = appliedOf(storage.kv, steps, where);
   const pending = steps.slice(length);
   if (pending.length === 0) return [];
-  storage.transactionSync(() => {
+  transaction(storage, () => {
     for (const step of pending) apply(step, storage, where);
     storage.kv.put(KEY, {
       format: FORMAT,
