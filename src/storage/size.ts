@@ -37,9 +37,10 @@ export function sizeOf(value: unknown, most: number = MOST): number {
     case "string":
       return sizeOfString(value);
     case "number":
-      return Number.isInteger(value) && value < 2 ** 30 && value >= -(2 ** 30) ? 6 : 9;
+      return Number.isInteger(value) && value < 2 ** 30 && value >= -(2 ** 30) && !Object.is(value, -0) ? 6 : 9;
     case "bigint":
-      return 3 + value.toString(16).length;
+      // In digits of 64 bits.
+      return 6 + 8 * Math.ceil(value.toString(16).length / 16);
     case "object":
       return value === null ? 1 : sizeOfObject(value, most);
     default:
@@ -62,6 +63,8 @@ function sizeOfObject(value: object, most: number): number {
     bytes += 1;
   } else if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     bytes += 16 + value.byteLength;
+  } else if (value instanceof Blob) {
+    bytes += value.size + sizeOfString(value.type);
   } else if (value instanceof RegExp) {
     bytes += sizeOfString(value.source);
   } else {
