@@ -254,6 +254,28 @@ describe("Storage over a stub", () => {
     expect(await Storage.get(locker, "a")).toBe(n);
   });
 
+  it("asks once, and updates nothing, where no change of the value could be told", async () => {
+    const stub = env.LOCKER.getByName("incomparable");
+    for (const value of [new Headers({ a: "b" }), { n: new Number(1) }]) {
+      await runInDurableObject(stub, (_, ctx) => Storage.put(ctx, "a", value));
+      let rounds = 0;
+      expect(await codeOf(() => Storage.update(stub, "a", () => ++rounds))).toBe("not-persistable");
+      expect(rounds).toBe(1);
+      expect(await Storage.get(stub, "a")).not.toBe(1);
+    }
+  });
+
+  it("updates what is plain data of any kind", async () => {
+    const stub = env.LOCKER.getByName("plain data");
+    const failure = globalThis.Object.assign(new AggregateError([new Error("inner")], "outer"), { code: 5 });
+    const values = [failure, new Date(NaN), [1, , undefined], new Map([[{ a: 1 }, new Set([-0])]]), /x/g, NaN, 2n];
+    for (const value of [...values, new DataView(new ArrayBuffer(3)), new Float32Array([NaN, 1]), undefined, null]) {
+      await runInDurableObject(stub, (_, ctx) => Storage.put(ctx, "a", value));
+      expect(await Storage.update<unknown>(stub, "a", () => "updated")).toBe("updated");
+      expect(await Storage.get(stub, "a")).toBe("updated");
+    }
+  });
+
   it("rejects an update with what its function threw, itself, and writes nothing", async () => {
     const locker = Object.from(env.LOCKER).byName("failing update");
     const failure = new RangeError("mine");

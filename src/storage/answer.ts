@@ -54,9 +54,18 @@ async function update(
     const value = storage.kv.get(key);
     const next = await change(value);
     letGo(next);
-    if (!isEqual(value, storage.kv.get(key), true)) continue;
-    store(storage, key, next);
-    return next;
+    const now = storage.kv.get(key);
+    if (isEqual(value, now, true)) {
+      store(storage, key, next);
+      return next;
+    }
+    // What is no plain data is not even equal to its own copy.
+    if (!isEqual(now, storage.kv.get(key), true)) {
+      throw new DurableError(
+        "not-persistable",
+        `Storage.update(${quote(key)}): of the stored value, which is no plain data, nobody can tell whether it was changed meanwhile, and nothing was written. Write a method of the object that changes it.`,
+      );
+    }
   }
   throw new DurableError(
     "write-failed",
