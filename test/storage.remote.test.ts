@@ -1,6 +1,6 @@
 /** `Storage` over a stub of an object that opens its storage. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
+import { DurableObject, env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DurableError } from "../src/errors.ts";
@@ -219,7 +219,7 @@ describe("Storage over a stub", () => {
     await runInDurableObject(stub, (_, ctx) =>
       Storage.putMany(
         ctx,
-        keys.map((key) => [key, null]),
+        keys.map((key) => [key, null] as const),
       ),
     );
     const seen: string[] = [];
@@ -389,6 +389,20 @@ describe("Storage", () => {
   it.each([undefined, null, 5, "ctx", {}, { storage: null }])("refuses what is no handle: %j", async (handle) => {
     expect(await codeOf(() => Storage.get(handle as never, "a"))).toBe("bad-option");
     expect(await codeOf(() => Storage.list(handle as never))).toBe("bad-option");
+  });
+
+  it("takes an object that has a storage of its own for that, though it fetches", async () => {
+    class Room extends DurableObject {
+      readonly storage = this.ctx.storage;
+      override fetch = (): Response => new Response();
+      visit(): number | undefined {
+        return Storage.update<number>(this, "visits", (n = 0) => n + 1);
+      }
+    }
+    await runInDurableObject(env.PROBE.getByName("own storage"), (self, ctx) => {
+      const room = new Room(ctx, (self as unknown as { env: Cloudflare.Env }).env);
+      expect([room.visit(), room.visit()]).toEqual([1, 2]);
+    });
   });
 
   it("refuses to write under the key of a persisted field inside too", async () => {
