@@ -264,6 +264,8 @@ describe("Storage.migrate", () => {
   it.each([
     ["of a newer format", { format: 2, applied: [] }],
     ["of another shape", "what"],
+    ["of steps that are none", { format: 1, applied: [{ id: "table" }, null] }],
+    ["of steps without ids", { format: 1, applied: [{}] }],
   ])("leaves a row %s as it is", async (name, row) => {
     await within(`migrate row ${name}`, (ctx) => {
       ctx.storage.kv.put(KEY, row);

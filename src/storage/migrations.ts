@@ -182,7 +182,9 @@ function readApplied(kv: SyncKvStorage, where: string): readonly Applied[] {
   } catch (error) {
     cause = error;
   }
-  if (row?.format === FORMAT && Array.isArray(row.applied)) return row.applied as Applied[];
+  const { format, applied } = row ?? {};
+  if (format === FORMAT && Array.isArray(applied) && applied.every((step) => typeof step?.id === "string"))
+    return applied;
   throw new DurableError(
     "record-unreadable",
     `${where}: the row ${quote(KEY)} is damaged, or written by newer code. Deploy that code again, or repair the row with \`ctx.storage.kv\`; it was left as it is.`,
