@@ -120,6 +120,16 @@ describe("Storage.transaction", () => {
     });
   });
 
+  it("is no place for deleteAll: the platform refuses it, but in a function that is not async after its work", async () => {
+    await within("transaction deleteAll", async (ctx) => {
+      Storage.put(ctx, "a", 1);
+      const refused = await rejectionOf(() => Storage.transaction(ctx, async () => await ctx.storage.deleteAll()));
+      expect([refused.message, keysOf(ctx)]).toEqual([expect.stringContaining("within a transaction"), ["a"]]);
+      expect(() => Storage.transaction(ctx, () => void ctx.storage.deleteAll())).toThrow("internal error");
+      expect(keysOf(ctx)).toEqual([]);
+    });
+  });
+
   it("throws what the function throws, undefined too", async () => {
     await within("transaction undefined", (ctx) => {
       let caught: unknown = "nothing";
