@@ -18,12 +18,13 @@ const BUDGETS = {
   // is in every class, since which callers it has is not known where the class is built;
   // by 0.6 for retries; by 2.4 for `Storage` over a stub, which a class may open by a word (`static storage`);
   // by 2.1 for migrations, which run in every class that has the static, and so are in the base: half of it is the
-  // text of errors, a fifth what finds the place in a statement.
-  counter: { own: { aim: 6, most: 32.4 }, whole: { aim: 10, most: 35.7 } },
+  // text of errors, a fifth what finds the place in a statement; by 0.4 for a review of `Storage`: migrations that would lose
+  // rows or leave an async transaction behind, values that share parts.
+  counter: { own: { aim: 6, most: 32.8 }, whole: { aim: 10, most: 36.1 } },
   // Raised from 27 and 35.5 for every kind of body, schemas of parts, items as lines or events, and middleware; by 1 for
   // `serve`: names, places and options per path, and refusing at once what cannot work; for `Object` and `Object.once`; and for what a
   // review found: paths that Hono reads otherwise, results of a status without body, generators that have to end.
-  routes: { own: { aim: 8, most: 40.8 }, whole: { aim: 18, most: 50.1 } },
+  routes: { own: { aim: 8, most: 41.2 }, whole: { aim: 18, most: 50.5 } },
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });

@@ -173,7 +173,7 @@ export function migrationCases(
       expect(await guarded()).toContain("persisted field title");
       await deploy([
         first,
-        { id: "update", up: (storage) => void Storage.update(storage, "title", (old) => `${old}!`) },
+        { id: "update", up: (storage) => void Storage.update<string>(storage, "title", (old) => `${old}!`) },
       ]);
       expect(await inside(({ title }) => title)).toBe("put!");
       expect(await guarded()).toContain("persisted field title");

@@ -63,7 +63,7 @@ async function update(
     if (!isEqual(now, storage.kv.get(key), true)) {
       throw new DurableError(
         "not-persistable",
-        `Storage.update(${quote(key)}): of the stored value, which is no plain data, nobody can tell whether it was changed meanwhile, and nothing was written. Write a method of the object that changes it.`,
+        `Storage.update(${quote(key)}): the stored value is no plain data, so a change by others could not be told; nothing was written. Write a method of the object that changes it.`,
       );
     }
   }

@@ -122,7 +122,7 @@ function parsed(up: unknown, what: string, where: string): Omit<Step, "id"> {
   if (run.some(({ normal }) => FOREIGN_KEYS_OFF.test(normal))) {
     throw new DurableError(
       "bad-migration",
-      `${where}: ${what} turns foreign keys off, which SQLite ignores in a transaction: a table that is dropped would delete the rows that reference it. Leave out that \`pragma foreign_keys\`, and write as in "Rebuilding a table" of docs/storage.md.`,
+      `${where}: ${what} turns foreign keys off, which does nothing in a transaction: a dropped table would take rows that reference it along. Write as in "Rebuilding a table" of docs/storage.md.`,
     );
   }
   const step = { run, hash: hashOf(run.map(({ normal }) => normal).join(";")) };

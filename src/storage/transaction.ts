@@ -37,7 +37,7 @@ export function transaction<Result>(handle: StorageHandle, work: () => Result): 
     if (!isInside) return storage.transaction(() => work() as Promise<unknown>) as Result;
     throw new DurableError(
       "returned-promise",
-      "Storage.transaction: an `async` function would run after the transaction that it stands in, which is not async, and would not be undone with it. Make the outer one async: `await Storage.transaction(ctx, async () => { … })`.",
+      "Storage.transaction: an `async` function would run after the transaction it stands in, and not be undone with it. Make the outer one async: `await Storage.transaction(ctx, async () => { … })`.",
     );
   }
   return storage.transactionSync(() => {
