@@ -20,6 +20,7 @@ import type { Declaration, Method } from "./schedule/runner.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 import type { Schedules } from "./schedule/schedules.ts";
 import type { When } from "./schedule/when.ts";
+import { withoutFields } from "./storage/keys.ts";
 import { migrateObject, type Migration } from "./storage/migrations.ts";
 import { storageOf } from "./storage/sqlite.ts";
 
@@ -429,7 +430,8 @@ class Life implements Owner {
       };
     }
     // What the constructor has read may be stored otherwise now.
-    if (migrateObject(storage, migrations, `${name}.migrations`).length > 0) this.fields.forget();
+    const ran = withoutFields(storage, () => migrateObject(storage, migrations, `${name}.migrations`));
+    if (ran.length > 0) this.fields.forget();
     this.#isCleared = false;
   }
 }

@@ -182,8 +182,9 @@ function holdsOther(value: object, replace: Replace, seen: Set<object>): boolean
     if (rawOf.has(member) || nativeOf.has(member)) return true;
     return isContainer(member) ? holdsOther(member, replace, seen) : replace(member) !== member;
   };
-  if (Array.isArray(value) || value instanceof Set) return [...value].some(isOther);
+  if (value instanceof Set) return [...value].some(isOther);
   if (value instanceof Map) return [...value].some(([key, item]) => isOther(key) || isOther(item));
+  // An array's too: spread, one of a billion holes would take all memory.
   return Object.values(value).some(isOther);
 }
 

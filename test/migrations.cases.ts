@@ -3,6 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { DurableBase } from "../src/durable-base.ts";
 import { migrate, type Migration } from "../src/storage/migrations.ts";
+import * as Storage from "../src/storage/storage.ts";
 import { errorOf } from "./error-of.ts";
 import { meterOf } from "./fixtures/meter.ts";
 
@@ -188,6 +189,24 @@ export function migrationCases(
       await inside((self) => (self.title += "!"));
       await evictDurableObject(stub);
       expect(await inside(({ title }) => title)).toBe("old, moved!");
+    });
+
+    it("change it by the functions of Storage too, which refuse that again afterwards", async () => {
+      const first: Migration = { id: "put", up: (storage) => Storage.put(storage, "title", "put") };
+      const stop: Migration = { id: "stop", up: "insert into nosuch values (1)" };
+      const guarded = (): Promise<unknown> =>
+        runInDurableObject(stub, async (_, ctx) => (await errorOf(() => Storage.put(ctx, "title", "x"))).message);
+      await deploy([first, stop]);
+      expect(await errorOf(tables)).toMatchObject({ message: expect.stringContaining("nosuch") });
+      expect(await guarded()).toContain("persisted field title");
+      await deploy([
+        first,
+        { id: "update", up: (storage) => void Storage.update<string>(storage, "title", (old) => `${old}!`) },
+      ]);
+      expect(await inside(({ title }) => title)).toBe("put!");
+      expect(await guarded()).toContain("persisted field title");
+      await deploy([...cls.migrations!, { id: "clear", up: (storage) => void Storage.clear(storage) }]);
+      expect(await inside(({ title, titleAtFirst }) => [titleAtFirst, title])).toEqual(["put!", "none"]);
     });
 
     it("take back what a failed one changed of fields", async () => {

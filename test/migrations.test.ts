@@ -90,6 +90,18 @@ describe("Storage.migrate", () => {
     await within("migrate statements", (ctx) => expect(all(ctx, "select count(*) as n from log")).toEqual([{ n: 4 }]));
   });
 
+  it("takes a file with a byte order mark, and a trigger right before its quoted name", async () => {
+    await within("migrate marks", (ctx) => {
+      const trigger = (name: string): string =>
+        `\ufeffcreate trigger${name} after insert on t begin delete from t where n = 1; delete from t where n = 2; end`;
+      const up = ` ${trigger(" a")};\r\n ${trigger('"b"')}; ${trigger("[c]")}; insert into t values (1), (2), (3)`;
+      Storage.migrate(ctx, [TABLE, step("marks", up)]);
+      expect(all(ctx, "select n from t")).toEqual([{ n: 3 }]);
+      // SQLite's own view of where a mark is a blank.
+      expect(all(ctx, "\ufeffselect 1 \ufeff as a\ufeff")).toEqual([{ "a\ufeff": 1 }]);
+    });
+  });
+
   it("knows an applied step by its SQL, less blanks and comments between words", async () => {
     await within("migrate checksums", (ctx) => {
       const text = "create table t (a text default 'x  y'); insert into t values ('it''s')";
@@ -176,6 +188,18 @@ describe("Storage.migrate", () => {
     });
   });
 
+  it("refuses a function that leaves an async transaction behind", async () => {
+    await within("migrate async transaction", async (ctx) => {
+      const later = step("later", (storage) => {
+        void Storage.transaction(storage, async () => Storage.put(storage, "x", 1));
+      });
+      const error = errorOf(() => Storage.migrate(ctx, [TABLE, later]));
+      expect([error.code, (error.cause as { code?: string }).code]).toEqual(["migration-failed", "returned-promise"]);
+      await scheduler.wait(1);
+      expect([tables(ctx), [...ctx.storage.kv.list()]]).toEqual([[], []]);
+    });
+  });
+
   it.each<[name: string, part: string, list: unknown]>([
     ["no array", "no array", TABLE],
     ["nothing", "no array", undefined],
@@ -240,6 +264,8 @@ describe("Storage.migrate", () => {
   it.each([
     ["of a newer format", { format: 2, applied: [] }],
     ["of another shape", "what"],
+    ["of steps that are none", { format: 1, applied: [{ id: "table" }, null] }],
+    ["of steps without ids", { format: 1, applied: [{}] }],
   ])("leaves a row %s as it is", async (name, row) => {
     await within(`migrate row ${name}`, (ctx) => {
       ctx.storage.kv.put(KEY, row);
@@ -303,6 +329,40 @@ describe("a migration that rebuilds a table which others reference", () => {
       expect(() => ctx.storage.sql.exec("insert into posts values (4, 7)")).toThrow("FOREIGN KEY");
       expect(() => ctx.storage.sql.exec("insert into users values (7, null)")).toThrow("NOT NULL");
       expect(tables(ctx)).toEqual(["posts", "users"]);
+    });
+  });
+
+  it.each([
+    "PRAGMA foreign_keys=OFF;",
+    "pragma main . foreign_keys = 'no';",
+    "pragma foreign_keys(0);",
+    'pragma/**/"foreign_keys" = false;',
+    "select 1; pragma `foreign_keys`=off;",
+  ])("is refused with what does nothing in a transaction, and would lose rows: %s", async (pragma) => {
+    // As drizzle-kit writes it.
+    const up = `${pragma}--> statement-breakpoint
+      create table \`__new_users\` (id integer primary key, name text not null);--> statement-breakpoint
+      insert into \`__new_users\` select * from users;--> statement-breakpoint
+      drop table users;--> statement-breakpoint
+      alter table \`__new_users\` rename to users;--> statement-breakpoint
+      pragma foreign_keys=ON;`;
+    await within(`rebuild ${pragma}`, (ctx) => {
+      Storage.migrate(ctx, [FIRST]);
+      const before = state(ctx);
+      const error = errorOf(() => Storage.migrate(ctx, [FIRST, step("rebuild", up)]));
+      expect([error.code, error.message]).toEqual(["bad-migration", expect.stringContaining("Rebuilding a table")]);
+      expect(state(ctx)).toEqual(before);
+      // The platform takes it, and the rows are gone.
+      ctx.storage.transactionSync(() => void ctx.storage.sql.exec(pragma + "drop table users").toArray());
+      expect(all(ctx, "select * from posts")).toEqual([]);
+    });
+  });
+
+  it("may turn foreign keys on, and defer them", async () => {
+    await within("foreign keys on", (ctx) => {
+      const up =
+        "pragma foreign_keys = on; pragma foreign_keys(1); pragma foreign_keys; pragma defer_foreign_keys = on";
+      expect(Storage.migrate(ctx, [step("on", up)])).toEqual(["on"]);
     });
   });
 

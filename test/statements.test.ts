@@ -39,6 +39,16 @@ describe("statementsOf", () => {
       "create temporary trigger t begin a case x end; weekend; b; end;c",
       ["create temporary trigger t begin a case x end; weekend; b; end", "c"],
     ],
+    ...['"t"', "'t'", "`t`", "[t]"].map((name): [string, string, string[]] => [
+      `a trigger right before its name, ${name}`,
+      `create trigger${name} begin b; c; end; d`,
+      [`create trigger${name} begin b; c; end`, "d"],
+    ]),
+    [
+      "a file that begins with a byte order mark",
+      "\ufeffcreate trigger t begin b; end;\ufeff;",
+      ["create trigger t begin b; end"],
+    ],
     [
       "tables that are no triggers",
       "create table trigger_a (n); create trigger_b; end; c",
@@ -51,6 +61,10 @@ describe("statementsOf", () => {
   it("makes one space of blanks and comments, and leaves literals and names", () => {
     expect(normal("a\t\r\n b--c\nd/*e*/f  'g  h' ( 1 );\u00a0 i")).toEqual(["a b d f 'g  h' ( 1 )", "\u00a0 i"]);
     expect(normal("x'ab' 1.5 a  .b 'it''s  ' \"a  b\" [c  d]")).toEqual(["x'ab' 1.5 a .b 'it''s  ' \"a  b\" [c  d]"]);
+  });
+
+  it("takes a byte order mark for a blank where SQLite does, and elsewhere for a part of a name", () => {
+    expect(normal("\ufeffselect 1 \ufeff as a\ufeff")).toEqual(["select 1 as a\ufeff"]);
   });
 
   it("finds in any text the statements it was put together of", () => {

@@ -1,6 +1,6 @@
 /** `Storage` over a stub of an object that opens its storage. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
+import { DurableObject, env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DurableError } from "../src/errors.ts";
@@ -142,6 +142,11 @@ describe("Storage over a stub", () => {
     const cycle: unknown[] = [];
     cycle.push(cycle);
     expect(await codeOf(() => Storage.put(stub, "a", cycle))).toBe("not-persistable");
+    // A message of some bytes, which would keep the object busy for ever.
+    let sharing: unknown[] = [];
+    for (let i = 0; i < 60; i++) sharing = [sharing, sharing];
+    for (const value of [sharing, new Array(2 ** 32 - 1)])
+      expect(await codeOf(() => Storage.put(stub, "a", value))).toBe("too-large");
     expect(() => Storage.list(stub, { limit: -1 })).toThrow(DurableError);
     expect(await Storage.count(stub)).toBe(0);
   });
@@ -209,6 +214,20 @@ describe("Storage over a stub", () => {
     },
   );
 
+  it("goes through more keys than one call can bring", async () => {
+    const stub = env.LOCKER.getByName("long keys");
+    const keys = Array.from({ length: 17_000 }, (_, i) => String(i).padStart(5, "0") + "k".repeat(2_000));
+    await runInDurableObject(stub, (_, ctx) =>
+      Storage.putMany(
+        ctx,
+        keys.map((key) => [key, null] as const),
+      ),
+    );
+    const seen: string[] = [];
+    for await (const [key] of Storage.list(stub)) seen.push(key);
+    expect(seen).toEqual(keys);
+  });
+
   it("updates by a function of the caller's, which is asked again when others wrote meanwhile", async () => {
     const locker = Object.from(env.LOCKER).byName("update");
     let rounds = 0;
@@ -234,6 +253,28 @@ describe("Storage over a stub", () => {
     };
     expect(await codeOf(async () => await door["__storage"]!("update", ["a", change]))).toBe("write-failed");
     expect(await Storage.get(locker, "a")).toBe(n);
+  });
+
+  it("asks once, and updates nothing, where no change of the value could be told", async () => {
+    const stub = env.LOCKER.getByName("incomparable");
+    for (const value of [new Headers({ a: "b" }), { n: new Number(1) }]) {
+      await runInDurableObject(stub, (_, ctx) => Storage.put(ctx, "a", value));
+      let rounds = 0;
+      expect(await codeOf(() => Storage.update(stub, "a", () => ++rounds))).toBe("not-persistable");
+      expect(rounds).toBe(1);
+      expect(await Storage.get(stub, "a")).not.toBe(1);
+    }
+  });
+
+  it("updates what is plain data of any kind", async () => {
+    const stub = env.LOCKER.getByName("plain data");
+    const failure = globalThis.Object.assign(new AggregateError([new Error("inner")], "outer"), { code: 5 });
+    const values = [failure, new Date(NaN), [1, , undefined], new Map([[{ a: 1 }, new Set([-0])]]), /x/g, NaN, 2n];
+    for (const value of [...values, new DataView(new ArrayBuffer(3)), new Float32Array([NaN, 1]), undefined, null]) {
+      await runInDurableObject(stub, (_, ctx) => Storage.put(ctx, "a", value));
+      expect(await Storage.update(stub, "a", () => "updated")).toBe("updated");
+      expect(await Storage.get(stub, "a")).toBe("updated");
+    }
   });
 
   it("rejects an update with what its function threw, itself, and writes nothing", async () => {
@@ -414,6 +455,20 @@ describe("Storage", () => {
   it.each([undefined, null, 5, "ctx", {}, { storage: null }])("refuses what is no handle: %j", async (handle) => {
     expect(await codeOf(() => Storage.get(handle as never, "a"))).toBe("bad-option");
     expect(await codeOf(() => Storage.list(handle as never))).toBe("bad-option");
+  });
+
+  it("takes an object that has a storage of its own for that, though it fetches", async () => {
+    class Room extends DurableObject {
+      readonly storage = this.ctx.storage;
+      override fetch = (): Response => new Response();
+      visit(): number | undefined {
+        return Storage.update<number>(this, "visits", (n = 0) => n + 1);
+      }
+    }
+    await runInDurableObject(env.PROBE.getByName("own storage"), (self, ctx) => {
+      const room = new Room(ctx, (self as unknown as { env: Cloudflare.Env }).env);
+      expect([room.visit(), room.visit()]).toEqual([1, 2]);
+    });
   });
 
   it("refuses to write under the key of a persisted field inside too", async () => {

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Object } from "../src/index.ts";
+import { sizeOf } from "../src/storage/size.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { PREFIX } from "../src/storage/keys.ts";
 import { byBytes, codeOf, errorOf, keysOf, within } from "./storages.ts";
@@ -157,6 +158,13 @@ describe("keys", () => {
   });
 });
 
+/** Some arrays, which a message carries in bytes, and which are 2^depth when each is gone through where it stands. */
+function sharing(depth: number): unknown[] {
+  let list: unknown[] = [];
+  for (let i = 0; i < depth; i++) list = [list, list];
+  return list;
+}
+
 describe("values that cannot be stored", () => {
   it("are refused, naming the key and what it is", async () => {
     await within("refused", (ctx) => {
@@ -188,6 +196,12 @@ describe("values that cannot be stored", () => {
         "€".repeat(1_000_001),
         new Uint8Array(2_000_001),
         [["x".repeat(2_000_001)]],
+        sharing(60),
+        [new Array(2 ** 32 - 1)],
+        { a: new Map([["b", new Array(1e9)]]) },
+        new Array(250_000).fill(1n),
+        new Array(230_000).fill(-0),
+        new Blob(["x".repeat(2_000_001)]),
       ]) {
         expect(codeOf(() => Storage.put(ctx, "large", value))).toBe("too-large");
       }
@@ -195,6 +209,35 @@ describe("values that cannot be stored", () => {
       expect(Storage.get(ctx, "large")).toBeUndefined();
       Storage.put(ctx, "large", "x".repeat(1_990_000));
       expect(Storage.get<string>(ctx, "large")).toHaveLength(1_990_000);
+    });
+  });
+
+  it("are not taken for smaller than the row they would take", async () => {
+    await within("sizes", (ctx) => {
+      const many = (item: unknown): unknown[] => new Array(50_000).fill(item);
+      const values: [name: string, value: unknown][] = [
+        ["integers", many(1 << 29)],
+        ["doubles", many(2 ** 40)],
+        ["negative zeros", many(-0)],
+        ["bigints", many(1n)],
+        ["a bigint", 2n ** 4_000_000n - 1n],
+        ["texts", many("é")],
+        ["wide texts", many("€")],
+        ["objects", many({ a: 1, b: null }).map((item) => ({ ...(item as object) }))],
+        ["dates", many(0).map(() => new Date())],
+        ["a Map", new Map(many(0).map((_, i) => [i, null]))],
+        ["bytes", new Uint8Array(500_000)],
+        ["a Blob", new Blob(["x".repeat(500_000)], { type: "text/plain" })],
+      ];
+      const { sql, kv } = ctx.storage;
+      for (const [name, value] of values) {
+        const before = sql.databaseSize;
+        kv.put(name, value);
+        // Beside the value a row takes some bytes of each of its pages of 4 KB, and part of the last.
+        const taken = (sql.databaseSize - before - 4 * 4_096) * 0.99;
+
+        expect([name, taken > 50_000, sizeOf(value) >= taken]).toEqual([name, true, true]);
+      }
     });
   });
 
@@ -357,12 +400,13 @@ describe("Storage.list", () => {
     });
   });
 
-  it("gives what was stored without this module too, cycles included", async () => {
+  it("gives what was stored without this module too, cycles and shared parts included", async () => {
     await within("raw", (ctx) => {
       const cycle: { self?: object } = {};
       cycle.self = cycle;
       for (const key of ["a", "b"]) ctx.storage.kv.put(key, cycle);
-      const [, last] = [...Storage.list<{ self: object }>(ctx)];
+      ctx.storage.kv.put("0", sharing(60));
+      const [, , last] = [...Storage.list<{ self: object }>(ctx)];
       expect(last![1].self).toBe(last![1]);
     });
   });

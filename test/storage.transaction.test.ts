@@ -100,6 +100,36 @@ describe("Storage.transaction", () => {
     });
   });
 
+  it("refuses an async function inside one that is not, which would run after it", async () => {
+    await within("transaction async in sync", async (ctx) => {
+      let ran = 0;
+      const later = (): Promise<number> =>
+        Storage.transaction(ctx, async () => {
+          Storage.put(ctx, "later", 1);
+          return ++ran;
+        });
+      const inner = (): void => Storage.transaction(ctx, () => void later());
+      for (const work of [() => void later(), inner, () => (Storage.transaction(ctx, () => 1), void later())]) {
+        const error = errorOf(() => Storage.transaction(ctx, () => (Storage.put(ctx, "a", 1), work())));
+        expect([error.code, error.message]).toEqual(["returned-promise", expect.stringContaining("outer one async")]);
+      }
+      await scheduler.wait(1);
+      expect([keysOf(ctx), ran]).toEqual([[], 0]);
+      expect(await later()).toBe(1);
+      expect(await Storage.transaction(ctx, async () => (Storage.transaction(ctx, () => 1), await later()))).toBe(2);
+    });
+  });
+
+  it("is no place for deleteAll: the platform refuses it, but in a function that is not async after its work", async () => {
+    await within("transaction deleteAll", async (ctx) => {
+      Storage.put(ctx, "a", 1);
+      const refused = await rejectionOf(() => Storage.transaction(ctx, async () => await ctx.storage.deleteAll()));
+      expect([refused.message, keysOf(ctx)]).toEqual([expect.stringContaining("within a transaction"), ["a"]]);
+      expect(() => Storage.transaction(ctx, () => void ctx.storage.deleteAll())).toThrow("internal error");
+      expect(keysOf(ctx)).toEqual([]);
+    });
+  });
+
   it("throws what the function throws, undefined too", async () => {
     await within("transaction undefined", (ctx) => {
       let caught: unknown = "nothing";

@@ -60,9 +60,18 @@ async function update(
     const value = storage.kv.get(key);
     const next = await change(value);
     letGo(next);
-    if (!isEqual(value, storage.kv.get(key), true)) continue;
-    store(storage, key, next);
-    return next;
+    const now = storage.kv.get(key);
+    if (isEqual(value, now, true)) {
+      store(storage, key, next);
+      return next;
+    }
+    // What is no plain data is not even equal to its own copy.
+    if (!isEqual(now, storage.kv.get(key), true)) {
+      throw new DurableError(
+        "not-persistable",
+        `Storage.update(${quote(key)}): the stored value is no plain data, so a change by others could not be told; nothing was written. Write a method of the object that changes it.`,
+      );
+    }
   }
   throw new DurableError(
     "write-failed",

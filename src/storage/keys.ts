@@ -52,6 +52,17 @@ export function adopt(storage: DurableObjectStorage, fields: ReadonlyMap<string,
   adopted.set(storage, fields);
 }
 
+/** Runs `work` with those keys open to writes, after which the fields must be read anew. */
+export function withoutFields<Result>(storage: DurableObjectStorage, work: () => Result): Result {
+  const fields = adopted.get(storage);
+  adopted.delete(storage);
+  try {
+    return work();
+  } finally {
+    if (fields !== undefined) adopted.set(storage, fields);
+  }
+}
+
 /** The field that a key of the user's holds. */
 export function fieldUnder(storage: DurableObjectStorage, key: string): string | undefined {
   return adopted.get(storage)?.get(key);

@@ -80,7 +80,8 @@ export function pageOf(handle: StorageHandle, options: ListOptions = {}): Page {
   const [last] = list(handle, { ...options, reverse: options.reverse !== true, limit: 1 });
   for (const entry of list(handle, options)) {
     entries.push(entry);
-    bytes += bytesIn(entry[1]);
+    // With the key, or a million small values would bring more keys than a message holds.
+    bytes += bytesIn(entry);
     if (bytes > PAGE_BYTES) return { entries, last: last?.[0] };
   }
   return { entries, last: undefined };
@@ -193,7 +194,7 @@ function rowsOfPage(value: unknown): number {
 
 function bytesIn(value: unknown): number {
   try {
-    return sizeOf(value);
+    return sizeOf(value, PAGE_BYTES);
   } catch (error) {
     // A cycle, stored without this module, has no size.
     if (error instanceof RangeError) return PAGE_BYTES;

@@ -8,6 +8,7 @@ import { flawOf, PREFIX } from "./keys.ts";
 import { sayingOf } from "./sql-error.ts";
 import { storageOf, type StorageHandle } from "./sqlite.ts";
 import { statementsOf, type Statement } from "./statements.ts";
+import { transaction } from "./transaction.ts";
 
 /**
  * One step: what it does is done once in an object's life.
@@ -76,7 +77,7 @@ export function migrateObject(
   const { length } = appliedOf(storage.kv, steps, where);
   const pending = steps.slice(length);
   if (pending.length === 0) return [];
-  storage.transactionSync(() => {
+  transaction(storage, () => {
     for (const step of pending) apply(step, storage, where);
     storage.kv.put(KEY, {
       format: FORMAT,
@@ -103,6 +104,10 @@ function checked(migrations: readonly Migration[], where: string): Step[] {
 const known = new Map<string, Omit<Step, "id">>();
 const MAX_KNOWN = 1_000;
 
+/** What drizzle-kit, as SQLite's manual, writes before it rebuilds a table; to turn them on does no harm. */
+const FOREIGN_KEYS_OFF =
+  /^pragma ?(?:["`[]?main["`\]]? ?\. ?)?["`[]?foreign_keys["`\]]? ?[=(](?! ?['"`[]?(?:on|1|true|yes)\b)/i;
+
 function parsed(up: unknown, what: string, where: string): Omit<Step, "id"> {
   if (typeof up === "function") {
     if (kindOf(up) === "Function") return { run: up as () => unknown };
@@ -114,6 +119,12 @@ function parsed(up: unknown, what: string, where: string): Omit<Step, "id"> {
   const run = statementsOf(up);
   if (run.length === 0) throw bad(where, `${what} has no statement`);
   if (up.includes("\0") || !up.isWellFormed()) throw bad(where, `${what} holds a NUL or a lone surrogate`);
+  if (run.some(({ normal }) => FOREIGN_KEYS_OFF.test(normal))) {
+    throw new DurableError(
+      "bad-migration",
+      `${where}: ${what} turns foreign keys off, which does nothing in a transaction: a dropped table would take rows that reference it along. Write as in "Rebuilding a table" of docs/storage.md.`,
+    );
+  }
   const step = { run, hash: hashOf(run.map(({ normal }) => normal).join(";")) };
   if (known.size < MAX_KNOWN) known.set(up, step);
   return step;
@@ -171,7 +182,9 @@ function readApplied(kv: SyncKvStorage, where: string): readonly Applied[] {
   } catch (error) {
     cause = error;
   }
-  if (row?.format === FORMAT && Array.isArray(row.applied)) return row.applied as Applied[];
+  const { format, applied } = row ?? {};
+  if (format === FORMAT && Array.isArray(applied) && applied.every((step) => typeof step?.id === "string"))
+    return applied;
   throw new DurableError(
     "record-unreadable",
     `${where}: the row ${quote(KEY)} is damaged, or written by newer code. Deploy that code again, or repair the row with \`ctx.storage.kv\`; it was left as it is.`,

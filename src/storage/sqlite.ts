@@ -25,6 +25,8 @@ export type StorageHandle = DurableObjectStorage | { readonly storage: DurableOb
  */
 export interface RemoteStorage {
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  /** An object that has one is no stub but the object itself: inside pass `this.ctx`. */
+  readonly ctx?: never;
 }
 
 /** Any of the two. */
@@ -33,9 +35,14 @@ export type AnyStorage = StorageHandle | RemoteStorage;
 /** By handle, once it was seen to be good. */
 const storages = new WeakMap<object, DurableObjectStorage>();
 
-/** Tells a stub, native or ours, by what every one has; an object's own storage and `ctx` fetch nothing. */
+/**
+ * Tells a stub, native or ours, by what every one has; an object's own storage and `ctx` fetch nothing, and what does but has
+ * a storage of its own carries that.
+ */
 export function isRemote(handle: AnyStorage): handle is RemoteStorage {
-  return !storages.has(handle) && typeof (handle as Partial<RemoteStorage> | null | undefined)?.fetch === "function";
+  if (storages.has(handle)) return false;
+  const { fetch } = (handle ?? {}) as Partial<RemoteStorage>;
+  return typeof fetch === "function" && !Object.hasOwn(handle, "storage");
 }
 
 /**

@@ -16,13 +16,13 @@ export interface Statement {
 /**
  * Literals and quoted names, comments, blanks, words, and all else one by one; what is not closed goes to the end.
  *
- * Blanks are those of SQLite, to which a no-break space is part of a name. A doubled quote makes two literals side by
+ * Blanks are those of SQLite, to which a no-break space is part of a name; a byte order mark is one where no name goes on. A doubled quote makes two literals side by
  * side, which are taken apart and put together alike.
  */
 const TOKEN =
-  /'[^']*(?:'|$)|"[^"]*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)|(--[^\n]*|\/\*[^]*?(?:\*\/|$)|[ \t\n\f\r]+)|[\w$\u0080-\uffff]+|[^]/g;
+  /'[^']*(?:'|$)|"[^"]*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)|(--[^\n]*|\/\*[^]*?(?:\*\/|$)|[ \t\n\f\r\ufeff]+)|[\w$\u0080-\uffff]+|[^]/g;
 
-const TRIGGER = /^create (?:temp |temporary )?trigger /i;
+const TRIGGER = /^create (?:temp |temporary )?trigger[ "'`[]/i;
 const TRIGGER_END = /; ?end$/i;
 
 /** The statements of a text; those of a trigger's body are part of it, and empty ones are left out. */

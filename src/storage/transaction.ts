@@ -6,6 +6,9 @@ import { DurableError } from "../errors.ts";
 import { isThenable, kindOf } from "../functions.ts";
 import { storageOf, type StorageHandle } from "./sqlite.ts";
 
+/** The storages in which a function that is not async runs in a transaction now. */
+const busy = new WeakSet<DurableObjectStorage>();
+
 /**
  * Runs `work` so that everything it writes is kept, or nothing when it throws: keys, SQL with its tables, the alarm, and
  * persisted fields, in memory too. Gives what `work` gives.
@@ -13,10 +16,10 @@ import { storageOf, type StorageHandle } from "./sqlite.ts";
  * A function runs at once. An `async` one runs in the platform's `transaction()`: **every other call of the object waits
  * for it**, reads included, and after 30 s the platform resets the object, so keep `fetch` out of it. Which of the two
  * is told by the keyword. One transaction inside another is undone alone if the outer one catches its error, and with
- * the outer one in any case. Calls of other objects are not undone.
+ * the outer one in any case; an `async` one cannot be inside one that is not. Calls of other objects are not undone.
  *
- * @throws DurableError `returned-promise`, and nothing is kept, when a function gives a promise without being `async`;
- * `no-sqlite-storage`.
+ * @throws DurableError `returned-promise`, and nothing is kept, when a function gives a promise without being `async`, or
+ * runs an `async` one in a transaction of its own; `no-sqlite-storage`.
  *
  * @example
  * ```ts
@@ -29,9 +32,22 @@ import { storageOf, type StorageHandle } from "./sqlite.ts";
  */
 export function transaction<Result>(handle: StorageHandle, work: () => Result): Result {
   const storage = storageOf(handle);
-  if (kindOf(work) === "AsyncFunction") return storage.transaction(() => work() as Promise<unknown>) as Result;
+  const isInside = busy.has(storage);
+  if (kindOf(work) === "AsyncFunction") {
+    if (!isInside) return storage.transaction(() => work() as Promise<unknown>) as Result;
+    throw new DurableError(
+      "returned-promise",
+      "Storage.transaction: an `async` function would run after the transaction it stands in, and not be undone with it. Make the outer one async: `await Storage.transaction(ctx, async () => { … })`.",
+    );
+  }
   return storage.transactionSync(() => {
-    const result = work();
+    let result: Result;
+    busy.add(storage);
+    try {
+      result = work();
+    } finally {
+      if (!isInside) busy.delete(storage);
+    }
     if (!isThenable(result)) return result;
     // Its code goes on by itself, and what becomes of it is no news after this error.
     Promise.resolve(result).catch(() => {});

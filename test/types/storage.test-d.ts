@@ -1,5 +1,5 @@
 /** What the functions of `Storage` accept, refuse and give at compile time. */
-import type { Handle } from "../../src/index.ts";
+import { DurableBase, type Handle } from "../../src/index.ts";
 import * as Storage from "../../src/storage/storage.ts";
 
 declare const ctx: DurableObjectState;
@@ -112,6 +112,16 @@ export const remoteSum: Promise<number | undefined> = Storage.update<number>(han
 void Storage.update<number>(handle, "a", async (n = 0) => n + 1);
 // @ts-expect-error the platform's own has options, not this
 void Storage.put(handle, "a", 1, { allowUnconfirmed: true });
+export class Hall extends DurableBase {
+  override async fetch(request: Request): Promise<Response> {
+    return await super.fetch(request);
+  }
+  inside(): void {
+    // @ts-expect-error an object has a `fetch`, but is no stub of itself
+    void Storage.get(this, "a");
+    void Storage.get(this.ctx, "a");
+  }
+}
 // @ts-expect-error SQL stays inside
 Storage.sql(handle);
 // @ts-expect-error transactions stay inside
