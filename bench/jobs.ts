@@ -78,7 +78,8 @@ export class HandQueue extends DurableObject implements Queue {
     void this.ctx.storage.setAlarm(time);
   }
 
-  work(input: Input): void {
+  /** Others may be async. */
+  work(input: Input): void | Promise<void> {
     this.#progress.done(input);
   }
 

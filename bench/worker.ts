@@ -235,10 +235,8 @@ function sumOf(size: number, part: (i: number) => number): number {
 type QueueCalls = { [K in keyof Queue]: (...args: Parameters<Queue[K]>) => Promise<unknown> };
 
 const queued = (work: (queue: QueueCalls, size: number, time: number) => Promise<unknown>): Record<string, Batch> => ({
-  hand: async (env, name, ...rest) =>
-    void (await work(env.HAND_QUEUE.getByName(name) as unknown as QueueCalls, ...rest)),
-  ours: async (env, name, ...rest) =>
-    void (await work(Object.from(env.OUR_QUEUE).byName(name) as unknown as QueueCalls, ...rest)),
+  hand: async (env, name, ...rest) => void (await work(env.HAND_QUEUE.getByName(name), ...rest)),
+  ours: async (env, name, ...rest) => void (await work(Object.from(env.OUR_QUEUE).byName(name), ...rest)),
 });
 
 const stored = (work: keyof Stored): Record<string, Batch> => {

@@ -51,9 +51,15 @@ export class Desk extends DurableBase {
   }
 
   async state(): Promise<{ ran: Ran[]; torn: number; waiting: number; dead: number; alarm: number | null }> {
-    let [waiting, dead] = [0, 0];
-    for (const job of this.schedules.list()) job.state === "dead" ? dead++ : waiting++;
-    return { ran: this.ran, torn: this.torn, waiting, dead, alarm: await this.ctx.storage.getAlarm() };
+    const jobs = this.schedules.list();
+    const dead = jobs.filter(({ state }) => state === "dead").length;
+    return {
+      ran: this.ran,
+      torn: this.torn,
+      waiting: jobs.length - dead,
+      dead,
+      alarm: await this.ctx.storage.getAlarm(),
+    };
   }
 }
 
