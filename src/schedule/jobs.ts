@@ -9,7 +9,7 @@
 import { DurableError } from "../errors.ts";
 import { after, PREFIX } from "../storage/keys.ts";
 import { MAX_ROW, sizeOf } from "../storage/size.ts";
-import { storageOf } from "../storage/sqlite.ts";
+import { storageOf, withoutSqlite } from "../storage/sqlite.ts";
 import type { JobOptions } from "./options.ts";
 import type { StoredRecurrence } from "./when.ts";
 
@@ -143,11 +143,12 @@ export class Jobs {
   /** Tells whether anything waits for the alarm. */
   exist(): boolean {
     try {
-      for (const _ of this.#kv.list({ prefix: AGENDA, limit: 1 })) return true;
+      // Asked at each wake-up, and so without the question whether there is SQLite, which takes a good part of one.
+      for (const _ of this.#storage.kv.list({ prefix: AGENDA, limit: 1 })) return true;
       return false;
-    } catch (error) {
+    } catch {
       // A row that cannot be read is one; storage that is not SQLite has none.
-      return !DurableError.is(error, "no-sqlite-storage");
+      return withoutSqlite(this.#storage) === undefined;
     }
   }
 
