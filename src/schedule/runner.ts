@@ -173,9 +173,6 @@ export class Runner {
   }
 
   async #runUser(user: UserAlarm, stepsBack: boolean): Promise<void> {
-    const handler = this.#home.handler();
-    const { retries = 0, time = user.at } = user;
-    const isRetry = retries > 0;
     if (stepsBack) {
       this.#retryUser(user, STOPPED);
       await this.#jobs.sync();
@@ -183,13 +180,14 @@ export class Runner {
       if (left === undefined) return;
       user = left;
     }
+    const { retries = 0, time = user.at } = user;
     this.#alarm.running = user;
     try {
-      await handler?.call(this.#home.self, { scheduledTime: time, retryCount: retries, isRetry });
+      const info = { scheduledTime: time, retryCount: retries, isRetry: retries > 0 };
+      await this.#home.handler()?.call(this.#home.self, info);
       this.#setUser(user, undefined);
     } catch (error) {
-      if (stepsBack) console.error(`durable-base: ${this.#label("alarm")} failed.`, error);
-      else this.#retryUser(user, error);
+      this.#retryUser(user, error);
     } finally {
       this.#alarm.running = undefined;
     }
