@@ -87,9 +87,7 @@ export class Again implements Task {
   }
 
   finish(): void {
-    // One that was run before its time still has its own run.
-    const isEach = this.data.missed === "all" && this.time <= Date.now();
-    this.#goOn(isEach ? following(this.#when!, this.time) : this.#upcoming(), {});
+    this.#goOn(this.#next(), {});
   }
 
   putOff(at: number, progress: Progress): boolean {
@@ -99,7 +97,7 @@ export class Again implements Task {
 
   /** The next run comes all the same. */
   giveUp({ error }: Progress): void {
-    this.#goOn(this.#upcoming(), error === undefined ? {} : { error });
+    this.#goOn(this.#next(), error === undefined ? {} : { error });
   }
 
   /** Leaves out a run that comes so late that it is missed; tells whether it did. */
@@ -109,6 +107,12 @@ export class Again implements Task {
     if (now - time < Math.min(late, after - time)) return false;
     this.#goOn(this.#upcoming(), {});
     return true;
+  }
+
+  #next(): number | undefined {
+    // One that was run before its time still has its own run.
+    const isEach = this.data.missed === "all" && this.time <= Date.now();
+    return isEach ? following(this.#when!, this.time) : this.#upcoming();
   }
 
   #upcoming(): number | undefined {
