@@ -202,10 +202,10 @@ export class Runner {
     this.#setUser(user, isLast ? undefined : { at, time, retries: retries + 1, nth });
   }
 
-  /** Unless another has been set meanwhile. */
+  /** Unless it has been deleted, or another set, meanwhile. */
   #setUser({ nth }: UserAlarm, user: UserAlarm | undefined): void {
     const agenda = this.#jobs.agenda();
-    if (agenda.user === undefined || agenda.user.nth === nth) this.#jobs.setAgenda({ ...agenda, user });
+    if (agenda.user?.nth === nth) this.#jobs.setAgenda({ ...agenda, user });
   }
 
   /** Runs a job; a sync one has ended, rows and all, when this returns. */
