@@ -58,6 +58,7 @@ declare namespace Cloudflare {
     STANDARD_DECLARED: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardDeclared>;
     STANDARD_ALARMS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardAlarms>;
     STANDARD_JOBS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardJobs>;
+    MODEL_JOBS: DurableObjectNamespace<import("./fixtures/schedule-model.ts").ModelJobs>;
   }
 }
 

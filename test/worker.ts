@@ -27,5 +27,6 @@ export { ClosedTill, OpenTill, Till } from "./fixtures/once.ts";
 export { LegacyTill } from "./fixtures/legacy/once.ts";
 export { StandardAlarms, StandardDeclared, StandardJobs } from "./fixtures/schedule.ts";
 export { LegacyAlarms, LegacyDeclared, LegacyJobs } from "./fixtures/legacy/schedule.ts";
+export { ModelJobs } from "./fixtures/schedule-model.ts";
 
 export default { fetch: (): Response => new Response("ok") };
