@@ -26,6 +26,12 @@ const members = new Map<string, PropertyDescriptor>();
 
 /** Acts of jobs and handlers, so that no program schedules for ever. */
 const MOST_NESTED = 30;
+/** Runs of one alarm before each of which all jobs are compared. */
+const MOST_COMPARED = 20;
+/** Ends of stretches that are kept: more than there are jobs between two pauses. */
+const MOST_ENDS = 100;
+/** Lines of the log that are kept from one entry to the next. */
+const MOST_LINES = 30;
 /** Alarms within one step. */
 const MOST_ALARMS = 400;
 
@@ -66,6 +72,8 @@ export class Play implements Player {
   #isDropped = false;
   #calls: Generator<Call, void, boolean> | undefined;
   #isDone = true;
+  /** Of the alarm that runs. */
+  #runs = 0;
   /** What the object may go back to when it is stopped: the ends of stretches, from the last that is surely stored. */
   #ends: (() => void)[] = [];
   #nested = 0;
@@ -170,12 +178,13 @@ export class Play implements Player {
   /** As in `alarm`, where the alarm that runs is to come again. */
   #markAlarm(): () => void {
     const model = this.#model;
-    const { user } = model;
+    const { user, isShared } = model;
     const alone = this.#alone;
+    if (alone !== undefined) model.isShared = !model.isEmpty;
     if (user === undefined && alone !== undefined && !this.#isDropped)
       model.user = { ...alone, at: model.isEmpty ? this.#fired!.at : this.#fired!.began };
     const mark = model.mark();
-    model.user = user;
+    Object.assign(model, { user, isShared });
     return mark;
   }
 
@@ -190,7 +199,7 @@ export class Play implements Player {
       [method, id, time.getTime() - this.#start, attempt, work?.name],
       [job.method, job.id, (job.time ?? job.at) - this.#start, job.attempts + 1, job.work?.name],
     );
-    this.#compareJobs();
+    if (this.#runs++ < MOST_COMPARED) this.#compareJobs();
     const undo = this.#model.mark();
     this.#write(self, `${method} ${work?.name ?? ""} ${attempt}`);
     return { attempt, undo };
@@ -243,7 +252,6 @@ export class Play implements Player {
     for (const goBack of this.#ends.toReversed()) {
       goBack();
       this.#model.running = undefined;
-      this.#model.settle();
       try {
         await this.#compare();
         return;
@@ -337,6 +345,10 @@ export class Play implements Player {
         return this.#same("an entry before the start", String(failure), "Error: not yet");
       }
       this.#wake();
+    }
+    if (this.#model.log.length > MOST_LINES) {
+      this.#self.run(() => (this.#self.log = []));
+      this.#model.log = [];
     }
     await work();
     await Promise.all(this.#waiting.splice(0));
@@ -460,7 +472,8 @@ export class Play implements Player {
     // As it is while the handler runs; if that is stopped, the platform still has it.
     await this.#native.deleteAlarm();
     this.#ends = [model.mark()];
-    const isOurs = !model.isEmpty;
+    this.#runs = 0;
+    const { isOurs } = model;
     const isStarting = !this.#isAwake && this.#startFailures > 0;
     if (!this.#isAwake && !isStarting) this.#wake();
     if (isOurs && isStarting) {
@@ -471,7 +484,7 @@ export class Play implements Player {
       this.#calls = model.run(count > 0, (isStored) => {
         this.#read();
         if (isStored) this.#ends = [];
-        this.#ends.push(model.mark());
+        if (this.#ends.push(model.mark()) > MOST_ENDS) this.#ends.shift();
       });
       const failure = await this.#call(count);
       if (failure !== undefined) throw failure as Error;
@@ -608,7 +621,11 @@ export class Play implements Player {
     this.#compareJobs();
     this.#same("the log", this.#self.log, model.log);
     const relative = (time: number | null | undefined): number | null => (time == null ? null : time - this.#start);
-    this.#same("getAlarm", relative(await storage.getAlarm()), relative(model.user?.at));
+    const user = await storage.getAlarm();
+    // The platform's may stand for any that is due.
+    if (!model.isOurs && model.user !== undefined && user !== null && Math.max(user, model.user.at) <= Date.now())
+      model.user.at = user;
+    this.#same("getAlarm", relative(user), relative(model.user?.at));
     const rows = [...storage.kv.list({ prefix: "durable-base:job" })].map(([key]) => key);
     this.#same(`the rows ${rows.join()}`, rows.length, this.#rows());
     const native = await this.#native.getAlarm();
@@ -630,11 +647,11 @@ export class Play implements Player {
 
   /** How many rows the list takes. */
   #rows(): number {
-    const { jobs, user, isEmpty } = this.#model;
+    const { jobs, user, isOurs } = this.#model;
     let rows = 0;
     for (const { isDead, every, isNamed, isDeclared } of jobs)
       rows += isDead ? 1 : every === undefined ? (isNamed ? 2 : 1) : isDeclared ? 0 : 1;
-    const hasAgenda = jobs.some(({ every }) => every !== undefined) || (user !== undefined && !isEmpty);
+    const hasAgenda = jobs.some(({ every }) => every !== undefined) || (user !== undefined && isOurs);
     return rows + (hasAgenda ? 1 : 0);
   }
 
