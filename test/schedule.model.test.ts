@@ -55,7 +55,8 @@ async function play(program: Program): Promise<void> {
   // A day ahead, so that no native alarm fires by itself.
   const start = Math.ceil((Date.now() + DAY) / DAY) * DAY;
   vi.useFakeTimers({ toFake: ["Date"], now: start });
-  vi.spyOn(Math, "random").mockImplementation(mulberry32(program.seed));
+  const random = vi.spyOn(Math, "random");
+  random.mockImplementation(mulberry32(program.seed));
   const name = `model ${nth++}`;
   const stub = (): DurableObjectStub<ModelJobs> => env.MODEL_JOBS.getByName(name);
   const run = new Play(program, start);
@@ -75,13 +76,7 @@ async function play(program: Program): Promise<void> {
     const why = error instanceof Error && error.cause !== undefined ? ` ${String(error.cause)}` : "";
     throw new Error(`${String(error)}${why}\n\n${run.story.join("\n")}`, { cause: error });
   } finally {
-    if (performance.now() - t0 > 1500) console.log("SLOW", run.story.join("\n"));
-    console.log(
-      "T",
-      nth,
-      program.steps.length,
-      Math.round(performance.now() - t0),
-      run.story.filter((t) => t.includes(": alarm")).length,
+    random.mockRestore();
     vi.useRealTimers();
   }
 }
