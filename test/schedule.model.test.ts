@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, it, vi } from "vitest";
 import type { ModelJobs } from "./fixtures/schedule-model.ts";
 import { mulberry32 } from "./random.ts";
-import { DAY, programs, type Program } from "./schedule.model.ts";
+import { DAY, programs, type Program } from "./schedule.programs.ts";
 import { Play } from "./schedule.play.ts";
 
 declare const MODEL_RUNS: number;

@@ -1,25 +1,22 @@
-/** How a program of `schedule.model.ts` is played: on an object and on the list at once, whatever befalls the object. */
+/** How a program of `schedule.programs.ts` is played: on an object and on the list at once, whatever befalls the object. */
 import { vi } from "vitest";
 import { planOf, type AnyClass } from "../src/plan.ts";
 import { cron } from "../src/schedule/cron.ts";
 import { stored, type Recurrence, type When } from "../src/schedule/when.ts";
 import { thrownBy } from "./error-of.ts";
 import { ModelJobs, type Player } from "./fixtures/schedule-model.ts";
+import { Model, type Call, type ModelAlarm, type ModelJob } from "./schedule.model.ts";
 import {
   DAY,
   METHODS,
-  Model,
   NAMES,
   type Act,
-  type Call,
   type CronKind,
   type Declared,
-  type ModelAlarm,
-  type ModelJob,
   type Program,
   type Step,
   type Work,
-} from "./schedule.model.ts";
+} from "./schedule.programs.ts";
 
 /** What the methods have on their prototype, as the first deploy had it. */
 const members = new Map<string, PropertyDescriptor>();
@@ -160,7 +157,7 @@ export class Play implements Player {
     this.#same("the handler's retryCount", info?.retryCount, tries);
     this.#write(self, `alarm ${tries}`);
     this.#same("getAlarm in the handler", await storage.getAlarm(), null);
-    for (const act of plan.then) {
+    for (const act of plan.acts) {
       if (act.kind === "deleteAlarm" && plan.crashes > 0) continue;
       this.#act(self, act, true);
       if (act.kind === "deleteAlarm") this.#isDropped = true;
@@ -208,7 +205,7 @@ export class Play implements Player {
   #finish(attempt: number, work: Work | undefined, undo: (() => void) | undefined): void {
     this.#isDone = true;
     if (work === undefined) return;
-    for (const act of work.then) this.#act(this.#self, act, true);
+    for (const act of work.acts) this.#act(this.#self, act, true);
     vi.setSystemTime(Date.now() + work.takes);
     if (attempt <= work.crashes) this.#stop();
     if (attempt > work.fails) return;
@@ -309,7 +306,7 @@ export class Play implements Player {
       case "deploy":
         this.#deploy(step.methods, step.sweep, step.nightly);
         return true;
-      case "evict":
+      default:
         return true;
     }
   }
