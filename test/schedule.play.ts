@@ -45,6 +45,7 @@ interface Fired {
   readonly began: number;
 }
 
+/** A program that is being played; it outlives the instances that it is played on. */
 export class Play implements Player {
   readonly #model: Model;
   readonly #steps: readonly Step[];
@@ -230,6 +231,8 @@ export class Play implements Player {
 
   /** After the object was stopped: finds the end of a stretch at which it was. */
   async #revive(): Promise<void> {
+    this.#isStopped = false;
+    if (this.#problem !== undefined) throw this.#problem;
     const fired = this.#fired;
     this.#fired = undefined;
     this.#alone = undefined;
@@ -244,7 +247,6 @@ export class Play implements Player {
       this.#again =
         now === null || now === at ? { at, due: Date.now() + 2_000 * 2 ** count, count: count + 1 } : undefined;
     }
-    this.#isStopped = false;
     let first: unknown;
     for (const goBack of this.#ends.toReversed()) {
       goBack();
@@ -420,6 +422,7 @@ export class Play implements Player {
       case "retry": {
         const ids = [...NAMES, ...this.#made.slice(-4), ...(act.kind === "retry" ? ["@sweep", "@nightly"] : [])];
         const id = ids[act.target % ids.length]!;
+        // What it means for the run itself is left open.
         if (act.kind === "retry" && id === model.running) return;
         return this.#same(`${act.kind} of ${id}`, self.schedules[act.kind](id), model[act.kind](id));
       }
@@ -673,8 +676,9 @@ export class Play implements Player {
 
   /** Keeps the first difference, since a job's error goes no further. */
   #differs(text: string): never {
-    this.#problem ??= new Error(text);
-    throw this.#problem;
+    const problem = new Error(text);
+    if (!this.#isStopped) this.#problem ??= problem;
+    throw problem;
   }
 
   #tell(text: string): void {
