@@ -1,6 +1,6 @@
 /**
  * `npm run test:model -- --runs N --seed S`: random programs on persisted values, compared with plain JavaScript,
- * and one on jobs for every eight of them, compared with a list.
+ * and one on jobs for every ten of them, compared with a list.
  *
  * A failure prints its seed and the shrunk program.
  */

@@ -12,7 +12,7 @@ declare const MODEL_RUNS: number;
 declare const MODEL_SEED: number;
 
 /** Each takes some ten times as long as one of persisted values. */
-const RUNS = Math.ceil(MODEL_RUNS / 8);
+const RUNS = Math.ceil(MODEL_RUNS / 10);
 
 /** Programs that share a seed, so that few have to run again to see one fail. */
 const BATCH = 25;
@@ -40,7 +40,7 @@ describe("the jobs of an object", () => {
       });
       if (!failed) continue;
       if (counterexample === null) throw new Error(`a batch took over 30 s; seed ${seed}`);
-      const again = `npm run test:model -- --runs ${BATCH * 8} --seed ${seed}`;
+      const again = `npm run test:model -- --runs ${BATCH * 10} --seed ${seed}`;
       throw new Error(`${String(errorInstance)}\n\n${fc.stringify(counterexample)}\n\nAgain: ${again}`, {
         cause: errorInstance,
       });

@@ -61,6 +61,8 @@ export class Play implements Player {
   #failedStarts = 0;
   /** Where the native alarm was put off to. */
   #postponed: readonly [number, number] | undefined;
+  /** Whether the native alarm was lost, up to the next wake-up. */
+  #isLost = false;
   /** The alarm that the platform brings again. */
   #again: { readonly at: number; readonly due: number; readonly count: number } | undefined;
   #fired: Fired | undefined;
@@ -296,7 +298,7 @@ export class Play implements Player {
         return false;
       case "crash":
         await scheduler.wait(0);
-        this.#ends = [model.mark()];
+        this.#ends = [this.#markAll()];
         await this.#enter(() => {
           self.run(() => this.#acts(step.acts));
           this.#stop();
@@ -309,8 +311,24 @@ export class Play implements Player {
         this.#deploy(step.methods, step.sweep, step.nightly);
         return true;
       default:
+        if (step.losesAlarm && model.isOurs) {
+          await this.#native.deleteAlarm();
+          this.#isLost = true;
+        }
         return true;
     }
+  }
+
+  /** As the list does, with what is known of the native alarm. */
+  #markAll(): () => void {
+    const goBack = this.#model.mark();
+    const postponed = this.#postponed;
+    const isLost = this.#isLost;
+    return () => {
+      goBack();
+      this.#postponed = postponed;
+      this.#isLost = isLost;
+    };
   }
 
   /** Another version of the class, for the next instance. */
@@ -358,6 +376,7 @@ export class Play implements Player {
   #wake(): void {
     this.#isAwake = true;
     this.#postponed = undefined;
+    this.#isLost = false;
     this.#model.wake();
   }
 
@@ -371,11 +390,11 @@ export class Play implements Player {
       if (!isKept) throw stop;
     };
     const later = async (txn?: DurableObjectTransaction): Promise<void> => {
-      for (const act of acts) {
+      for (const [n, act] of acts.entries()) {
+        // The last is undone, or kept, before the alarm has followed it.
+        if (n > 0) await scheduler.wait(0);
         this.#act(self, act);
-        await scheduler.wait(0);
       }
-      await Promise.all(this.#waiting.splice(0));
       if (isKept) return;
       if (how !== "rollback") throw stop;
       txn!.rollback();
@@ -629,6 +648,7 @@ export class Play implements Player {
     const rows = [...storage.kv.list({ prefix: "durable-base:job" })].map(([key]) => key);
     this.#same(`the rows ${rows.join()}`, rows.length, this.#rows());
     const native = await this.#native.getAlarm();
+    if (this.#isLost) return this.#same("the lost alarm", native, null);
     if (this.#postponed !== undefined) {
       const [least, most] = this.#postponed;
       if (native === null || native < least || native > most)

@@ -73,7 +73,9 @@ export type Step =
     }
   /** Time passes, with the alarms in it, or with none before its end. */
   | { readonly kind: "pass" | "jump"; readonly ms: number }
-  | { readonly kind: "evict" | "deleteAll" }
+  | { readonly kind: "deleteAll" }
+  /** Where the platform loses the alarm of jobs, it is to be set again. */
+  | { readonly kind: "evict"; readonly losesAlarm: boolean }
   | { readonly kind: "crash"; readonly acts: readonly Act[] }
   | { readonly kind: "failStart"; readonly times: number }
   | {
@@ -198,7 +200,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ms: fc.constantFrom(1, 5_000, 61_000, HOUR, 26 * HOUR),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("evict" as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("evict" as const), losesAlarm: often(false, true) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("deleteAll" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const), acts }) },
   {
