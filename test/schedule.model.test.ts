@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, it, vi } from "vitest";
 import type { ModelJobs } from "./fixtures/schedule-model.ts";
 import { mulberry32 } from "./random.ts";
-import { DAY, programs, type Program } from "./schedule.programs.ts";
+import { DAY, programs, UNDONE, type Program } from "./schedule.programs.ts";
 import { Play } from "./schedule.play.ts";
 
 declare const MODEL_RUNS: number;
@@ -34,6 +34,7 @@ describe("the jobs of an object", () => {
       const { failed, counterexample, errorInstance } = await fc.check(property, {
         numRuns: Math.min(BATCH, RUNS - done),
         seed,
+        examples: done === 0 ? [[UNDONE]] : [],
         unbiased: true,
         interruptAfterTimeLimit: 30_000,
         markInterruptAsFailure: true,

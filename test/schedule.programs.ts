@@ -222,3 +222,27 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 export function programs(most: number): fc.Arbitrary<Program> {
   return fc.record({ seed: fc.nat(), steps: fc.array(step, { minLength: 1, maxLength: most, size: "max" }) });
 }
+
+const idle: Work = { name: "m", fails: 0, crashes: 0, crashesEarly: false, takes: 0, acts: [], during: [] };
+const later: Act = {
+  kind: "schedule",
+  when: { delay: 1_000 },
+  method: 0,
+  id: -1,
+  replace: false,
+  options: { retry: { maxAttempts: 1, baseDelay: 0, maxDelay: 0 }, missed: "once" },
+  work: idle,
+};
+
+/** Seldom made by chance: the user's alarm is the object's again after jobs were undone in the middle of a stretch. */
+export const UNDONE: Program = {
+  seed: 1,
+  steps: [
+    {
+      kind: "do",
+      waits: false,
+      acts: [{ kind: "setAlarm", delay: 90_000, plan: { fails: 0, crashes: 0, waits: false, acts: [] } }],
+    },
+    { kind: "transaction", how: "rollback", isKept: false, acts: [later, later] },
+  ],
+};
