@@ -1,5 +1,6 @@
 /**
- * `npm run test:model -- --runs N --seed S`: random programs on persisted values, compared with plain JavaScript.
+ * `npm run test:model -- --runs N --seed S`: random programs on persisted values, compared with plain JavaScript,
+ * and one on jobs for every ten of them, compared with a list.
  *
  * A failure prints its seed and the shrunk program.
  */
@@ -17,6 +18,7 @@ const seed = values.seed === undefined ? Date.now() % 2 ** 31 : wholeNumber("see
 for (let done = 0; done < runs && !process.exitCode; done += PART) {
   const part = { MODEL_RUNS: `${Math.min(PART, runs - done)}`, MODEL_SEED: `${seed + done}` };
   const env = { ...process.env, ...quiet, ...part };
-  const { status } = spawnSync("vitest", ["run", "--project", "test", "test/model.test.ts"], { stdio: "inherit", env });
+  const files = ["test/model.test.ts", "test/schedule.model.test.ts"];
+  const { status } = spawnSync("vitest", ["run", "--project", "test", ...files], { stdio: "inherit", env });
   process.exitCode = status ?? 1;
 }

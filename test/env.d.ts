@@ -59,6 +59,7 @@ declare namespace Cloudflare {
     STANDARD_JOBS: DurableObjectNamespace<import("./fixtures/schedule.ts").StandardJobs>;
     STANDARD_CRONS: DurableObjectNamespace<import("./cron-host.ts").CronHost>;
     LEGACY_CRONS: DurableObjectNamespace<import("./cron-host.ts").CronHost>;
+    MODEL_JOBS: DurableObjectNamespace<import("./fixtures/schedule-model.ts").ModelJobs>;
     OPEN_TILL: DurableObjectNamespace<import("./fixtures/once.ts").OpenTill>;
     CLOSED_TILL: DurableObjectNamespace<import("./fixtures/once.ts").ClosedTill>;
     LEGACY_TILL: DurableObjectNamespace<import("./fixtures/legacy/once.ts").LegacyTill>;

@@ -55,11 +55,17 @@ export class Alarm {
       if (!this.isOurs || !(Number(time) > 0 && at <= LATEST)) return await native.set(time, options);
       this.touch();
       const agenda = jobs.agenda();
-      jobs.setAgenda({ ...agenda, user: { at, nth: (agenda.user?.nth ?? 0) + 1 } });
+      // Another than that of the one that runs, also when that was deleted before.
+      const nth = (agenda.user?.nth ?? this.running?.nth ?? 0) + 1;
+      jobs.setAgenda({ ...agenda, user: { at, nth } });
     };
     storage.deleteAlarm = async (options) => {
       this.#changes++;
-      if (!this.isOurs) return await native.delete(options);
+      if (!this.isOurs) {
+        // The handler that runs does without another try.
+        this.running = undefined;
+        return await native.delete(options);
+      }
       this.touch();
       jobs.setAgenda({ ...jobs.agenda(), user: undefined });
     };

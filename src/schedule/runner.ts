@@ -200,9 +200,6 @@ export class Runner {
   }
 
   async #runUser(user: UserAlarm, stepsBack: boolean): Promise<void> {
-    const handler = this.#home.handler();
-    const { retries = 0, time = user.at } = user;
-    const isRetry = retries > 0;
     if (stepsBack) {
       this.#retryUser(user, STOPPED);
       await this.#jobs.sync();
@@ -210,13 +207,14 @@ export class Runner {
       if (left === undefined) return;
       user = left;
     }
+    const { retries = 0, time = user.at } = user;
     this.#alarm.running = user;
     try {
-      await handler?.call(this.#home.self, { scheduledTime: time, retryCount: retries, isRetry });
+      const info = { scheduledTime: time, retryCount: retries, isRetry: retries > 0 };
+      await this.#home.handler()?.call(this.#home.self, info);
       this.#setUser(user, undefined);
     } catch (error) {
-      if (stepsBack) console.error(`durable-base: ${this.#label("alarm")} failed.`, error);
-      else this.#retryUser(user, error);
+      this.#retryUser(user, error);
     } finally {
       this.#alarm.running = undefined;
     }
@@ -231,10 +229,10 @@ export class Runner {
     this.#setUser(user, isLast ? undefined : { at, time, retries: retries + 1, nth });
   }
 
-  /** Unless another has been set meanwhile. */
+  /** Unless it has been deleted, or another set, meanwhile. */
   #setUser({ nth }: UserAlarm, user: UserAlarm | undefined): void {
     const agenda = this.#jobs.agenda();
-    if (agenda.user === undefined || agenda.user.nth === nth) this.#jobs.setAgenda({ ...agenda, user });
+    if (agenda.user?.nth === nth) this.#jobs.setAgenda({ ...agenda, user });
   }
 
   /** Runs a job; a sync one has ended, rows and all, when this returns. */

@@ -182,8 +182,9 @@ export class Scheduler implements Schedules {
   }
 
   list({ state, method }: JobListOptions = {}): Job[] {
-    const waiting = Array.from(this.#jobs.agenda().turns, ([id, turn]) => this.#describeTurn(id, turn));
-    for (const row of this.#jobs.queued()) waiting.push(this.#describeRow(row));
+    // Of one time, what runs once comes first, as when they run.
+    const waiting = Array.from(this.#jobs.queued(), (row) => this.#describeRow(row));
+    for (const [id, turn] of this.#jobs.agenda().turns) waiting.push(this.#describeTurn(id, turn));
     waiting.sort((one, other) => one.time.getTime() - other.time.getTime());
     const all = waiting.concat(Array.from(this.#jobs.deadJobs(), ([id, job]) => describeDead(id, job)));
     return all.filter((job) => (state ?? job.state) === job.state && (method ?? job.method) === job.method);

@@ -1,0 +1,83 @@
+/** Jobs beside a simple list: any program of schedules, time, stops and deploys comes to the same. */
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, it, vi } from "vitest";
+import type { ModelJobs } from "./fixtures/schedule-model.ts";
+import { mulberry32 } from "./random.ts";
+import { DAY, programs, UNDONE, type Program } from "./schedule.programs.ts";
+import { Play } from "./schedule.play.ts";
+
+declare const MODEL_RUNS: number;
+declare const MODEL_SEED: number;
+
+/** Each takes some ten times as long as one of persisted values. */
+const RUNS = Math.ceil(MODEL_RUNS / 10);
+
+/** Programs that share a seed, so that few have to run again to see one fail. */
+const BATCH = 25;
+
+describe("the jobs of an object", () => {
+  beforeEach(() => {
+    for (const name of ["error", "warn"] as const) vi.spyOn(console, name).mockImplementation(() => {});
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
+  it(`do what a simple list does, in ${RUNS} random programs`, { timeout: 3_600_000 }, async () => {
+    console.log(`jobs: npm run test:model -- --runs ${MODEL_RUNS} --seed ${MODEL_SEED}`);
+    const property = fc.asyncProperty(programs(30), play);
+    for (let done = 0; done < RUNS; done += BATCH) {
+      const seed = MODEL_SEED + done;
+      const { failed, counterexample, errorInstance } = await fc.check(property, {
+        numRuns: Math.min(BATCH, RUNS - done),
+        seed,
+        examples: done === 0 ? [[UNDONE]] : [],
+        unbiased: true,
+        interruptAfterTimeLimit: 30_000,
+        markInterruptAsFailure: true,
+      });
+      if (!failed) continue;
+      if (counterexample === null) throw new Error(`a batch took over 30 s; seed ${seed}`);
+      const again = `npm run test:model -- --runs ${BATCH * 10} --seed ${seed}`;
+      throw new Error(`${String(errorInstance)}\n\n${fc.stringify(counterexample)}\n\nAgain: ${again}`, {
+        cause: errorInstance,
+      });
+    }
+  });
+});
+
+let nth = 0;
+
+/** Plays a program on an object, which is evicted or stopped where the program says so. */
+async function play(program: Program): Promise<void> {
+  // A day ahead, so that no native alarm fires by itself.
+  const start = Math.ceil((Date.now() + DAY) / DAY) * DAY;
+  vi.useFakeTimers({ toFake: ["Date"], now: start });
+  const random = vi.spyOn(Math, "random");
+  random.mockImplementation(mulberry32(program.seed));
+  const name = `model ${nth++}`;
+  const stub = (): DurableObjectStub<ModelJobs> => env.MODEL_JOBS.getByName(name);
+  const run = new Play(program, start);
+  try {
+    for (;;) {
+      let next: "evict" | "end";
+      try {
+        next = await runInDurableObject(stub(), (self, state) => run.play(self, state));
+      } catch (error) {
+        if (!run.isStopped) throw error;
+        continue;
+      }
+      if (next === "end") return;
+      await evictDurableObject(stub());
+    }
+  } catch (error) {
+    const why = error instanceof Error && error.cause !== undefined ? ` ${String(error.cause)}` : "";
+    throw new Error(`${String(error)}${why}\n\n${run.story.join("\n")}`, { cause: error });
+  } finally {
+    random.mockRestore();
+    vi.useRealTimers();
+  }
+}
