@@ -4,6 +4,7 @@ declare namespace Cloudflare {
   }
   interface Env {
     COUNTER: DurableObjectNamespace<import("./counter.ts").Counter>;
+    ORDER: DurableObjectNamespace<import("./order.ts").Order>;
     LIST: DurableObjectNamespace<import("./todo-list.ts").TodoList>;
   }
 }

@@ -1,5 +1,6 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import orderTest from "./order.test.ts?raw";
 
 const LINE =
   /^curl (?:-(?:X (?<method>\w+)|(?<head>I)) )?'?localhost:8787(?<path>[^\s']+)'?(?: -H '(?<name>[\w-]+): (?<value>[^']*)')?(?: (?<kind>--json|-d) '(?<data>.*?)')?\s+# (?<status>\d+) ?(?<body>.*)$/;
@@ -11,6 +12,10 @@ const documents: Record<string, string> = import.meta.glob(["../*.md", "../docs/
   query: "?raw",
   import: "default",
   eager: true,
+});
+
+it("shows in docs/testing.md the test that runs here", () => {
+  expect(documents["../docs/testing.md"]).toContain(`\`\`\`ts\n${orderTest}\`\`\``);
 });
 
 it("leaves no placeholder in what it documents", () => {

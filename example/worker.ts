@@ -1,12 +1,13 @@
-/** The Worker of `npm start`: two kinds of objects over HTTP, and one route that calls several by RPC. */
+/** The Worker of `npm start`: three kinds of objects over HTTP, and one route that calls several by RPC. */
 import { Object, serve } from "durable-base";
 import { Counter } from "./counter.ts";
+import { Order } from "./order.ts";
 import { TodoList } from "./todo-list.ts";
 
-export { Counter, TodoList };
+export { Counter, Order, TodoList };
 
 const app = serve(
-  { "/counters/:name": Counter, "/lists/:name": TodoList },
+  { "/counters/:name": Counter, "/lists/:name": TodoList, "/orders/:name": Order },
   // Everyone may open every object here. Yours would look at a token, before the object is woken.
   { authorize: () => true },
 );

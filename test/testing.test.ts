@@ -22,6 +22,14 @@ describe("evict", () => {
   );
 });
 
+describe("evict and crash", () => {
+  it("work on an object that is not in memory", async () => {
+    const locker = Object.from(env.LOCKER).byName("asleep");
+    for (const stop of [evict, crash, crash, evict, evict]) await stop(locker);
+    expect(await locker.add()).toBe(1);
+  });
+});
+
 describe("crash", () => {
   it("fails the calls under way, and keeps what was written", async () => {
     const locker = Object.from(env.LOCKER).byName("crash");

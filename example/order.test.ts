@@ -1,0 +1,26 @@
+import { env } from "cloudflare:workers";
+import { Object } from "durable-base";
+import { advanceTo, crash, evict, rows } from "durable-base/testing";
+import { afterEach, expect, it, vi } from "vitest";
+
+afterEach(() => void vi.useRealTimers());
+
+it("reminds every hour, until it is paid", async () => {
+  const order = Object.from(env.ORDER).byName("1");
+  await order.submit();
+  await advanceTo(order, Date.now() + 3 * 3_600_000);
+  expect(await order.reminders()).toBe(3);
+  await order.pay();
+  await advanceTo(order, Date.now() + 86_400_000);
+  expect(await order.reminders()).toBe(3);
+});
+
+it("reminds at the cost of three rows, also when it is put out of memory or crashes", async () => {
+  const order = Object.from(env.ORDER).byName("2");
+  await order.submit();
+  await crash(order);
+  await evict(order);
+  const { written } = await rows(order, () => advanceTo(order, Date.now() + 3_600_000));
+  // What it counts, when it reminds next, and the alarm that is set to it.
+  expect(written).toBe(3);
+});
