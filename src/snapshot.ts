@@ -17,16 +17,23 @@ export function rawBehind(value: object): object | undefined {
   return rawOf.get(value);
 }
 
-const nativeOf = new WeakMap<object, { readonly native: object }>();
+const nativeOf = new WeakMap<object, Holder>();
+
+/** What has the native stub of a handle. */
+interface Holder {
+  readonly native: object;
+  /** Puts a fresh one in its place, and gives it. */
+  renew(): object;
+}
 
 /** Remembers that `handle` crosses to other objects as what `holder` has as `native` at that time. */
-export function markHandle(handle: object, holder: { readonly native: object }): void {
+export function markHandle(handle: object, holder: Holder): void {
   nativeOf.set(handle, holder);
 }
 
-/** The native stub that a handle has now; undefined for any other value. */
-export function nativeBehind(value: object): object | undefined {
-  return nativeOf.get(value)?.native;
+/** A fresh native stub for a handle; undefined for any other value. */
+export function renewedBehind(value: object): object | undefined {
+  return nativeOf.get(value)?.renew();
 }
 
 /** What crosses in place of a tracked value or a handle; undefined for any other value. */

@@ -90,9 +90,13 @@ class Stubs implements ProxyHandler<object> {
     return made;
   }
 
+  renew(): NativeStub {
+    return (this.native = this.#open() as NativeStub);
+  }
+
   notice<Value>(promise: Promise<Value>, stub: NativeStub, again?: Again<Value>, left = AGAIN): Promise<Value> {
     return promise.then(same, (error: unknown) => {
-      if (stub === this.native && isFatal(error)) this.native = this.#open() as NativeStub;
+      if (stub === this.native && isFatal(error)) this.renew();
       if (isDestroyed(error, stub.id)) {
         const { native } = this;
         const repeat = left > 0 ? again?.(native) : undefined;

@@ -15,7 +15,7 @@
  */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { vi } from "vitest";
-import { nativeBehind } from "../snapshot.ts";
+import { renewedBehind } from "../snapshot.ts";
 import { meterOf, type Meter } from "./meter.ts";
 
 /** An object as a test holds it: a handle, or a native stub. */
@@ -186,6 +186,7 @@ async function within<Result>(
   return await runInDurableObject(stubOf(object), async (self, ctx) => await work(ctx, self as unknown as Alarmed));
 }
 
+/** A handle's own native stub may be that of an object that crashed. */
 function stubOf(object: Target): DurableObjectStub {
-  return (nativeBehind(object) ?? object) as DurableObjectStub;
+  return (renewedBehind(object) ?? object) as DurableObjectStub;
 }
