@@ -67,6 +67,7 @@ export async function crash(object: Target): Promise<void> {
   } catch (error) {
     if (!(error instanceof Error) || error.message !== reason) throw error;
   }
+  renewedBehind(object);
 }
 
 /**
