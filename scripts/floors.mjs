@@ -27,9 +27,11 @@ const FLOORS = {
   schedule: 3,
   object: 4,
   "destroy.ts": 4,
-  "durable-base.ts": 5,
-  testing: 5,
-  "index.ts": 6,
+  "surface.ts": 4,
+  "life.ts": 5,
+  "durable-base.ts": 6,
+  testing: 6,
+  "index.ts": 7,
 };
 
 const IMPORT = /^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"/gm;
