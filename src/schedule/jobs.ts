@@ -144,8 +144,8 @@ export class Jobs {
   exist(): boolean {
     try {
       // Asked at each wake-up, and so without the question whether there is SQLite, which takes a good part of one.
-      for (const _ of this.#storage.kv.list({ prefix: AGENDA, limit: 1 })) return true;
-      return false;
+      // Read to its end: an open list locks tables.
+      return [...this.#storage.kv.list({ prefix: AGENDA, limit: 1 })].length > 0;
     } catch {
       // A row that cannot be read is one; storage that is not SQLite has none.
       return withoutSqlite(this.#storage) === undefined;
@@ -326,6 +326,8 @@ export class Jobs {
         if (page.length === 0) return;
         size = limit;
       } catch (error) {
+        // There is no SQLite.
+        if (DurableError.is(error)) throw error;
         // Some row of the page is damaged: the next page ends before it, or is that row.
         if (size > 1) {
           size = 1;
