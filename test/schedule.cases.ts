@@ -102,6 +102,16 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await clock.nativeOf(stub)).toBe(50 + HOUR);
     });
 
+    it("never runs what a sync job before it has cancelled, in the same turn", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["first"] = () => expect(self.schedules.cancel("cancelled")).toBe(true);
+        for (const text of ["first", "cancelled", "last"]) self.schedule(1, self.note, { text }, { id: text });
+      });
+      await clock.fireAt(stub, 10);
+      expect([await logOf(stub), await rowsOf(stub)]).toEqual([["first", "last"], []]);
+    });
+
     it("runs each job once, in order of time and of scheduling, and sets the alarm to the next", async () => {
       const stub = fresh();
       await inside(stub, (self) => {

@@ -129,6 +129,8 @@ export class Scheduler implements Schedules {
 
   /** Deletes what is stored under an id; tells whether there was anything. */
   #forget(id: string): boolean {
+    // What runs jobs may have read this one, and may be what called.
+    this.#jobs.changes++;
     if (this.#jobs.agenda().turns.has(id)) {
       this.#jobs.removeRecurring(id);
       return true;
