@@ -4,6 +4,8 @@ import { describe, expect, it, vi } from "vitest";
 import { planOf, type AnyClass } from "../src/plan.ts";
 import { cron } from "../src/schedule/cron.ts";
 import type { Recurrence } from "../src/schedule/when.ts";
+import * as Storage from "../src/storage/storage.ts";
+import { errorOf } from "./error-of.ts";
 import {
   Clock,
   DAY,
@@ -571,6 +573,27 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       await evictDurableObject(stub);
       await inside(stub, () => {});
       expect(await clock.nativeOf(stub)).toBe(HOUR);
+    });
+
+    it("is set when jobs have been imported, and not while they are half there", async () => {
+      const [source, target] = [fresh(declared), fresh(declared)];
+      await inside(source, (self) => {
+        self.log.push("written");
+        self.schedule(30_000, self.note, { text: "imported" });
+      });
+      const text = await runInDurableObject(source, (_, ctx) => new Response(Storage.export(ctx)).text());
+      const load = (part: string): Promise<unknown> =>
+        runInDurableObject(target, (_, ctx) => Storage.import(ctx, new Response(part).body!));
+      const cut = text.slice(0, text.slice(0, -1).lastIndexOf('\n["check"'));
+      expect(await errorOf(() => load(text.slice(0, text.indexOf("\n", cut.length + 1) + 1)))).toMatchObject({
+        code: "bad-transfer",
+      });
+      await evictDurableObject(target);
+      expect([(await rowsOf(target)).length, await clock.nativeOf(target)]).toEqual([2, null]);
+      await load(text);
+      expect(await clock.nativeOf(target)).toBe(30_000);
+      await clock.fireAt(target, MINUTE);
+      expect(await logOf(target)).toEqual(["written", "imported", "sweep"]);
     });
 
     it("refuses setAlarm in a class without alarm()", async () => {

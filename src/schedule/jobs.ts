@@ -7,6 +7,7 @@
  * that each run of them is one row written.
  */
 import { DurableError } from "../errors.ts";
+import { IMPORT_KEY } from "../storage/imported.ts";
 import { after, PREFIX } from "../storage/keys.ts";
 import { MAX_ROW, sizeOf } from "../storage/size.ts";
 import { storageOf } from "../storage/sqlite.ts";
@@ -149,6 +150,11 @@ export class Jobs {
       // A row that cannot be read is one; storage that is not SQLite has none.
       return !DurableError.is(error, "no-sqlite-storage");
     }
+  }
+
+  /** True while an import has not ended, whose jobs wait for the rest. */
+  get areHalfImported(): boolean {
+    return this.#kv.get(IMPORT_KEY) !== undefined;
   }
 
   /** The agenda, empty when there is none; one that cannot be read keeps nothing but itself from working. */

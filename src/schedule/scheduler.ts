@@ -39,10 +39,12 @@ export class Scheduler implements Schedules {
     return this.#runner.fire(info);
   }
 
-  /** The object has started: jobs that a lost alarm left behind get one again. */
+  /** The object has started, or was imported: jobs without an alarm get one. */
   wake(isWritten: () => boolean): void {
-    if (this.#jobs.exist()) this.#alarm.touch();
-    else if (this.#home.declared.size === 0 || !isWritten()) return;
+    if (this.#jobs.exist()) {
+      if (this.#jobs.areHalfImported) return;
+      this.#alarm.touch();
+    } else if (this.#home.declared.size === 0 || !isWritten()) return;
     this.declare();
   }
 
