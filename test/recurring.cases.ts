@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { planOf, type AnyClass } from "../src/plan.ts";
 import { cron } from "../src/schedule/cron.ts";
 import type { Recurrence } from "../src/schedule/when.ts";
+import { sizeOf } from "../src/storage/size.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { errorOf } from "./error-of.ts";
 import {
@@ -151,6 +152,32 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       await inside(stub, (self) => void (self.hooks = {}));
       await clock.fireAt(stub, 2 * HOUR);
       expect(await inside(stub, (self) => self.schedules.get("tick"))).toMatchObject({ attempts: 0, error: undefined });
+    });
+
+    it("goes on when why so many failed takes more than their row can hold", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["bad"] = () => {
+          throw new Error("e".repeat(600));
+        };
+        for (let n = 0; n < 10; n++) self.schedule({ every: HOUR }, self.note, { text: "bad" }, { id: `${n}` });
+        self.schedule(HOUR + 1, self.note, { text: "good" });
+      });
+      await runInDurableObject(stub, async (self: JobHost, { storage: { kv } }) => {
+        const { put } = kv;
+        // As the platform does at 2 MB.
+        kv.put = (key, value) => {
+          if (sizeOf(value) > 3_000) throw new Error("string or blob too big: SQLITE_TOOBIG");
+          put.call(kv, key, value);
+        };
+        clock.at(HOUR + 1);
+        await self.alarm!();
+        kv.put = put;
+      });
+      expect((await logOf(stub)).at(-1)).toBe("good");
+      const jobs = await listOf(stub);
+      expect(jobs.map(({ attempts }) => attempts)).toEqual(Array.from({ length: 10 }, () => 1));
+      expect(jobs.filter(({ error }) => error === undefined).length).toBeGreaterThan(0);
     });
 
     it("runs by cron in a time zone, also after daylight saving begins", async () => {

@@ -32,8 +32,9 @@ const SUFFIX = TIME + TIME + NTH + NTH;
 
 const DIGITS = Array.from({ length: 36 }, (_, digit) => digit.toString(36));
 
-/** Bytes that the row of the agenda must have left for one more. */
+/** Bytes that the row of the agenda must have left for one more, and for each that it has to tell how it gets on. */
 const SPARE = 8_000;
+const PROGRESS = 50;
 
 /** Jobs that are read at once. */
 const PAGE = 100;
@@ -184,7 +185,17 @@ export class Jobs {
     }
     this.changes++;
     if (agenda.user === undefined && agenda.turns.size === 0) this.#kv.delete(AGENDA);
-    else this.#kv.put(AGENDA, agenda);
+    else this.#putAgenda(agenda);
+  }
+
+  #putAgenda(agenda: Agenda): void {
+    try {
+      this.#kv.put(AGENDA, agenda);
+    } catch {
+      // Why many runs failed may be more than the row can hold. That was printed; when the next ones come must be kept.
+      const turns = Array.from(agenda.turns, ([id, { error: _, ...turn }]) => [id, turn] as const);
+      this.#kv.put(AGENDA, { ...agenda, turns: new Map(turns) });
+    }
   }
 
   /** Changes one turn; undefined ends it. */
@@ -300,7 +311,8 @@ export class Jobs {
 
   /** @throws DurableError `too-large` when there is no room for one more job that comes again. */
   checkRoom(): void {
-    const bytes = sizeOf(this.agenda());
+    const agenda = this.agenda();
+    const bytes = sizeOf(agenda) + PROGRESS * agenda.turns.size;
     if (bytes + SPARE > MAX_ROW) {
       const text = `The next runs of the recurring jobs take about ${bytes} bytes, over the ${MAX_ROW - SPARE} of their row. Let one job look after many things: \`this.schedule({ every: 60_000 }, this.checkAll)\`.`;
       throw new DurableError("too-large", text);
