@@ -747,6 +747,23 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       }).catch(() => {});
     };
 
+    it("whose method became a getter that throws is kept as missing, and others run", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.schedule(1, self.tick);
+        self.schedule(2, self.note, { text: "other" });
+      });
+      await runInDurableObject(stub, (self: JobHost) => {
+        const get = (): never => {
+          throw new Error("no method any more");
+        };
+        Object.defineProperty(self, "tick", { get });
+      });
+      await clock.fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["other"]);
+      expect(await listOf(stub)).toMatchObject([{ method: "tick", state: "missing" }]);
+    });
+
     it("that stops the object steps back when the alarm comes again, so that others run", async () => {
       const name = `object ${nth++}`;
       let stub = namespace().getByName(name);

@@ -250,12 +250,12 @@ export class Runner {
     }
     if (task === undefined) return undefined;
     const name = task.data.method;
-    const method = (this.#home.self as Record<string, unknown>)[name];
+    const method = methodOf(this.#home.self, name);
     const tries = (task.progress.attempts ?? 0) + 1;
-    if (typeof method !== "function") this.#wait(task, this.#label(name), now, "the class has no such method");
+    if (method === undefined) this.#wait(task, this.#label(name), now, "the class has no such method");
     else if (delayAfter(tries - 1, task.data.retry) === undefined) this.#giveUpStopped(task, tries - 1);
-    else if (!stepsBack) return this.#call(task, tries, name, method as Method);
-    else if (this.#stepBack(task, tries, now)) return this.#runBehind(task, tries, name, method as Method);
+    else if (!stepsBack) return this.#call(task, tries, name, method);
+    else if (this.#stepBack(task, tries, now)) return this.#runBehind(task, tries, name, method);
     return undefined;
   }
 
@@ -363,6 +363,16 @@ export class Runner {
 
   #label(member: string): string {
     return `${this.#home.self.constructor.name}.${member}`;
+  }
+}
+
+/** The method of that name, if there is one: a deploy may have made it anything, also a getter that throws. */
+export function methodOf(self: object, name: string): Method | undefined {
+  try {
+    const member = (self as Record<string, unknown>)[name];
+    return typeof member === "function" ? (member as Method) : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -15,7 +15,7 @@ import {
   type Turn,
 } from "./jobs.ts";
 import { checkOptions, type ScheduleOptions } from "./options.ts";
-import { Runner, type Home } from "./runner.ts";
+import { methodOf, Runner, type Home } from "./runner.ts";
 import { describe, type Job, type JobListOptions, type JobRun, type Schedules } from "./schedules.ts";
 import { firstOf, isRecurring, stored, upcoming, type StoredRecurrence, type When } from "./when.ts";
 
@@ -226,7 +226,7 @@ export class Scheduler implements Schedules {
 
   #stateOf(id: string, method: string, { missing }: Progress): Job["state"] {
     if (this.#runner.running.has(id)) return "running";
-    const isThere = typeof (this.#home.self as Record<string, unknown>)[method] === "function";
+    const isThere = methodOf(this.#home.self, method) !== undefined;
     return isThere && missing === undefined ? "waiting" : "missing";
   }
 }
