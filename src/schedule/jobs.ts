@@ -193,8 +193,9 @@ export class Jobs {
       this.#kv.put(AGENDA, agenda);
     } catch {
       // Why many runs failed may be more than the row can hold. That was printed; when the next ones come must be kept.
-      const turns = Array.from(agenda.turns, ([id, { error: _, ...turn }]) => [id, turn] as const);
-      this.#kv.put(AGENDA, { ...agenda, turns: new Map(turns) });
+      const turns = new Map(agenda.turns);
+      for (const [id, { error: _, ...turn }] of turns) turns.set(id, turn);
+      this.#kv.put(AGENDA, { ...agenda, turns });
     }
   }
 
