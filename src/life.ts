@@ -9,6 +9,7 @@ import { DurableError } from "./errors.ts";
 import { Fields } from "./persisted/fields.ts";
 import type { Declaration, Method } from "./schedule/runner.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
+import { followImports } from "./storage/imported.ts";
 import { withoutFields } from "./storage/keys.ts";
 import { migrateObject, type Migration } from "./storage/migrations.ts";
 import { storageOf } from "./storage/sqlite.ts";
@@ -71,6 +72,7 @@ export class Life implements Owner {
     const declared = shape.plan.scheduled as ReadonlyMap<string, Declaration>;
     const handler = (): Method | undefined => handlerOf(self);
     this.scheduler = new Scheduler(ctx.storage, { self, owner: this, declared, handler, around });
+    followImports(ctx.storage, () => this.#wake());
     lives.set(self, this);
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
     void Promise.resolve().then(() => {
@@ -140,6 +142,10 @@ export class Life implements Owner {
     this.#hasStarted = true;
     if (this.#isCleared === true) this.#migrate();
     this.#isReady = true;
+    this.#wake();
+  }
+
+  #wake(): void {
     this.scheduler.wake(() => this.fields.isWritten);
   }
 

@@ -36,11 +36,12 @@ export function byPattern<T extends HostClass>(cls: T, declaring: (pattern: Patt
   return new Proxy(cls, {
     construct(_, [ctx, env]: [DurableObjectState, Env]) {
       let alarm: number | null = null;
-      Object.assign(ctx.storage, {
+      const native = Object.assign(Object.create(Object.getPrototypeOf(ctx.storage) as object) as object, {
         getAlarm: async () => alarm,
         setAlarm: async (time: number) => void (alarm = time),
         deleteAlarm: async () => void (alarm = null),
       });
+      Object.setPrototypeOf(ctx.storage, native);
       const { pattern, timeZone } = JSON.parse(ctx.id.name!) as Partial<Pattern>;
       const own = pattern === undefined ? cls : declaring({ pattern, ...(timeZone !== undefined && { timeZone }) });
       return Object.assign(new own(ctx, env), { armed: () => alarm });

@@ -611,12 +611,13 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
     it("refuses a call that comes meanwhile with what can be sent only once", async () => {
       const { handle } = await filled();
       const answer = handle.act(destroys);
-      const [sent, requested] = [
+      const refused = [
         errorOf(() => handle.send(slowly("a"))),
+        errorOf(() => handle.send({ files: [slowly("a")] } as never)),
         errorOf(() => handle.fetch("http://o/act", { method: "POST", body: slowly("a") })),
       ];
       await answer;
-      for (const error of [await sent, await requested]) expect(error).toMatchObject({ code: "destroyed" });
+      for (const error of refused) expect(await error).toMatchObject({ code: "destroyed" });
       expect((await handle.fetch("http://o/act", { method: "POST", body: "a" })).status).toBe(405);
     });
 

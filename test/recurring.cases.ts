@@ -4,6 +4,9 @@ import { describe, expect, it, vi } from "vitest";
 import { planOf, type AnyClass } from "../src/plan.ts";
 import { cron } from "../src/schedule/cron.ts";
 import type { Recurrence } from "../src/schedule/when.ts";
+import { sizeOf } from "../src/storage/size.ts";
+import * as Storage from "../src/storage/storage.ts";
+import { errorOf } from "./error-of.ts";
 import {
   Clock,
   DAY,
@@ -149,6 +152,32 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       await inside(stub, (self) => void (self.hooks = {}));
       await clock.fireAt(stub, 2 * HOUR);
       expect(await inside(stub, (self) => self.schedules.get("tick"))).toMatchObject({ attempts: 0, error: undefined });
+    });
+
+    it("goes on when why so many failed takes more than their row can hold", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["bad"] = () => {
+          throw new Error("e".repeat(600));
+        };
+        for (let n = 0; n < 10; n++) self.schedule({ every: HOUR }, self.note, { text: "bad" }, { id: `${n}` });
+        self.schedule(HOUR + 1, self.note, { text: "good" });
+      });
+      await runInDurableObject(stub, async (self: JobHost, { storage: { kv } }) => {
+        const { put } = kv;
+        // As the platform does at 2 MB.
+        kv.put = (key, value) => {
+          if (sizeOf(value) > 3_000) throw new Error("string or blob too big: SQLITE_TOOBIG");
+          put.call(kv, key, value);
+        };
+        clock.at(HOUR + 1);
+        await self.alarm!();
+        kv.put = put;
+      });
+      expect((await logOf(stub)).at(-1)).toBe("good");
+      const jobs = await listOf(stub);
+      expect(jobs.map(({ attempts }) => attempts)).toEqual(Array.from({ length: 10 }, () => 1));
+      expect(jobs.filter(({ error }) => error === undefined).length).toBeGreaterThan(0);
     });
 
     it("runs by cron in a time zone, also after daylight saving begins", async () => {
@@ -571,6 +600,27 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       await evictDurableObject(stub);
       await inside(stub, () => {});
       expect(await clock.nativeOf(stub)).toBe(HOUR);
+    });
+
+    it("is set when jobs have been imported, and not while they are half there", async () => {
+      const [source, target] = [fresh(declared), fresh(declared)];
+      await inside(source, (self) => {
+        self.log.push("written");
+        self.schedule(30_000, self.note, { text: "imported" });
+      });
+      const text = await runInDurableObject(source, (_, ctx) => new Response(Storage.export(ctx)).text());
+      const load = (part: string): Promise<unknown> =>
+        runInDurableObject(target, (_, ctx) => Storage.import(ctx, new Response(part).body!));
+      const cut = text.slice(0, text.slice(0, -1).lastIndexOf('\n["check"'));
+      expect(await errorOf(() => load(text.slice(0, text.indexOf("\n", cut.length + 1) + 1)))).toMatchObject({
+        code: "bad-transfer",
+      });
+      await evictDurableObject(target);
+      expect([(await rowsOf(target)).length, await clock.nativeOf(target)]).toEqual([2, null]);
+      await load(text);
+      expect(await clock.nativeOf(target)).toBe(30_000);
+      await clock.fireAt(target, MINUTE);
+      expect(await logOf(target)).toEqual(["written", "imported", "sweep"]);
     });
 
     it("refuses setAlarm in a class without alarm()", async () => {

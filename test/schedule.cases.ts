@@ -102,6 +102,16 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await clock.nativeOf(stub)).toBe(50 + HOUR);
     });
 
+    it("never runs what a sync job before it has cancelled, in the same turn", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["first"] = () => expect(self.schedules.cancel("cancelled")).toBe(true);
+        for (const text of ["first", "cancelled", "last"]) self.schedule(1, self.note, { text }, { id: text });
+      });
+      await clock.fireAt(stub, 10);
+      expect([await logOf(stub), await rowsOf(stub)]).toEqual([["first", "last"], []]);
+    });
+
     it("runs each job once, in order of time and of scheduling, and sets the alarm to the next", async () => {
       const stub = fresh();
       await inside(stub, (self) => {
@@ -727,6 +737,33 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await logOf(stub)).toEqual(["kept", "again"]);
     });
 
+    /** As workerd calls again what did not end; the job "deadly" stops the object. */
+    const stoppedAt = async (stub: JobStub, ms: number, retryCount: number): Promise<void> => {
+      clock.at(ms);
+      await runInDurableObject(stub, async (self: JobHost, state) => {
+        self.hooks["deadly"] = () => state.abort("out of memory");
+        const info = { retryCount, isRetry: retryCount > 0, scheduledTime: clock.start + 1 };
+        await self.alarm!(info as AlarmInvocationInfo);
+      }).catch(() => {});
+    };
+
+    it("whose method became a getter that throws is kept as missing, and others run", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.schedule(1, self.tick);
+        self.schedule(2, self.note, { text: "other" });
+      });
+      await runInDurableObject(stub, (self: JobHost) => {
+        const get = (): never => {
+          throw new Error("no method any more");
+        };
+        Object.defineProperty(self, "tick", { get });
+      });
+      await clock.fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["other"]);
+      expect(await listOf(stub)).toMatchObject([{ method: "tick", state: "missing" }]);
+    });
+
     it("that stops the object steps back when the alarm comes again, so that others run", async () => {
       const name = `object ${nth++}`;
       let stub = namespace().getByName(name);
@@ -735,17 +772,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         self.schedule(1, self.note, { text: "deadly" }, { id: "deadly", retry: { maxAttempts: 3 } });
         self.schedule(2, self.note, { text: "good" });
       });
-      /** As workerd calls again what did not end. */
       const stopped = async (ms: number, retryCount: number): Promise<void> => {
-        clock.at(ms);
-        await runInDurableObject(stub, async (self: JobHost, state) => {
-          self.hooks["deadly"] = () => state.abort("out of memory");
-          await self.alarm!({
-            retryCount,
-            isRetry: retryCount > 0,
-            scheduledTime: clock.start + 1,
-          } as AlarmInvocationInfo);
-        }).catch(() => {});
+        await stoppedAt(stub, ms, retryCount);
         stub = namespace().getByName(name);
       };
       await stopped(10, 0);
@@ -761,6 +789,36 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       ]);
       await clock.fireAt(stub, 3_000, { retryCount: 2, isRetry: true });
       expect(await logOf(stub)).toEqual(["good"]);
+    });
+
+    it("that stops the object costs no other a try, and is given up after its own", async () => {
+      const name = `object ${nth++}`;
+      const stub = (): JobStub => namespace().getByName(name);
+      vi.spyOn(Math, "random").mockReturnValue(0);
+      const once = { retry: { maxAttempts: 1 } };
+      await inside(stub(), (self) => {
+        for (const text of ["first", "deadly", "good"]) self.schedule(1, self.note, { text }, { id: text, ...once });
+        self.schedule({ every: DAY }, self.note as () => void, undefined, { id: "again", ...once });
+      });
+      await stoppedAt(stub(), 10, 0);
+      const attempts: unknown[] = [];
+      await inside(stub(), (self) => {
+        self.hooks["first"] = () => attempts.push(self.schedules.current!.attempt);
+      });
+      await stoppedAt(stub(), 2_000, 1);
+      expect(attempts).toEqual([1]);
+      await clock.fireAt(stub(), 2_000, { retryCount: 2, isRetry: true });
+      expect(await logOf(stub())).toEqual(["first", "good"]);
+      expect(await inside(stub(), (self) => self.schedules.get("deadly"))).toMatchObject({
+        state: "waiting",
+        attempts: 1,
+      });
+      await clock.fireAt(stub(), (await clock.nativeOf(stub()))!);
+      expect(await logOf(stub())).toEqual(["first", "good"]);
+      expect(await listOf(stub())).toMatchObject([
+        { id: "again", attempts: 0 },
+        { id: "deadly", state: "dead", attempts: 1, error: expect.stringContaining("was stopped") as string },
+      ]);
     });
 
     it("whose row is damaged is listed, can be cancelled, and keeps no other from running", async () => {

@@ -56,7 +56,7 @@ export interface ModelAlarm {
 }
 
 /** What a run of the list calls: a job's method, or the user's handler. */
-export type Call = { readonly job: ModelJob } | { readonly alarm: ModelAlarm };
+export type Call = { readonly job: ModelJob; readonly attempt: number } | { readonly alarm: ModelAlarm };
 
 const SLICE = 60_000;
 const MOST_AT_ONCE = 1_000;
@@ -267,44 +267,53 @@ export class Model {
       job.at = now + Math.min(DAY, MINUTE * 2 ** (job.missing - 1));
       return;
     }
+    const { attempts } = job;
+    if (attempts >= options.retry.maxAttempts) {
+      this.#giveUp(job, job.error ?? STOPPED);
+      return;
+    }
     if (isRetry) {
-      if (!this.#putOff(job, STOPPED, 2_000)) return;
+      // The try is counted before it begins.
+      this.#wait(job, attempts + 1, STOPPED, 2_000);
       settled(true);
     }
     this.running = job.id;
-    const isDone = yield { job };
+    const isDone = yield { job, attempt: attempts + 1 };
     this.running = undefined;
     // Cancelled or replaced meanwhile.
     if (!this.jobs.includes(job)) return;
-    if (!isDone) this.#putOff(job, `Error: ${job.work?.name} fails`, 0);
+    job.attempts = attempts;
+    if (!isDone) this.#putOff(job, `Error: ${job.work?.name} fails`);
     else if (every === undefined) this.jobs = this.jobs.filter((other) => other !== job);
     else this.#goOn(job, options.missed === "all" && own <= Date.now());
   }
 
-  /** After a try that failed; tells whether there is another. */
-  #putOff(job: ModelJob, error: string, least: number): boolean {
+  /** After a try that failed. */
+  #putOff(job: ModelJob, error: string): void {
+    const attempts = job.attempts + 1;
+    if (attempts < job.options.retry.maxAttempts) this.#wait(job, attempts, error, 0);
+    else this.#giveUp(Object.assign(job, { attempts }), error);
+  }
+
+  /** Until its next try, which is the last but for so many. */
+  #wait(job: ModelJob, attempts: number, error: string, least: number): void {
     const { maxAttempts, baseDelay, maxDelay } = job.options.retry;
+    const from = Date.now() + least;
+    const longest = attempts < maxAttempts ? Math.ceil(Math.min(maxDelay, baseDelay * 2 ** (attempts - 1))) : 0;
+    const chance: ModelJob["chance"] = longest === 0 ? undefined : [from, from + longest];
+    Object.assign(job, { at: from, time: job.time ?? job.at, chance, attempts, error, missing: 0, isNamed: true });
+  }
+
+  #giveUp(job: ModelJob, error: string): void {
     const own = job.time ?? job.at;
-    job.missing = 0;
-    job.attempts++;
-    job.error = error;
-    if (job.attempts < maxAttempts) {
-      const from = Date.now() + least;
-      job.at = from;
-      const longest = Math.ceil(Math.min(maxDelay, baseDelay * 2 ** (job.attempts - 1)));
-      job.chance = longest === 0 ? undefined : [from, from + longest];
-      job.time = own;
-      job.isNamed = true;
-      return true;
-    }
+    Object.assign(job, { missing: 0, error });
     if (job.every !== undefined) {
       this.#goOn(job, job.options.missed === "all" && own <= Date.now());
       job.error = error;
-      return false;
+      return;
     }
     job.isDead = true;
     job.at = own;
-    return false;
   }
 
   /** To the next time of a job that comes again. */

@@ -197,7 +197,7 @@ export class Play implements Player {
     this.#same(
       "the run",
       [method, id, time.getTime() - this.#start, attempt, work?.name],
-      [job.method, job.id, (job.time ?? job.at) - this.#start, job.attempts + 1, job.work?.name],
+      [job.method, job.id, (job.time ?? job.at) - this.#start, call.attempt, job.work?.name],
     );
     if (this.#runs++ < MOST_COMPARED) this.#compareJobs();
     const undo = this.#model.mark();

@@ -4,7 +4,7 @@
  */
 import { DurableError } from "../errors.ts";
 import { isDestroyed } from "../reset.ts";
-import { markHandle, outgoing } from "../snapshot.ts";
+import { markHandle, outgoing, unwrap } from "../snapshot.ts";
 import { revive, type ErrorClass } from "../thrown.ts";
 import type { Repeater } from "./retry.ts";
 
@@ -179,11 +179,14 @@ function isFatal(error: unknown): boolean {
   return flags?.durableObjectReset === true || (flags?.retryable === true && flags.remote !== true);
 }
 
-/** Tells whether an argument is, or has as body, what can be read only once. */
+/** Tells whether an argument is, has as body, or holds what can be read only once. */
 function hasStream(arg: unknown): boolean {
-  return (
-    arg instanceof ReadableStream || (arg as { body?: unknown } | null | undefined)?.body instanceof ReadableStream
-  );
+  let isFound = false;
+  unwrap(arg, (part) => {
+    isFound ||= part instanceof ReadableStream || (part as { body?: unknown }).body instanceof ReadableStream;
+    return part;
+  });
+  return isFound;
 }
 
 function same<Value>(value: Value): Value {

@@ -7,6 +7,7 @@
  * that each run of them is one row written.
  */
 import { DurableError } from "../errors.ts";
+import { IMPORT_KEY } from "../storage/imported.ts";
 import { after, PREFIX } from "../storage/keys.ts";
 import { MAX_ROW, sizeOf } from "../storage/size.ts";
 import { storageOf, withoutSqlite } from "../storage/sqlite.ts";
@@ -31,8 +32,9 @@ const SUFFIX = TIME + TIME + NTH + NTH;
 
 const DIGITS = Array.from({ length: 36 }, (_, digit) => digit.toString(36));
 
-/** Bytes that the row of the agenda must have left for one more. */
+/** Bytes that the row of the agenda must have left for one more, and for each that it has to tell how it gets on. */
 const SPARE = 8_000;
+const PROGRESS = 50;
 
 /** Jobs that are read at once. */
 const PAGE = 100;
@@ -152,6 +154,11 @@ export class Jobs {
     }
   }
 
+  /** True while an import has not ended, whose jobs wait for the rest. */
+  get areHalfImported(): boolean {
+    return this.#kv.get(IMPORT_KEY) !== undefined;
+  }
+
   /** The agenda, empty when there is none; one that cannot be read keeps nothing but itself from working. */
   agenda(): Agenda {
     try {
@@ -179,7 +186,18 @@ export class Jobs {
     }
     this.changes++;
     if (agenda.user === undefined && agenda.turns.size === 0) this.#kv.delete(AGENDA);
-    else this.#kv.put(AGENDA, agenda);
+    else this.#putAgenda(agenda);
+  }
+
+  #putAgenda(agenda: Agenda): void {
+    try {
+      this.#kv.put(AGENDA, agenda);
+    } catch {
+      // Why many runs failed may be more than the row can hold. That was printed; when the next ones come must be kept.
+      const turns = new Map(agenda.turns);
+      for (const [id, { error: _, ...turn }] of turns) turns.set(id, turn);
+      this.#kv.put(AGENDA, { ...agenda, turns });
+    }
   }
 
   /** Changes one turn; undefined ends it. */
@@ -295,7 +313,8 @@ export class Jobs {
 
   /** @throws DurableError `too-large` when there is no room for one more job that comes again. */
   checkRoom(): void {
-    const bytes = sizeOf(this.agenda());
+    const agenda = this.agenda();
+    const bytes = sizeOf(agenda) + PROGRESS * agenda.turns.size;
     if (bytes + SPARE > MAX_ROW) {
       const text = `The next runs of the recurring jobs take about ${bytes} bytes, over the ${MAX_ROW - SPARE} of their row. Let one job look after many things: \`this.schedule({ every: 60_000 }, this.checkAll)\`.`;
       throw new DurableError("too-large", text);

@@ -248,17 +248,19 @@ export class Runner {
     }
     if (task === undefined) return undefined;
     const name = task.data.method;
-    const method = (this.#home.self as Record<string, unknown>)[name];
-    if (typeof method !== "function") this.#wait(task, this.#label(name), now, "the class has no such method");
-    else if (!stepsBack) return this.#call(task, name, method as Method);
-    else if (this.#stepBack(task, now)) return this.#runBehind(task, name, method as Method);
+    const method = methodOf(this.#home.self, name);
+    const tries = (task.progress.attempts ?? 0) + 1;
+    if (method === undefined) this.#wait(task, this.#label(name), now, "the class has no such method");
+    else if (delayAfter(tries - 1, task.data.retry) === undefined) this.#giveUpStopped(task, tries - 1);
+    else if (!stepsBack) return this.#call(task, tries, name, method);
+    else if (this.#stepBack(task, tries, now)) return this.#runBehind(task, tries, name, method);
     return undefined;
   }
 
   /** What ends the object takes the turn back with it, so the step back is stored before. */
-  async #runBehind(task: Task, name: string, method: Method): Promise<void> {
+  async #runBehind(task: Task, tries: number, name: string, method: Method): Promise<void> {
     await this.#jobs.sync();
-    await this.#call(task, name, method);
+    await this.#call(task, tries, name, method);
   }
 
   /** The run of a job that comes again; undefined when there is none now. */
@@ -276,12 +278,12 @@ export class Runner {
     return isSkipped ? undefined : task;
   }
 
-  #call(task: Task, name: string, method: Method): Promise<void> | undefined {
+  #call(task: Task, tries: number, name: string, method: Method): Promise<void> | undefined {
     const { self, owner, around } = this.#home;
-    const { id, data, progress } = task;
+    const { id, data } = task;
     const wrapped = around(method, name, () => task.finish());
     const args = "input" in data ? [data.input] : [];
-    const current: JobRun = { id, time: new Date(task.time), attempt: (progress.attempts ?? 0) + 1 };
+    const current: JobRun = { id, time: new Date(task.time), attempt: tries };
     this.running.add(id);
     let result: unknown;
     try {
@@ -292,16 +294,16 @@ export class Runner {
       result = run(owner, call, self, [], undefined, true);
     } catch (error) {
       this.running.delete(id);
-      this.#fail(task, error);
+      this.#fail(task, tries, error);
       return undefined;
     }
-    if (isThenable(result)) return this.#end(task, result, wrapped !== null);
+    if (isThenable(result)) return this.#end(task, tries, result, wrapped !== null);
     this.running.delete(id);
     task.finish();
     return undefined;
   }
 
-  async #end(task: Task, result: PromiseLike<unknown>, isFinished: boolean): Promise<void> {
+  async #end(task: Task, tries: number, result: PromiseLike<unknown>, isFinished: boolean): Promise<void> {
     const { method, timeout = TIMEOUT } = task.data;
     const { promise: tooLong, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
@@ -311,7 +313,7 @@ export class Runner {
     try {
       await Promise.race([result, tooLong]);
     } catch (error) {
-      this.#fail(task, error);
+      this.#fail(task, tries, error);
       return;
     } finally {
       clearTimeout(timer);
@@ -320,9 +322,8 @@ export class Runner {
     if (!isFinished) task.finish();
   }
 
-  #fail(task: Task, error: unknown): void {
+  #fail(task: Task, attempts: number, error: unknown): void {
     const { id, data } = task;
-    const attempts = (task.progress.attempts ?? 0) + 1;
     const delay = delayAfter(attempts, data.retry);
     const what = `durable-base: ${this.#label(data.method)}, try ${attempts} of the job ${quote(id)}, failed`;
     console.error(delay === undefined ? `${what}; it was given up.` : `${what}.`, error);
@@ -331,17 +332,20 @@ export class Runner {
     else task.putOff(Date.now() + delay, progress);
   }
 
-  /** Counts the try that ended with the object; false when it was the last, or the job is gone. */
-  #stepBack(task: Task, now: number): boolean {
-    const attempts = (task.progress.attempts ?? 0) + 1;
-    const delay = delayAfter(attempts, task.data.retry);
-    const progress = { attempts, error: STOPPED };
-    if (delay !== undefined) return task.putOff(now + ALARM_DELAY + delay, progress);
-    console.error(
-      `durable-base: ${this.#label(task.data.method)}: the job ${quote(task.id)} was given up. ${progress.error}`,
-    );
-    task.giveUp(progress);
-    return false;
+  /**
+   * Counts a try before it begins, for the object may end with it; false when the job is gone. The try before may have been
+   * that of another job, and is not counted.
+   */
+  #stepBack(task: Task, attempts: number, now: number): boolean {
+    const delay = ALARM_DELAY + (delayAfter(attempts, task.data.retry) ?? 0);
+    return task.putOff(now + delay, { attempts, error: STOPPED });
+  }
+
+  /** Its last try ended with the object. */
+  #giveUpStopped(task: Task, attempts: number): void {
+    const { error = STOPPED } = task.progress;
+    console.error(`durable-base: ${this.#label(task.data.method)}: the job ${quote(task.id)} was given up. ${error}`);
+    task.giveUp({ attempts, error });
   }
 
   /** Puts off what cannot run by this code, and says so once. */
@@ -357,6 +361,16 @@ export class Runner {
 
   #label(member: string): string {
     return `${this.#home.self.constructor.name}.${member}`;
+  }
+}
+
+/** The method of that name, if there is one: a deploy may have made it anything, also a getter that throws. */
+export function methodOf(self: object, name: string): Method | undefined {
+  try {
+    const member = (self as Record<string, unknown>)[name];
+    return typeof member === "function" ? (member as Method) : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -15,7 +15,7 @@ import {
   type Turn,
 } from "./jobs.ts";
 import { checkOptions, type ScheduleOptions } from "./options.ts";
-import { Runner, type Home } from "./runner.ts";
+import { methodOf, Runner, type Home } from "./runner.ts";
 import { describe, type Job, type JobListOptions, type JobRun, type Schedules } from "./schedules.ts";
 import { firstOf, isRecurring, stored, upcoming, type StoredRecurrence, type When } from "./when.ts";
 
@@ -39,10 +39,12 @@ export class Scheduler implements Schedules {
     return this.#runner.fire(info);
   }
 
-  /** The object has started: jobs that a lost alarm left behind get one again. */
+  /** The object has started, or was imported: jobs without an alarm get one. */
   wake(isWritten: () => boolean): void {
-    if (this.#jobs.exist()) this.#alarm.touch();
-    else if (this.#home.declared.size === 0 || !isWritten()) return;
+    if (this.#jobs.exist()) {
+      if (this.#jobs.areHalfImported) return;
+      this.#alarm.touch();
+    } else if (this.#home.declared.size === 0 || !isWritten()) return;
     this.declare();
   }
 
@@ -129,6 +131,8 @@ export class Scheduler implements Schedules {
 
   /** Deletes what is stored under an id; tells whether there was anything. */
   #forget(id: string): boolean {
+    // What runs jobs may have read this one, and may be what called.
+    this.#jobs.changes++;
     if (this.#jobs.agenda().turns.has(id)) {
       this.#jobs.removeRecurring(id);
       return true;
@@ -223,7 +227,7 @@ export class Scheduler implements Schedules {
 
   #stateOf(id: string, method: string, { missing }: Progress): Job["state"] {
     if (this.#runner.running.has(id)) return "running";
-    const isThere = typeof (this.#home.self as Record<string, unknown>)[method] === "function";
+    const isThere = methodOf(this.#home.self, method) !== undefined;
     return isThere && missing === undefined ? "waiting" : "missing";
   }
 }

@@ -3,6 +3,7 @@
  * A whole object as a stream.
  */
 import { DurableError, quote } from "../errors.ts";
+import { IMPORT_KEY } from "./imported.ts";
 import { after, RECORD_KEY } from "./keys.ts";
 import { offer } from "./offers.ts";
 import { ask } from "./remote.ts";
@@ -12,7 +13,6 @@ import {
   badTransfer,
   batchOf,
   cursorOf,
-  IMPORT_KEY,
   positionOf,
   VERSION,
   type Header,

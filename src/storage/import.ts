@@ -4,7 +4,7 @@
  */
 import { DurableError, quote } from "../errors.ts";
 import { checkOptions } from "./export.ts";
-import { tellImported } from "./imported.ts";
+import { IMPORT_KEY, tellImported } from "./imported.ts";
 import { RECORD_KEY } from "./keys.ts";
 import { offer } from "./offers.ts";
 import { ask } from "./remote.ts";
@@ -13,7 +13,6 @@ import { RowWriter } from "./transfer-rows.ts";
 import {
   batchesOf,
   damaged,
-  IMPORT_KEY,
   positionOf,
   RESUME,
   type Batch,

@@ -1,7 +1,11 @@
 /**
  * @module
- * Who has to know that the rows of an object were replaced by an import.
+ * Who has to know that the rows of an object were replaced by an import, or are about to be.
  */
+import { PREFIX } from "./keys.ts";
+
+/** The key under which an unfinished import keeps how far it is; keys that begin with it are the import's own, too. */
+export const IMPORT_KEY: string = `${PREFIX}import`;
 
 const followers = new WeakMap<DurableObjectStorage, (() => void)[]>();
 

@@ -3,13 +3,9 @@
  * The frame of an export: lines of JSON in batches, each with a checksum and a cursor. `docs/transfer-format.md` is the reference.
  */
 import { DurableError } from "../errors.ts";
-import { PREFIX } from "./keys.ts";
 
 /** The version of the format that this code writes, and the only one that it reads. */
 export const VERSION = 1;
-
-/** The key under which an unfinished import keeps how far it is; keys that begin with it are the import's own, too. */
-export const IMPORT_KEY: string = `${PREFIX}import`;
 
 /** The most bytes of a batch that is read: a row of 2 MB takes at most 14 MB as JSON. */
 const MAX_BATCH = 32 * 1024 * 1024;

@@ -4,7 +4,8 @@
  */
 import { quote } from "../errors.ts";
 import { bindingOf, compact, expressionOf, type Cell } from "./transfer-cells.ts";
-import { damaged, IMPORT_KEY } from "./transfer-format.ts";
+import { IMPORT_KEY } from "./imported.ts";
+import { damaged } from "./transfer-format.ts";
 import { itemsOf, quoted, shapeOf } from "./transfer-tables.ts";
 
 /** The most values that the platform binds. */
