@@ -45,6 +45,7 @@ try {
     const desks = Array.from({ length: OBJECTS }, (_, n) => plan(`${round}-${n}`));
     await Promise.all(desks.map(async (desk) => (desk.planned = await request(desk.name, desk.jobs))));
     const end = Math.max(...desks.flatMap(({ jobs }) => jobs.map(({ at }) => at)));
+    await wait(Math.max(1, Math.min(...desks.flatMap(({ jobs }) => jobs.map(({ at }) => at))) - Date.now()));
     for (let kill = 0; kill < KILLS; kill++) {
       await wait(Math.max(1, random() * ((end - Date.now()) / (KILLS - kill))));
       process.kill(runtime.pid, "SIGKILL");

@@ -47,7 +47,7 @@ export class Desk extends DurableBase {
   /** At least once: its note is written before its end. */
   async noteLater(job: string): Promise<void> {
     this.note(job);
-    await scheduler.wait(20);
+    await scheduler.wait(100);
   }
 
   async state(): Promise<{ ran: Ran[]; torn: number; waiting: number; dead: number; alarm: number | null }> {
