@@ -26,6 +26,8 @@ export interface JobHost extends DurableBase {
   whole(input: Note): void;
   /** Atomic, async. */
   wholeLater(input: Note): Promise<void>;
+  /** Exclusive. */
+  hold(ms: number): Promise<void>;
   /** Exclusive, atomic, async. */
   wholeAlone(input: Note): Promise<void>;
   keep(input: unknown): Promise<void>;

@@ -132,6 +132,21 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect([await clock.nativeOf(stub), await rowsOf(stub)]).toEqual([null, []]);
     });
 
+    it("undoes an atomic try that was given up while it waited for its turn: the job has its effect once", async () => {
+      vi.useRealTimers();
+      const stub = fresh();
+      const holding = stub.hold(150);
+      await inside(stub, (self) => {
+        const options = { timeout: 40, retry: { maxAttempts: 20, baseDelay: 0 } };
+        self.schedule(0, self.wholeAlone, { text: "whole" }, options);
+      });
+      await holding;
+      await vi.waitFor(async () => expect(await rowsOf(stub)).toEqual([]));
+      await scheduler.wait(100);
+      expect(clock.errors.mock.calls.length).toBeGreaterThan(1);
+      expect(await logOf(stub)).toEqual(["whole", "whole, done"]);
+    });
+
     it("lets a job destroy its object: it and those behind it are gone, and the object goes on as new", async () => {
       vi.useRealTimers();
       const stub = fresh();

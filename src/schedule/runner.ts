@@ -281,7 +281,12 @@ export class Runner {
   #call(task: Task, tries: number, name: string, method: Method): Promise<void> | undefined {
     const { self, owner, around } = this.#home;
     const { id, data } = task;
-    const wrapped = around(method, name, () => task.finish());
+    const tryOf = { isGivenUp: false };
+    const wrapped = around(method, name, () => {
+      // Undone: another try has taken its place.
+      if (tryOf.isGivenUp) throw this.#tookTooLong(task.data);
+      task.finish();
+    });
     const args = "input" in data ? [data.input] : [];
     const current: JobRun = { id, time: new Date(task.time), attempt: tries };
     this.running.add(id);
@@ -297,19 +302,24 @@ export class Runner {
       this.#fail(task, tries, error);
       return undefined;
     }
-    if (isThenable(result)) return this.#end(task, tries, result, wrapped !== null);
+    if (isThenable(result)) return this.#end(task, tries, result, wrapped !== null, tryOf);
     this.running.delete(id);
     task.finish();
     return undefined;
   }
 
-  async #end(task: Task, tries: number, result: PromiseLike<unknown>, isFinished: boolean): Promise<void> {
-    const { method, timeout = TIMEOUT } = task.data;
+  async #end(
+    task: Task,
+    tries: number,
+    result: PromiseLike<unknown>,
+    isFinished: boolean,
+    tryOf: { isGivenUp: boolean },
+  ): Promise<void> {
     const { promise: tooLong, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      const text = `${this.#label(method)}: the job took over ${timeout} ms. What it still does goes on beside its next try. Give it longer, or do less at once: \`{ timeout: 600_000 }\`.`;
-      reject(new DurableError("job-timeout", text));
-    }, timeout);
+      tryOf.isGivenUp = true;
+      reject(this.#tookTooLong(task.data));
+    }, task.data.timeout ?? TIMEOUT);
     try {
       await Promise.race([result, tooLong]);
     } catch (error) {
@@ -320,6 +330,13 @@ export class Runner {
       this.running.delete(task.id);
     }
     if (!isFinished) task.finish();
+  }
+
+  #tookTooLong({ method, timeout = TIMEOUT }: JobOptions & { readonly method: string }): DurableError {
+    return new DurableError(
+      "job-timeout",
+      `${this.#label(method)}: the job took over ${timeout} ms. What it still does goes on beside its next try. Give it longer, or do less at once: \`{ timeout: 600_000 }\`.`,
+    );
   }
 
   #fail(task: Task, attempts: number, error: unknown): void {
