@@ -8,25 +8,21 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mulberry32 } from "../test/random.ts";
-import { readOptions, wholeNumber } from "./options.mjs";
+import { readNumbers } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
 const LONGEST = 40;
 const WHOLE = "[1,5000,1,1,4000000000000]";
 const GONE = "[0,0,null,0,null]";
 
-const values = readOptions(
-  { rounds: { type: "string", default: "20" }, seed: { type: "string", default: `${Date.now() % 1e6}` } },
-  process.argv.slice(3),
-);
-const rounds = wholeNumber("rounds", values.rounds);
-const random = mulberry32(wholeNumber("seed", values.seed, { least: 0 }));
+const { rounds, seed } = readNumbers({ rounds: 20, seed: Date.now() % 1e6 }, process.argv.slice(3));
+const random = mulberry32(seed);
 
 const script = await bundle("test/crash/destroy/worker.ts");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-destroy-"));
 let failures = 0;
 
-console.log(`seed ${values.seed}, ${rounds} rounds`);
+console.log(`seed ${seed}, ${rounds} rounds`);
 let runtime;
 try {
   runtime = await wake();

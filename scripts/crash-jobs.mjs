@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { mulberry32 } from "../test/random.ts";
-import { readOptions, wholeNumber } from "./options.mjs";
+import { readNumbers } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
 const OBJECTS = 100;
@@ -25,19 +25,15 @@ const KILLS = 4;
 /** Milliseconds for what was cut off to come again, before anybody looks. */
 const PATIENCE = 12_000;
 
-const values = readOptions(
-  { rounds: { type: "string", default: "5" }, seed: { type: "string", default: `${Date.now() % 1e6}` } },
-  process.argv.slice(3),
-);
-const rounds = wholeNumber("rounds", values.rounds);
-const random = mulberry32(wholeNumber("seed", values.seed, { least: 0 }));
+const { rounds, seed } = readNumbers({ rounds: 5, seed: Date.now() % 1e6 }, process.argv.slice(3));
+const random = mulberry32(seed);
 
 const script = await bundle("test/crash/jobs/worker.ts");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-jobs-"));
 let failures = 0;
 let repeated = 0;
 
-console.log(`seed ${values.seed}, ${rounds} rounds`);
+console.log(`seed ${seed}, ${rounds} rounds`);
 let runtime;
 try {
   runtime = await wake();

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { mulberry32 } from "../test/random.ts";
-import { readOptions, wholeNumber } from "./options.mjs";
+import { readNumbers } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
 const CALLERS = 32;
@@ -21,12 +21,8 @@ const LONGEST_LOAD = 400;
 /** Milliseconds for the callers of a round to get their answers. */
 const LONGEST_REPEATS = 20_000;
 
-const values = readOptions(
-  { rounds: { type: "string", default: "20" }, seed: { type: "string", default: `${Date.now() % 1e6}` } },
-  process.argv.slice(3),
-);
-const rounds = wholeNumber("rounds", values.rounds);
-const random = mulberry32(wholeNumber("seed", values.seed, { least: 0 }));
+const { rounds, seed } = readNumbers({ rounds: 20, seed: Date.now() % 1e6 }, process.argv.slice(3));
+const random = mulberry32(seed);
 
 const script = await bundle("test/crash/once/worker.ts");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-once-"));
@@ -36,7 +32,7 @@ const total = { cut: 0, remembered: 0 };
 let isEnding = false;
 let failures = 0;
 
-console.log(`seed ${values.seed}, ${rounds} rounds`);
+console.log(`seed ${seed}, ${rounds} rounds`);
 let runtime;
 try {
   runtime = await wake();

@@ -11,15 +11,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { begin, boundaries, PROGRAM, textOf } from "../test/steps/program.ts";
-import { readOptions, wholeNumber } from "./options.mjs";
+import { readNumbers } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
-const values = readOptions(
-  { every: { type: "string", default: "1" }, first: { type: "string", default: "1" } },
-  process.argv.slice(3),
-);
-const every = wholeNumber("every", values.every);
-const first = wholeNumber("first", values.first);
+const { every, first } = readNumbers({ every: 1, first: 1 }, process.argv.slice(3));
 
 const script = await bundle("test/steps/worker.ts");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-steps-"));

@@ -13,7 +13,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mulberry32 } from "../test/random.ts";
-import { readOptions, wholeNumber } from "./options.mjs";
+import { readNumbers } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
 if (["destroy", "jobs", "migrations", "once", "steps"].includes(process.argv[2])) {
@@ -25,12 +25,8 @@ const WORKERS = 8;
 const COUNTERS = ["a", "b", "c"];
 const LONGEST_LOAD = 600;
 
-const values = readOptions({
-  rounds: { type: "string", default: "20" },
-  seed: { type: "string", default: `${Date.now() % 1e6}` },
-});
-const rounds = wholeNumber("rounds", values.rounds);
-const random = mulberry32(wholeNumber("seed", values.seed, { least: 0 }));
+const { rounds, seed } = readNumbers({ rounds: 20, seed: Date.now() % 1e6 });
+const random = mulberry32(seed);
 
 const script = await bundle("test/crash/worker.ts");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-crash-"));
@@ -38,7 +34,7 @@ const sent = new Set();
 const acknowledged = new Set();
 let failures = 0;
 
-console.log(`seed ${values.seed}, ${rounds} rounds`);
+console.log(`seed ${seed}, ${rounds} rounds`);
 let runtime;
 try {
   runtime = await start({ script, objects: { COUNTER: "Counter" }, folder });

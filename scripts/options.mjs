@@ -16,6 +16,15 @@ export function wholeNumber(name, text, { least = 1, most = Number.MAX_SAFE_INTE
   return fail(`--${name} ${JSON.stringify(text)} is no whole number from ${least} to ${most}.`);
 }
 
+/** Options that are whole numbers, with what each is by default; a seed may be 0. */
+export function readNumbers(defaults, args) {
+  const names = Object.keys(defaults);
+  const options = names.map((name) => [name, { type: "string", default: String(defaults[name]) }]);
+  const values = readOptions(Object.fromEntries(options), args);
+  const numbers = names.map((name) => [name, wholeNumber(name, values[name], { least: name === "seed" ? 0 : 1 })]);
+  return Object.fromEntries(numbers);
+}
+
 /**
  * Ends the script with a line.
  *
