@@ -2,9 +2,11 @@ import { resolve } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { extractReadme } from "./scripts/readme.mjs";
+import { writeTestConfig } from "./scripts/test-worker.mjs";
 import { decorators } from "./src/vite.ts";
 
 extractReadme();
+writeTestConfig();
 
 export default defineConfig({
   test: {
