@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
@@ -5,13 +6,21 @@ import { extractReadme } from "./scripts/readme.mjs";
 import { writeTestConfig } from "./scripts/test-worker.mjs";
 import { decorators } from "./src/vite.ts";
 
+/** What a test that hangs is stopped by; far more than any test takes on a slow machine. */
+const HANGS = 300_000;
+
+const isLong = Boolean(process.env["TEST_LONG"]);
+const seed = process.env["TEST_SEED"] ?? "1";
+
 extractReadme();
 writeTestConfig();
 
 export default defineConfig({
   test: {
+    // vitest's own default is one less than there are cores, and tests wait more than they compute.
+    maxWorkers: Math.min(4, Math.max(2, availableParallelism() - 1)),
     projects: [
-      project("test", "./test/wrangler.toml"),
+      project("test", "./test/wrangler.toml", { setupFiles: ["./test/setup.ts"] }),
       project("example", "./wrangler.toml"),
       project("readme", "./readme/wrangler.toml"),
       // What needs Node and not workerd.
@@ -21,24 +30,49 @@ export default defineConfig({
           tsconfigPaths: true,
           alias: { "cloudflare:workers": resolve(import.meta.dirname, "test/node/cloudflare-workers.ts") },
         },
-        test: { name: "node", include: ["test/node/**/*.test.ts"] },
+        define: battery(),
+        test: {
+          name: "node",
+          include: ["test/node/**/*.test.ts"],
+          setupFiles: ["./test/setup.ts"],
+          testTimeout: HANGS,
+          hookTimeout: HANGS,
+        },
       },
     ],
   },
 });
 
 /** The tests of a folder, in workerd, beside the Worker that `configPath` describes. */
-function project(name: string, configPath: string): TestProjectInlineConfiguration {
+function project(
+  name: string,
+  configPath: string,
+  more?: TestProjectInlineConfiguration["test"],
+): TestProjectInlineConfiguration {
   return {
     plugins: [decorators(), cloudflareTest({ wrangler: { configPath } })],
     // "durable-base" is this repository's `src/`, by `paths` of tsconfig.json.
     resolve: { tsconfigPaths: true },
-    define: {
-      FUZZ_REQUESTS: process.env["FUZZ_REQUESTS"] ?? "20000",
-      FUZZ_SEED: process.env["FUZZ_SEED"] ?? `${Date.now() % 2 ** 31}`,
-      MODEL_RUNS: process.env["MODEL_RUNS"] ?? "2000",
-      MODEL_SEED: process.env["MODEL_SEED"] ?? `${Date.now() % 2 ** 31}`,
+    define: battery(),
+    test: {
+      name,
+      include: [`${name}/**/*.test.ts`],
+      exclude: ["test/node/**"],
+      // Files share a workerd: each has objects of its own names, and starting one takes longer than most files do.
+      isolate: false,
+      testTimeout: HANGS,
+      hookTimeout: HANGS,
+      ...more,
     },
-    test: { name, include: [`${name}/**/*.test.ts`], exclude: ["test/node/**"] },
+  };
+}
+
+/** How much the random tests do, and where they begin: `test/battery.ts`. */
+function battery(): Record<string, string> {
+  return {
+    TEST_LONG: `${isLong}`,
+    TEST_SEED: seed,
+    FUZZ_REQUESTS: process.env["FUZZ_REQUESTS"] ?? (isLong ? "50000" : "1000"),
+    MODEL_RUNS: process.env["MODEL_RUNS"] ?? (isLong ? "2000" : "200"),
   };
 }

@@ -14,6 +14,6 @@ if (process.argv[2] === "raw") {
 
 const { requests, seed } = readOptions({ requests: { type: "string", default: "200000" }, seed: { type: "string" } });
 const env = { ...process.env, ...quiet, FUZZ_REQUESTS: `${wholeNumber("requests", requests)}` };
-if (seed !== undefined) env.FUZZ_SEED = `${wholeNumber("seed", seed, { least: 0, most: 2 ** 31 - 1 })}`;
+if (seed !== undefined) env.TEST_SEED = `${wholeNumber("seed", seed, { least: 0, most: 2 ** 31 - 1 })}`;
 const { status } = spawnSync("vitest", ["run", "--project", "test", "test/fuzz.test.ts"], { stdio: "inherit", env });
 process.exitCode = status ?? 1;

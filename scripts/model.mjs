@@ -16,7 +16,7 @@ const runs = wholeNumber("runs", values.runs);
 const seed = values.seed === undefined ? Date.now() % 2 ** 31 : wholeNumber("seed", values.seed, { least: 0 });
 
 for (let done = 0; done < runs && !process.exitCode; done += PART) {
-  const part = { MODEL_RUNS: `${Math.min(PART, runs - done)}`, MODEL_SEED: `${seed + done}` };
+  const part = { MODEL_RUNS: `${Math.min(PART, runs - done)}`, TEST_SEED: `${seed + done}` };
   const env = { ...process.env, ...quiet, ...part };
   const files = ["test/model.test.ts", "test/schedule.model.test.ts"];
   const { status } = spawnSync("vitest", ["run", "--project", "test", ...files], { stdio: "inherit", env });

@@ -12,6 +12,6 @@ const { update } = readOptions({ update: { type: "boolean", default: false } });
 const { status } = spawnSync(
   "vitest",
   ["run", "--project", "test", "test/rows.test.ts", ...(update ? ["--update"] : [])],
-  { stdio: "inherit", env: { ...process.env, ...quiet } },
+  { stdio: "inherit", env: { ...process.env, ...quiet, TEST_LONG: "1" } },
 );
 process.exitCode = status ?? 1;

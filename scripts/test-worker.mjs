@@ -21,7 +21,8 @@ export function writeTestConfig() {
   );
   write("wrangler.toml", [HEAD, ...classes.map(classBlock)].join("\n"));
   const lines = classes.map(
-    ({ name, file, binding }) => `    ${binding}: DurableObjectNamespace<InstanceType<typeof import("${file}").${name}>>;`,
+    ({ name, file, binding }) =>
+      `    ${binding}: DurableObjectNamespace<InstanceType<typeof import("${file}").${name}>>;`,
   );
   write("bindings.d.ts", `declare namespace Cloudflare {\n  interface Env {\n${lines.join("\n")}\n  }\n}\n`);
 }

@@ -1,66 +1,102 @@
 /**
- * `npm test`: every check, two at a time, one line each; `npm test -- lint build` runs only those, and what
- * they need.
+ * `npm test`: every check, two at a time, one line each. Random tests use a fixed seed and exhaustive tables run a fixed
+ * slice, so the same commit always gives the same result. `npm test -- lint build` runs only those steps, and what they need.
  *
- * Prints the whole output of a step that failed, and `N passed, N failed` at the end: vitest's tests and
- * those that a step counts in such a line of its own, one for any other step.
+ * `npm run test:long -- --seed 7` runs everything in full, with a fresh seed unless one is given.
+ *
+ * A step that failed prints its failures and where its whole output is kept. The last line is `N passed, N failed`: vitest's
+ * tests, those that a step counts in such a line of its own, and one for any other step. No step has a time limit: a slow
+ * machine takes longer, and a test that hangs has a limit of its own.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { fail, wholeNumber } from "./options.mjs";
 import { quiet } from "./quiet.mjs";
 
 const AT_ONCE = 2;
-const LONGEST_STEP = 600_000;
+const FIXED_SEED = 20_261_130;
+
+const { values, positionals: only } = parseCommand();
+const isLong = values.long;
+const seed = values.seed === undefined ? (isLong ? Date.now() % 1e6 : FIXED_SEED) : wholeNumber("seed", values.seed);
 const folder = mkdtempSync(join(tmpdir(), "durable-base-test-"));
 const report = join(folder, "vitest.json");
 
+/** `quick` is a step's command in `npm test`, `long` in `npm run test:long`, `both` in either; one without is left out. */
 const steps = [
-  { name: "build", command: "node build.mjs" },
+  { name: "build", both: "node build.mjs" },
   {
     name: "workerd",
-    command: `vitest run --reporter=default --reporter=json --outputFile.json=${report}`,
-    count: () => {
-      const { numPassedTests: passed, numFailedTests: failed } = JSON.parse(readFileSync(report, "utf8"));
-      return { passed, failed };
-    },
+    both: `vitest run --reporter=default --reporter=json --outputFile.json=${report}`,
+    isVitest: true,
   },
-  { name: "smoke", command: "node scripts/smoke.mjs", after: "build" },
-  { name: "format", command: "oxfmt --check" },
-  { name: "lint", command: "oxlint --type-aware --deny-warnings", after: "build" },
-  { name: "floors", command: "node scripts/floors.mjs" },
-  { name: "typecheck", command: "npm run --silent typecheck" },
-  { name: "publint", command: "publint --strict", after: "build" },
-  { name: "attw", command: "attw --pack . --profile esm-only", after: "build" },
-  { name: "knip", command: "knip", after: "build" },
-  { name: "tsc-matrix", command: "node scripts/tsc-matrix.mjs", after: "build" },
-  { name: "stubs", command: "node scripts/stubs.mjs" },
-  { name: "commands", command: "node scripts/commands.mjs" },
-  { name: "size", command: "node scripts/size.mjs --check" },
-  { name: "crash", command: "node scripts/crash.mjs --rounds 20" },
-  { name: "crash-steps", command: "node scripts/crash.mjs steps --every 7" },
-  { name: "crash-migrations", command: "node scripts/crash.mjs migrations --every 7" },
-  { name: "crash-once", command: "node scripts/crash.mjs once --rounds 4" },
-  { name: "crash-destroy", command: "node scripts/crash.mjs destroy --rounds 6" },
-  { name: "crash-jobs", command: "node scripts/crash.mjs jobs --rounds 1" },
-  { name: "fuzz-raw", command: "node scripts/fuzz.mjs raw" },
-  { name: "damage", command: "node scripts/damage.mjs" },
-  { name: "transfer", command: "node scripts/transfer.mjs --mb 50" },
-  { name: "formats", command: "node scripts/formats.mjs" },
-  // The suite of keyv is among vitest's tests.
-  { name: "suites", command: "node scripts/suites.mjs --suite abstract-level" },
-];
+  { name: "typecheck", both: "npm run --silent typecheck" },
+  { name: "lint", both: "oxlint --type-aware --deny-warnings", after: "build" },
+  { name: "format", both: "oxfmt --check" },
+  { name: "prose", both: "node scripts/prose.mjs" },
+  { name: "floors", both: "node scripts/floors.mjs" },
+  { name: "size", both: "node scripts/size.mjs --check" },
+  { name: "publint", both: "publint --strict", after: "build" },
+  { name: "attw", both: "attw --pack . --profile esm-only", after: "build" },
+  { name: "knip", both: "knip", after: "build" },
+  { name: "smoke", long: "node scripts/smoke.mjs", after: "build" },
+  {
+    name: "tsc-matrix",
+    quick: "node scripts/tsc-matrix.mjs --quick",
+    long: "node scripts/tsc-matrix.mjs",
+    after: "build",
+  },
+  { name: "stubs", both: "node scripts/stubs.mjs" },
+  { name: "commands", quick: "node scripts/commands.mjs --every 8", long: "node scripts/commands.mjs" },
+  { name: "model", long: `node scripts/model.mjs --runs 10000 --seed ${seed}` },
+  {
+    name: "crash",
+    quick: `node scripts/crash.mjs --rounds 2 --seed ${seed}`,
+    long: `node scripts/crash.mjs --rounds 50 --seed ${seed}`,
+  },
+  { name: "crash-steps", quick: "node scripts/crash.mjs steps --every 90", long: "node scripts/crash.mjs steps" },
+  {
+    name: "crash-migrations",
+    quick: "node scripts/crash.mjs migrations --every 40",
+    long: "node scripts/crash.mjs migrations",
+  },
+  {
+    name: "crash-once",
+    quick: `node scripts/crash.mjs once --rounds 1 --seed ${seed}`,
+    long: `node scripts/crash.mjs once --rounds 20 --seed ${seed}`,
+  },
+  {
+    name: "crash-destroy",
+    quick: `node scripts/crash.mjs destroy --rounds 1 --seed ${seed}`,
+    long: `node scripts/crash.mjs destroy --rounds 20 --seed ${seed}`,
+  },
+  { name: "crash-jobs", long: `node scripts/crash.mjs jobs --rounds 3 --seed ${seed}` },
+  {
+    name: "fuzz-raw",
+    quick: `node scripts/fuzz.mjs raw --requests 60 --seed ${seed}`,
+    long: `node scripts/fuzz.mjs raw --requests 1600 --seed ${seed}`,
+  },
+  { name: "damage", both: "node scripts/damage.mjs" },
+  { name: "formats", both: "node scripts/formats.mjs" },
+  { name: "transfer", quick: "node scripts/transfer.mjs --mb 5", long: "node scripts/transfer.mjs --mb 1000" },
+  {
+    name: "suites",
+    quick: "node scripts/suites.mjs --suite abstract-level --keys text",
+    // The suite of keyv is among vitest's tests.
+    long: "node scripts/suites.mjs --suite abstract-level",
+  },
+].map(({ quick, long, both, ...step }) => ({ ...step, command: both ?? (isLong ? long : quick) }));
 
-const only = process.argv.slice(2);
 const unknown = only.filter((name) => !steps.some((step) => step.name === name));
 if (unknown.length > 0) {
-  console.error(`No step ${unknown.join(", ")}: choose from ${steps.map(({ name }) => name).join(", ")}.`);
-  process.exit(1);
+  fail(`No step ${unknown.join(", ")}: choose from ${steps.map(({ name }) => name).join(", ")}.`);
 }
 
 const needed = new Set(only.flatMap((name) => [name, steps.find((step) => step.name === name).after]));
-const waiting = steps.filter(({ name }) => only.length === 0 || needed.has(name));
+const waiting = steps.filter(({ name, command }) => command !== undefined && (only.length === 0 || needed.has(name)));
 const running = new Map();
 const children = new Set();
 const total = { passed: 0, failed: 0 };
@@ -69,6 +105,7 @@ const began = Date.now();
 process.on("exit", () => children.forEach(end));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
+if (isLong) console.log(`npm run test:long -- --seed ${seed}`);
 while (waiting.length > 0 || running.size > 0) {
   const blocked = ({ after }) => running.has(after) || waiting.some(({ name }) => name === after);
   const next = waiting.find((step) => !blocked(step));
@@ -80,21 +117,35 @@ while (waiting.length > 0 || running.size > 0) {
   running.delete(await Promise.race(running.values()));
 }
 
-rmSync(folder, { recursive: true, force: true });
+if (total.failed === 0) rmSync(folder, { recursive: true, force: true });
 console.log(`in ${seconds(began)}\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 ? 0 : 1;
+
+function parseCommand() {
+  const options = { long: { type: "boolean", default: false }, seed: { type: "string" } };
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    return fail(error.message.split("\n")[0]);
+  }
+}
 
 /** Runs a step, prints its line, adds to the total; resolves to its name. */
 async function run(step) {
   const start = Date.now();
   const { code, output } = await execute(step.command);
-  const { passed, failed } = counted(step, code, output);
+  const results = step.isVitest ? readReport() : undefined;
+  const { passed, failed } = counted(results, code, output);
   total.passed += passed;
   total.failed += failed;
   console.log(
-    `${failed === 0 ? "ok  " : "FAIL"} ${step.name.padEnd(12)} ${seconds(start).padStart(7)}  ${passed} passed, ${failed} failed`,
+    `${failed === 0 ? "ok  " : "FAIL"} ${step.name.padEnd(16)} ${seconds(start).padStart(7)}  ${passed} passed, ${failed} failed`,
   );
-  if (failed > 0) console.log(`\n$ ${step.command}\n${output}`);
+  if (failed > 0) {
+    const log = join(folder, `${step.name}.log`);
+    writeFileSync(log, output);
+    console.log(`\n$ ${step.command}\n${failuresOf(results, output)}\nWhole output: ${log}\n`);
+  }
   return step.name;
 }
 
@@ -102,18 +153,14 @@ function execute(command) {
   return new Promise((done) => {
     // Packing would build `dist/` anew while another step reads it.
     const env = { ...process.env, ...quiet, npm_config_ignore_scripts: "true" };
-    // A group of its own, so that a step that hangs ends with everything it started.
+    Object.assign(env, { TEST_SEED: `${seed}`, TEST_LONG: isLong ? "1" : "" });
+    // A group of its own, so that a step ends with everything it started.
     const child = spawn(command, { shell: true, detached: true, stdio: ["ignore", "pipe", "pipe"], env });
     let output = "";
-    const timer = setTimeout(() => {
-      output += `\nstopped after ${LONGEST_STEP / 1000} s\n`;
-      end(child);
-    }, LONGEST_STEP);
     children.add(child);
     child.stdout.on("data", (data) => (output += data));
     child.stderr.on("data", (data) => (output += data));
     child.on("close", (code) => {
-      clearTimeout(timer);
       children.delete(child);
       done({ code, output });
     });
@@ -128,17 +175,38 @@ function end({ pid }) {
   }
 }
 
-function counted(step, code, output) {
-  let counts;
+/** vitest's report; undefined if it broke before it wrote one. */
+function readReport() {
   try {
-    const line = /^(\d+) passed, (\d+) failed$/m.exec(output);
-    if (step.count !== undefined) counts = step.count();
-    else if (line !== null) counts = { passed: Number(line[1]), failed: Number(line[2]) };
+    return JSON.parse(readFileSync(report, "utf8"));
   } catch {
-    // A run that broke before its report was written is one failure.
+    return undefined;
   }
-  counts ??= { passed: code === 0 ? 1 : 0, failed: 0 };
+}
+
+function counted(results, code, output) {
+  const line = /^(\d+) passed, (\d+) failed$/m.exec(output);
+  const counts =
+    results !== undefined
+      ? { passed: results.numPassedTests, failed: results.numFailedTests }
+      : line !== null
+        ? { passed: Number(line[1]), failed: Number(line[2]) }
+        : { passed: code === 0 ? 1 : 0, failed: 0 };
   return code === 0 || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+}
+
+/** The failures that a step's output is about, without what passed. */
+function failuresOf(results, output) {
+  const tests = (results?.testResults ?? []).flatMap(({ name, message, assertionResults }) => {
+    const failed = assertionResults.filter(({ status }) => status === "failed");
+    if (failed.length === 0 && message) return [`FAIL ${name}\n${message}`];
+    return failed.map(({ fullName, failureMessages }) => `FAIL ${name}\n  ${fullName}\n${failureMessages.join("\n")}`);
+  });
+  const checks = output.match(/^FAIL .*\n(?:(?!(?:ok|FAIL) |\d+ passed).*\n?)*/gm) ?? [];
+  const failures = tests.length > 0 ? tests : checks;
+  if (failures.length === 0) return output.trimEnd().split("\n").slice(-60).join("\n");
+  const shown = failures.slice(0, 20).map((text) => text.split("\n").slice(0, 25).join("\n"));
+  return [...shown, ...(failures.length > 20 ? [`… and ${failures.length - 20} more`] : [])].join("\n\n");
 }
 
 function seconds(since) {

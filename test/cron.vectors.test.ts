@@ -7,20 +7,25 @@ import { DurableError } from "../src/errors.ts";
 import { cron } from "../src/schedule/cron.ts";
 import { Scheduled } from "../src/schedule/scheduled.ts";
 import type { When } from "../src/schedule/when.ts";
+import { isLong, seed, slice } from "./battery.ts";
 import { nameFor, type CronHost, type Pattern, type Ran } from "./cron-host.ts";
 import { changesOf, runsOf } from "./cron-oracle.ts";
 import { DEVIATIONS, FIRING, INVALID, NEVER, type Firing } from "./cron-vectors.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
-
-declare const FUZZ_SEED: number;
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const YEAR = 366 * DAY;
 
-const FIRINGS = Object.entries(FIRING).flatMap(([source, rows]) => rows.map((row) => ({ source, ...row })));
-const INVALIDS = Object.entries(INVALID).flatMap(([source, rows]) => rows.map((pattern) => ({ source, pattern })));
+const FIRINGS = slice(
+  Object.entries(FIRING).flatMap(([source, rows]) => rows.map((row) => ({ source, ...row }))),
+  9,
+);
+const INVALIDS = slice(
+  Object.entries(INVALID).flatMap(([source, rows]) => rows.map((pattern) => ({ source, pattern }))),
+  3,
+);
 
 let nth = 0;
 
@@ -90,7 +95,7 @@ describe.each(DOORS)("cron by %s, %s", (door, _, namespace) => {
     expect(await runsSeen(namespace, firing, from, firing.next.length, door)).toEqual(shown(firing.next));
   });
 
-  it.each(DEVIATIONS.wider)("reads $pattern as $as, though $why", async ({ pattern, as }) => {
+  it.each(slice(DEVIATIONS.wider, 3))("reads $pattern as $as, though $why", async ({ pattern, as }) => {
     const from = timeOf("2025-01-01 00:00");
     const runs = await runsSeen(namespace, { pattern }, from, 4, door);
     expect(runs).toEqual(bruteForce({ pattern: as }, from, 4, from + 10 * YEAR));
@@ -129,7 +134,7 @@ describe("cron", () => {
     refused(pattern);
   });
 
-  it.each(NEVER)("refuses %s, which never comes", (pattern) => {
+  it.each(slice(NEVER, 4))("refuses %s, which never comes", (pattern) => {
     expect(refused(pattern).message).toContain("pass a Date");
   });
 
@@ -234,7 +239,12 @@ describe("cron where clocks change", () => {
 
   // The dialects differ in what they record, which the table has shown.
   describe.each(DOORS.slice(0, 2))("by %s, %s", (door, _, namespace) => {
-    it.each(CHANGES.flatMap((zone) => DAILY.map((pattern) => ({ ...zone, pattern }))))(
+    it.each(
+      slice(
+        CHANGES.flatMap((zone) => DAILY.map((pattern) => ({ ...zone, pattern }))),
+        3,
+      ),
+    )(
       "runs $pattern in $timeZone as the clock shows it",
       async ({ timeZone, spring = "2025-03-30 01:00", autumn = "2025-10-26 01:00", pattern }) => {
         for (const change of [spring, autumn]) {
@@ -425,8 +435,8 @@ const patterns = fc
   .map(([second, ...fields]) => second + fields.join(" "));
 
 describe("cron by brute force", () => {
-  it("agrees on the next runs of random expressions, in zones whose clocks change", { timeout: 60_000 }, async () => {
-    console.log(`FUZZ_SEED=${FUZZ_SEED} npx vitest run test/cron.vectors.test.ts`);
+  it("agrees on the next runs of random expressions, in zones whose clocks change", async () => {
+    console.log(`TEST_SEED=${seed} npx vitest run test/cron.vectors.test.ts`);
     const [first, last] = [timeOf("2024-01-01 00:00"), timeOf("2027-01-01 00:00")];
     const changes = new Map(ZONES.map((zone) => [zone, changesOf(zone, first, last)]));
     const moments = fc.constantFrom(...ZONES).chain((timeZone) => {
@@ -465,9 +475,9 @@ describe("cron by brute force", () => {
             compared++;
           }
         });
-        fc.assert(agrees, { seed: FUZZ_SEED, numRuns: 1_000 });
+        fc.assert(agrees, { numRuns: isLong ? 1_000 : 150 });
       }),
     );
-    expect(compared).toBeGreaterThan(1_000);
+    expect(compared).toBeGreaterThan(isLong ? 1_000 : 150);
   });
 });

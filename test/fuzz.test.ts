@@ -9,11 +9,9 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import errorsText from "../docs/errors.md?raw";
 import routesText from "../docs/routes.md?raw";
+import { fuzzRequests, seed } from "./battery.ts";
 import { app, thrown } from "./fixtures/fuzz.ts";
 import { flawOf, requests, type FuzzRequest } from "./fuzz.ts";
-
-declare const FUZZ_REQUESTS: number;
-declare const FUZZ_SEED: number;
 
 /** Lists of requests that share a seed. */
 const BATCH = 25;
@@ -30,26 +28,26 @@ afterEach(() => {
 });
 
 describe("a random request", () => {
-  it(`does no harm, in ${FUZZ_REQUESTS} of them`, { timeout: 3_600_000 }, async () => {
+  it(`does no harm, in ${fuzzRequests} of them`, { timeout: 3_600_000 }, async () => {
     const log = vi.spyOn(console, "error").mockReturnValue();
     // The runtime warns of many a header.
     vi.spyOn(console, "warn").mockReturnValue();
-    console.log(`npm run fuzz -- --requests ${FUZZ_REQUESTS} --seed ${FUZZ_SEED}`);
+    console.log(`npm run fuzz -- --requests ${fuzzRequests} --seed ${seed}`);
     const property = fc.asyncProperty(requests, async (list) => {
       const changed = await Promise.all(list.map(send));
       await checkState(new Set(changed));
     });
-    for (let seed = FUZZ_SEED; sent < FUZZ_REQUESTS; seed++) {
+    for (let batch = seed; sent < fuzzRequests; batch++) {
       const { failed, counterexample, errorInstance } = await fc.check(property, {
         numRuns: BATCH,
-        seed,
-        interruptAfterTimeLimit: 60_000,
+        seed: batch,
+        interruptAfterTimeLimit: 600_000,
         markInterruptAsFailure: true,
       });
       log.mockClear();
       if (!failed) continue;
       throw new Error(
-        `${String(errorInstance)}\n\n${fc.stringify(counterexample)}\n\nAgain: npm run fuzz -- --requests ${BATCH} --seed ${seed}`,
+        `${String(errorInstance)}\n\n${fc.stringify(counterexample)}\n\nAgain: npm run fuzz -- --requests ${BATCH} --seed ${batch}`,
         { cause: errorInstance },
       );
     }

@@ -3,6 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { statementsOf } from "../src/storage/statements.ts";
+import { slice } from "./battery.ts";
 import { setTrap, type Trap } from "./steps/stepped.ts";
 import { Upgraded } from "./steps/upgraded.ts";
 import { expected, MIGRATIONS, storedText } from "./steps/versions.ts";
@@ -17,9 +18,14 @@ const ways: Record<string, Pick<Trap, "spring" | "isAfter">> = {
   "a reset of the object": { isAfter: true, spring: (ctx) => ctx.abort("stopped") },
 };
 
-describe("migrations stopped at every step of storage", { timeout: 120_000 }, () => {
+describe("migrations stopped at every step of storage", () => {
   for (const [name, way] of Object.entries(ways)) {
-    it.each(MIGRATIONS.map((_, version) => version))(`begin again from version %i: ${name}`, async (version) => {
+    it.each(
+      slice(
+        MIGRATIONS.map((_, version) => version),
+        4,
+      ),
+    )(`begin again from version %i: ${name}`, async (version) => {
       let undone = 0;
       let left: Left = "nothing";
       for (let at = 1; left !== "all, without a stop"; at++) {

@@ -5,10 +5,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { diff } from "../src/persisted/diff.ts";
 import { snapshot } from "../src/snapshot.ts";
+import { isLong, seed } from "./battery.ts";
 import { show } from "./model.ts";
 import { rowsOf } from "./persisted.cases.ts";
-
-const seed = Date.now() % 2 ** 31;
 
 /** The hunks between two lists, and how many comparisons it took to find them. */
 function compared(old: readonly unknown[], fresh: readonly unknown[]): { hunks: number; asked: number } {
@@ -32,7 +31,7 @@ describe("diff", () => {
     const list = fc.array(fc.nat(3), { maxLength: 40 });
     fc.assert(
       fc.property(list, list, (old, fresh) => void compared(old, fresh)),
-      { seed, numRuns: 2_000 },
+      { numRuns: isLong ? 2_000 : 300 },
     );
   });
 
@@ -115,7 +114,7 @@ for (const [kind, make] of Object.entries(kinds)) {
           }),
         );
       });
-      await fc.assert(property, { seed, numRuns: 25 });
+      await fc.assert(property, { numRuns: isLong ? 25 : 5 });
     });
   });
 }
