@@ -14,7 +14,7 @@ const HIDDEN = {
   "a field": ["hits", "secret"],
   "a method that `static rpc` leaves out": ["helper", "slowHelper", "hidden"],
 };
-const server = await startVite({ folder: "test/vite-dev", objects: { ROOM: "Room" } });
+const server = await startVite({ folder: "test/vite-dev", objects: { ROOM: "Room", OPEN: "Open" } });
 const ask = async (path) => {
   const [status, text] = await server.request(path);
   assert.equal(status, 200, text);
@@ -31,6 +31,16 @@ try {
   for (const [kind, names] of Object.entries(HIDDEN)) {
     await check(`a stub does not reach ${kind}`, () => refuses("a", names));
   }
+  await check(
+    "a stub does not reach what is marked `@Internal()`, and all else of a class without a list",
+    async () => {
+      await refuses("open", ["prune", "size", "secret", "destroy"]);
+      assert.deepEqual(await ask("/reach/open/useBoth,helper"), {
+        useBoth: "called: pruned 1",
+        helper: "called: stub: base",
+      });
+    },
+  );
   await check("what a stub tried has changed nothing", async () => {
     assert.deepEqual(await ask("/reach/a/total"), { total: "read: 2" });
   });

@@ -1,8 +1,9 @@
 /** A class whose stubs `scripts/vite-dev.mjs` tries under vite's dev server, which reads members of the prototype. */
-import { Atomic, DurableBase, Object, Persisted, Route, serve } from "durable-base";
+import { Atomic, DurableBase, Internal, Object, Persisted, Route, serve } from "durable-base";
 
 interface Env {
   ROOM: DurableObjectNamespace<Room>;
+  OPEN: DurableObjectNamespace<Open>;
 }
 
 class Base extends DurableBase<Env> {
@@ -110,6 +111,21 @@ export class Room extends Base {
   }
 }
 
+/** Has no list, and hides single members. */
+export class Open extends Base {
+  @Internal() prune(): string {
+    return "pruned";
+  }
+
+  @Internal() get size(): number {
+    return 1;
+  }
+
+  useBoth(): string {
+    return `${this.prune()} ${this.size}`;
+  }
+}
+
 type Reached = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
 /** Calls a member, and reads it where it is no method. */
@@ -127,7 +143,8 @@ async function reach(stub: Reached, name: string): Promise<string> {
 const app = serve<Env>({ "/rooms/:name": Room });
 
 app.get("/reach/:name/:members", async (c) => {
-  const stub = c.env.ROOM.getByName(c.req.param("name")) as unknown as Reached;
+  const name = c.req.param("name");
+  const stub = (name === "open" ? c.env.OPEN : c.env.ROOM).getByName(name) as unknown as Reached;
   const answers: Record<string, string> = {};
   for (const name of c.req.param("members").split(",")) answers[name] = await reach(stub, name);
   return c.json(answers);
