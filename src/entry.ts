@@ -11,7 +11,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { DurableError, quote } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { Plan, Prepare } from "./plan.ts";
-import { giveOutBy, snapshot, unwrap } from "./snapshot.ts";
+import { giveOutBy, isContainer, snapshot, unwrap, type Replace } from "./snapshot.ts";
 import { release } from "./thrown.ts";
 
 /** One object as its entries see it. */
@@ -163,8 +163,9 @@ export function wrapPrototypes(from: object, stop: object, planFor: (proto: obje
     if (wrapped.has(proto)) continue;
     wrapped.add(proto);
     const plan = planFor(proto);
-    for (const name of Object.getOwnPropertyNames(proto)) {
-      if (name === "constructor" || plan?.fields.has(name) === true) continue;
+    // Of the symbols, only this one is called for a stub: when an RpcTarget is disposed of.
+    for (const name of [...Object.getOwnPropertyNames(proto), Symbol.dispose] as string[]) {
+      if (name === "constructor" || plan?.fields.has(name) === true || !Object.hasOwn(proto, name)) continue;
       const property = Object.getOwnPropertyDescriptor(proto, name)!;
       if (typeof property.value === "function") {
         property.value = gated(property.value as Method, plan?.prepare.get(name));
@@ -279,11 +280,17 @@ giveOutBy((value) => {
 
 /** Gives plain data for tracked values, and makes later calls of what is handed out entries too. */
 function handOut(owner: Owner, result: unknown): unknown {
-  return unwrap(result, (value) => {
+  const later =
+    (method: Method, self?: object): Method =>
+    (...args) =>
+      (owner.isStarting ? run : enter)(owner, method, self, args);
+  const keepDisposer = <T extends object>(from: unknown, to: T): T => {
+    const dispose = disposerOf(from);
+    return dispose === undefined ? to : Object.assign(to, { [Symbol.dispose]: later(dispose, from as object) });
+  };
+  const replace: Replace = (value) => {
     // A stub of another object is callable too, but no Function: it goes out as it is.
-    if (value instanceof Function) {
-      return (...args: never[]) => (owner.isStarting ? run : enter)(owner, value as Method, undefined, args);
-    }
+    if (value instanceof Function) return keepDisposer(value, later(value as Method));
     if (value instanceof owner.targetClass) {
       own(value, owner);
       handed.add(value);
@@ -295,7 +302,16 @@ function handOut(owner: Owner, result: unknown): unknown {
       );
     }
     return value;
-  });
+  };
+  // Of plain objects, the platform disposes of the outermost alone.
+  const isDisposable = disposerOf(result) !== undefined;
+  const out = unwrap(result, replace, isDisposable);
+  return isDisposable && isContainer(out as object) ? keepDisposer(result, out as object) : out;
+}
+
+function disposerOf(value: unknown): Method | undefined {
+  const dispose = (value as { [Symbol.dispose]?: unknown } | null | undefined)?.[Symbol.dispose];
+  return typeof dispose === "function" ? (dispose as Method) : undefined;
 }
 
 function isIterator(value: object): boolean {
