@@ -33,6 +33,12 @@ await check("repeats nothing where the platform has `retryable`", async () => {
 await check("repeats marked methods alone where the platform has none", async () => {
   assert.deepEqual(await ask("lost", [MISSING]), ["5", "lost", "1", "lost", 5]);
 });
+await check(
+  "pipelines calls on a getter of a handle, and takes a fresh stub after a reset that another stub met",
+  async () => {
+    assert.deepEqual(await ask("getter", []), ["2", "reset", "4"]);
+  },
+);
 report();
 // A Worker that crashes at load leaves miniflare waiting.
 process.exit();

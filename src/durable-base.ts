@@ -6,8 +6,8 @@ import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
 import { callOnce } from "./call/once.ts";
 import type { Door } from "./door.ts";
-import { enter, isInside, own } from "./entry.ts";
-import { DurableError, quote } from "./errors.ts";
+import { enter, isInside, notImplemented, own } from "./entry.ts";
+import { DurableError } from "./errors.ts";
 import { Life, lifeOf } from "./life.ts";
 import { find, type Finder, type FromOptions } from "./object/object.ts";
 import { FIELDS } from "./persisted/fields.ts";
@@ -186,8 +186,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   /** What `Object.once` calls: a member of the base that a stub reaches, and with it only what it reaches anyway. */
   protected async __once(...[name, key, args, ttl]: Parameters<Door["__once"]>): Promise<unknown> {
     const gated = Array.isArray(args) ? reachable(this, DurableBase.prototype, name) : undefined;
-    // As the platform puts it.
-    if (gated === undefined) throw new TypeError(`The RPC receiver does not implement the method ${quote(name)}.`);
+    if (gated === undefined) throw notImplemented(name);
     const call = (): Promise<unknown> => callOnce(this, { ...gated, name, key, args, ttl });
     return await enter(lifeOf(this), call, undefined, []);
   }

@@ -8,10 +8,10 @@
  * compatibility date 2026-08-04), which tells an inside call from an outside one across awaits.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { DurableError } from "./errors.ts";
+import { DurableError, quote } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { Plan, Prepare } from "./plan.ts";
-import { giveOutBy, snapshot, unwrap } from "./snapshot.ts";
+import { giveOutBy, isContainer, snapshot, unwrap, type Replace } from "./snapshot.ts";
 import { release } from "./thrown.ts";
 
 /** One object as its entries see it. */
@@ -22,6 +22,8 @@ export interface Owner {
   readonly isConstructing: boolean;
   /** True when errors that leave take their stack along. */
   readonly sendsStacks: boolean;
+  /** The guards on its class's prototypes that let in no caller from outside. */
+  readonly hides: ReadonlySet<object>;
   /** The class of live objects that a method may hand out (`RpcTarget`). */
   readonly targetClass: abstract new () => object;
   /** Asked before each change of a field: why the running code may change nothing any more. Set when it is needed. */
@@ -56,7 +58,8 @@ export class Scope {
   }
 }
 
-type Method = (this: unknown, ...args: unknown[]) => unknown;
+/** A method or getter as entries call it. */
+export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /** A method behind its gate, and what a call from outside goes through first. */
 export interface Gated {
@@ -69,6 +72,8 @@ const owners = new WeakMap<object, Owner>();
 const wrapped = new WeakSet<object>();
 /** By gate, what is behind it. */
 const behindGates = new WeakMap<object, Gated>();
+/** By guard, the function that it guards. */
+const behindGuards = new WeakMap<object, Method>();
 /** The RpcTargets that entries handed out. */
 const handed = new WeakSet<object>();
 
@@ -158,8 +163,9 @@ export function wrapPrototypes(from: object, stop: object, planFor: (proto: obje
     if (wrapped.has(proto)) continue;
     wrapped.add(proto);
     const plan = planFor(proto);
-    for (const name of Object.getOwnPropertyNames(proto)) {
-      if (name === "constructor" || plan?.fields.has(name) === true) continue;
+    // Of the symbols, only this one is called for a stub: when an RpcTarget is disposed of.
+    for (const name of [...Object.getOwnPropertyNames(proto), Symbol.dispose] as string[]) {
+      if (name === "constructor" || plan?.fields.has(name) === true || !Object.hasOwn(proto, name)) continue;
       const property = Object.getOwnPropertyDescriptor(proto, name)!;
       if (typeof property.value === "function") {
         property.value = gated(property.value as Method, plan?.prepare.get(name));
@@ -179,10 +185,47 @@ function gated(method: Method, prepare: Prepare | undefined): Method {
       ? run(owner, method, this, args, prepare)
       : enter(owner, method, this, args, prepare);
   };
-  Object.defineProperty(gate, "name", { value: method.name });
-  Object.defineProperty(gate, "length", { value: method.length });
   behindGates.set(gate, { method, prepare });
-  return gate as Method;
+  return alike(gate as Method, method);
+}
+
+/**
+ * Guards a prototype's method or getter `member`, called `name`, against callers that a class hides it from: for an
+ * object that has the guard among its `hides`, it refuses as the platform does for a member that doesn't exist.
+ *
+ * The object's own property hides the member from workerd, and has the unguarded function, so code of the object that
+ * calls `this.name()` never meets the guard, even where it runs in no entry: in a callback of the constructor, in the
+ * listener of an accepted socket. The guard is met by who reads the prototype:
+ * - A dev server that calls for a stub (`@cloudflare/vite-plugin`) does so outside of every entry, and is refused.
+ * - `super.name()` runs in an entry, which the override's gate has opened, or during construction, and is let in. In
+ *   code without an entry it is let in if the guard isn't the nearest one: an object's `hides` holds only those.
+ */
+export function guard(name: string, member: Method): Method {
+  if (behindGuards.has(member)) return member;
+  const guarded = function (this: unknown, ...args: unknown[]): unknown {
+    const owner = owners.get(this as object);
+    if (owner?.hides.has(guarded) === true && !owner.isConstructing && !isInside(owner)) throw notImplemented(name);
+    return member.apply(this, args);
+  };
+  behindGuards.set(guarded, member);
+  const gate = behindGates.get(member);
+  if (gate !== undefined) behindGates.set(guarded, gate);
+  return alike(guarded, member);
+}
+
+/** The function behind a guard; any other function itself. */
+export function behindGuard(member: Method): Method {
+  return behindGuards.get(member) ?? member;
+}
+
+/** The platform's error for a member that a stub can't reach. */
+export function notImplemented(name: string): TypeError {
+  return new TypeError(`The RPC receiver does not implement the method ${quote(name)}.`);
+}
+
+/** Gives a function the name and the length of the one it stands for. */
+function alike(made: Method, { name, length }: Method): Method {
+  return Object.defineProperties(made, { name: { value: name }, length: { value: length } });
 }
 
 /** What is behind the gate that a prototype's member has become; undefined for any other function. */
@@ -237,11 +280,17 @@ giveOutBy((value) => {
 
 /** Gives plain data for tracked values, and makes later calls of what is handed out entries too. */
 function handOut(owner: Owner, result: unknown): unknown {
-  return unwrap(result, (value) => {
+  const later =
+    (method: Method, self?: object): Method =>
+    (...args) =>
+      (owner.isStarting ? run : enter)(owner, method, self, args);
+  const keepDisposer = <T extends object>(from: unknown, to: T): T => {
+    const dispose = disposerOf(from);
+    return dispose === undefined ? to : Object.assign(to, { [Symbol.dispose]: later(dispose, from as object) });
+  };
+  const replace: Replace = (value) => {
     // A stub of another object is callable too, but no Function: it goes out as it is.
-    if (value instanceof Function) {
-      return (...args: never[]) => (owner.isStarting ? run : enter)(owner, value as Method, undefined, args);
-    }
+    if (value instanceof Function) return keepDisposer(value, later(value as Method));
     if (value instanceof owner.targetClass) {
       own(value, owner);
       handed.add(value);
@@ -253,7 +302,16 @@ function handOut(owner: Owner, result: unknown): unknown {
       );
     }
     return value;
-  });
+  };
+  // Of plain objects, the platform disposes of the outermost alone.
+  const isDisposable = disposerOf(result) !== undefined;
+  const out = unwrap(result, replace, isDisposable);
+  return isDisposable && isContainer(out as object) ? keepDisposer(result, out as object) : out;
+}
+
+function disposerOf(value: unknown): Method | undefined {
+  const dispose = (value as { [Symbol.dispose]?: unknown } | null | undefined)?.[Symbol.dispose];
+  return typeof dispose === "function" ? (dispose as Method) : undefined;
 }
 
 function isIterator(value: object): boolean {

@@ -5,6 +5,7 @@
 export { Atomic } from "./call/atomic.ts";
 export { Exclusive, type ExclusiveOptions } from "./call/exclusive.ts";
 export { Idempotent } from "./call/idempotent.ts";
+export { Internal, type InternalDecorator } from "./call/internal.ts";
 export type { CallDecorator } from "./call/method.ts";
 export { DurableBase } from "./durable-base.ts";
 export { DurableError, type ErrorCode, type Issue } from "./errors.ts";

@@ -43,6 +43,7 @@ export class Life implements Owner {
   readonly fields: Fields;
   readonly scheduler: Scheduler;
   readonly shape: Shape;
+  readonly hides: ReadonlySet<object>;
   readonly targetClass: Owner["targetClass"];
   readonly sendsStacks: boolean;
   isConstructing = true;
@@ -67,6 +68,7 @@ export class Life implements Owner {
     this.targetClass = targetClass;
     this.#ctx = ctx;
     this.shape = shape;
+    this.hides = shape.hides;
     this.sendsStacks = this.#class.remoteStacks === true;
     this.fields = new Fields(this.#class.name, shape.plan, ctx, this);
     const declared = shape.plan.scheduled as ReadonlyMap<string, Declaration>;

@@ -56,6 +56,8 @@ export interface Plan {
   readonly idempotent: ReadonlyMap<string, MarkGate>;
   /** By method name: when it runs again and again, as the room of schedules reads it. */
   readonly scheduled: ReadonlyMap<string, object>;
+  /** The members that no stub reaches, overrides included. */
+  readonly internal: ReadonlySet<string>;
   /** Makes the class's HTTP engine; present when a decorator or `routes()` brought one. */
   engine: MakeEngine | undefined;
 }
@@ -69,6 +71,7 @@ export interface Level {
   readonly prepare: Map<string, Prepare>;
   readonly idempotent: Map<string, MarkGate>;
   readonly scheduled: Map<string, object>;
+  readonly internal: Set<string>;
   engine: MakeEngine | undefined;
 }
 
@@ -91,6 +94,7 @@ export function levelOf(holder: object): Level {
       prepare: new Map(),
       idempotent: new Map(),
       scheduled: new Map(),
+      internal: new Set(),
       engine: undefined,
     };
     Object.defineProperty(holder, LEVEL, { value: level });
@@ -127,6 +131,7 @@ export function planOf(cls: AnyClass): Plan {
     prepare: new Map([...(base?.prepare ?? []), ...(own?.prepare ?? [])]),
     idempotent: new Map([...inheritedMarks(cls, base), ...(own?.idempotent ?? [])]),
     scheduled: new Map([...(base?.scheduled ?? []), ...(own?.scheduled ?? [])]),
+    internal: new Set([...(base?.internal ?? []), ...(own?.internal ?? [])]),
     engine: own?.engine ?? base?.engine,
   };
   Reflect.defineMetadata(KEY, plan, cls);

@@ -134,14 +134,14 @@ export type Replace = (value: object | ((...args: never[]) => unknown)) => unkno
 
 /**
  * A copy of `value` in which every tracked value is a plain one and `replace` has seen everything that
- * is no container; `value` itself when there is nothing to change. Follows cycles and shared parts.
+ * is no container; `value` itself when there is nothing to change, unless it `isCopied` anyway. Follows cycles and shared parts.
  */
-export function unwrap(value: unknown, replace: Replace): unknown {
+export function unwrap(value: unknown, replace: Replace, isCopied = false): unknown {
   if (isPrimitive(value)) return value;
   const other = standIn(value);
   if (other !== undefined) return other;
   if (!isContainer(value)) return replace(value);
-  return holdsOther(value, replace, new Set()) ? unwrapAll(value, replace, new Map()) : value;
+  return isCopied || holdsOther(value, replace, new Set()) ? unwrapAll(value, replace, new Map()) : value;
 }
 
 /**

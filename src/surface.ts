@@ -3,8 +3,8 @@
  * What a class shows of its objects: which members a stub reaches, and what all of its instances have in common.
  */
 import { DOORS } from "./door.ts";
-import { behindGate, wrapPrototypes, type Gated } from "./entry.ts";
-import { DurableError } from "./errors.ts";
+import { behindGate, behindGuard, guard, wrapPrototypes, type Gated, type Method } from "./entry.ts";
+import { DurableError, quote } from "./errors.ts";
 import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
 
@@ -22,6 +22,8 @@ export interface Shape {
   readonly plan: Plan;
   readonly fields: PropertyDescriptorMap;
   readonly hidden: PropertyDescriptorMap;
+  /** The guards of the members that a stub must not reach. */
+  readonly hides: ReadonlySet<object>;
   engine(): HttpEngine | undefined;
   verify(self: object): void;
 }
@@ -37,14 +39,15 @@ export function shapeOf(cls: AnyClass, base: object, own: PropertyDescriptorMap)
 
 function makeShape(cls: AnyClass, base: object, own: PropertyDescriptorMap): Shape {
   const plan = planOf(cls);
-  const names = new Set(plan.fields.keys());
   wrapPrototypes(cls.prototype as object, base, (proto) => planOf(proto.constructor as AnyClass));
   let engine: HttpEngine | undefined;
   let isVerified = false;
+  const { hidden, hides } = hideMembers(cls, base, plan);
   return {
     plan,
     fields: accessorsOf(plan),
-    hidden: { ...hiddenMembers(cls, base, names), ...own },
+    hidden: { ...hidden, ...own },
+    hides,
     engine: () => (engine ??= plan.engine?.(cls)),
     verify: (self) => {
       // What can be wrong is wrong in every instance, so the first that is right speaks for all.
@@ -54,21 +57,53 @@ function makeShape(cls: AnyClass, base: object, own: PropertyDescriptorMap): Sha
   };
 }
 
-/** Own properties that shadow what a stub must not reach: the platform offers prototype members only. */
-function hiddenMembers(cls: AnyClass, base: object, fields: ReadonlySet<string>): PropertyDescriptorMap {
-  const allowed = (cls as { rpc?: readonly string[] }).rpc;
+/**
+ * Hides what a stub must not reach: by an own property of every instance, since workerd offers prototype members only,
+ * and by a guard on the prototype's member itself.
+ */
+function hideMembers(cls: AnyClass, base: object, plan: Plan): Pick<Shape, "hidden" | "hides"> {
+  const { rpc } = cls as { rpc?: readonly string[] };
   const hidden: PropertyDescriptorMap = {};
+  const hides = new Set<object>();
+  const offered = new Set<string>();
+  const seen = new Set(PLATFORM);
   const end: unknown = Object.getPrototypeOf(base);
   for (let proto = cls.prototype as object; proto !== end; proto = Object.getPrototypeOf(proto) as object) {
     for (const name of Object.getOwnPropertyNames(proto)) {
       if (DOORS.includes(name as "__once") && proto !== base) throw takenName(cls, name);
-      if (PLATFORM.has(name) || fields.has(name) || Object.hasOwn(hidden, name)) continue;
-      const ours = Object.hasOwn(base, name) || HOOKS.includes(name);
-      if (!ours && (allowed === undefined || allowed.includes(name))) continue;
-      hidden[name] = { ...Object.getOwnPropertyDescriptor(proto, name), enumerable: false };
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const isField = plan.fields.has(name);
+      if (!isField && !plan.internal.has(name) && !Object.hasOwn(base, name) && !HOOKS.includes(name))
+        offered.add(name);
+      if (offered.has(name) && rpc?.includes(name) !== false) continue;
+      const property = { ...hideMember(proto, name, hides, plan), enumerable: false };
+      // A field has an own property anyway.
+      if (!isField) hidden[name] = property;
     }
   }
-  return hidden;
+  const wrong = rpc?.find((name) => !offered.has(name) && name !== "fetch");
+  if (wrong === undefined) return { hidden, hides };
+  throw new DurableError(
+    "bad-option",
+    `${cls.name}.rpc lists ${quote(wrong)}, but a stub can reach no such member. List some of these: \`static rpc = ${JSON.stringify([...offered])}\`.`,
+  );
+}
+
+/** Guards a prototype's member, and gives its property as it is without the guard. */
+function hideMember(proto: object, name: string, hides: Set<object>, plan: Plan): PropertyDescriptor {
+  const property = Object.getOwnPropertyDescriptor(proto, name)!;
+  const kind = "value" in property ? "value" : "get";
+  const member = property[kind] as Method | undefined;
+  if (typeof member !== "function") return property;
+  const guarded = guard(name, member);
+  hides.add(guarded);
+  if (guarded !== member) {
+    Object.defineProperty(proto, name, { ...property, [kind]: guarded });
+    // A sibling class may offer what this one hides.
+    plan.idempotent.get(name)?.(guarded);
+  }
+  return { ...property, [kind]: behindGuard(guarded) };
 }
 
 function takenName(cls: AnyClass, name: string): DurableError {

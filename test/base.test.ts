@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { DurableError } from "../src/errors.ts";
 import { planOf, type Plan } from "../src/plan.ts";
 import { errorOf } from "./error-of.ts";
+import type { Disposing } from "./fixtures/disposing.ts";
 import { type Handing, Narrow, Starting, Surface } from "./fixtures/base.ts";
 import { LeftLegacy, RightLegacy } from "./fixtures/legacy/base.ts";
 
@@ -188,6 +189,61 @@ describe("DurableBase", () => {
       made[Symbol.dispose]();
       await evictDurableObject(object);
       expect(await runInDurableObject(object, (self: Handing) => self.count)).toBe(5);
+    });
+
+    describe("that are disposable", () => {
+      type Used = Disposable & { use?: () => Promise<number>; x?: number };
+      const disposed = (stub: DurableObjectStub<Disposing>): Promise<string[]> =>
+        runInDurableObject(stub, (self) => [...self.disposed]);
+
+      it.each([
+        ["functions", "functions, x = 1"],
+        ["plain", "plain"],
+        ["frozen", "frozen"],
+        ["tracked", "tracked"],
+        ["cyclic", "cyclic"],
+        ["accessors", "accessors"],
+        ["function", "function"],
+        ["inner", "inner"],
+        ["target", "target"],
+        ["later", "later"],
+        ["changesLater", "changed later"],
+        ["fails", "fails"],
+      ])("tell the object, whose disposer is an entry: %s", async (kind, noted) => {
+        const stub = env.DISPOSING.getByName(`disposed ${kind}`);
+        const result = (await (stub as unknown as Stub)[kind]!()) as Used;
+        if (result.use !== undefined && kind !== "function") expect(await result.use()).toBe(1);
+        expect(await disposed(stub)).toEqual([]);
+        result[Symbol.dispose]();
+        await vi.waitFor(async () => expect(await disposed(stub)).toEqual([noted]));
+        await evictDurableObject(stub);
+        expect(await disposed(stub)).toEqual([noted]);
+      });
+
+      it("are the same data as without a disposer, cycles and accessors included", async () => {
+        const stub = env.DISPOSING.getByName("data") as unknown as Stub;
+        using plain = (await stub["plain"]!()) as Used;
+        expect([globalThis.Object.keys(plain), plain.x]).toEqual([["x"], 1]);
+        using cyclic = (await stub["cyclic"]!()) as Disposable & { self: unknown };
+        expect(cyclic.self).toBe(cyclic);
+        using accessors = (await stub["accessors"]!()) as Used;
+        expect(accessors.x).toEqual(expect.any(Number));
+        using none = (await stub["none"]!()) as Used;
+        expect(await none.use!()).toBe(1);
+        using self = (await stub["handle"]!()) as Disposable & Stub;
+        using again = (await self["plain"]!()) as Used;
+        expect(again.x).toBe(1);
+      });
+
+      it("stay as they are inside the object", async () => {
+        await runInDurableObject(env.DISPOSING.getByName("inside"), async (self) => {
+          const handed: unknown = await self.frozen();
+          expect(globalThis.Object.isFrozen(handed)).toBe(false);
+          const made = globalThis.Object.freeze({ use: () => 1, [Symbol.dispose]: () => undefined });
+          self.target = () => made as never;
+          expect(self.target()).toBe(made);
+        });
+      });
     });
 
     it.each(["generator", "iterator"])("refuse a %s, with the fix", async (method) => {

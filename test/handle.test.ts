@@ -1,4 +1,4 @@
-import { runInDurableObject } from "cloudflare:test";
+import { abortAllDurableObjects, reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
 import { DurableError, Object, type Handle } from "../src/index.ts";
@@ -87,6 +87,16 @@ describe("a handle", () => {
     await errorOf(() => handle.abort());
     await Promise.all(numbers.map((n) => handle.arrive(n)));
     expect(await handle.arrived()).toEqual(numbers);
+  });
+
+  it("takes a fresh stub for each `connect`, whose sockets fail by themselves", async () => {
+    let opened = 0;
+    const handle = makeHandle<DurableObjectStub>(() => (opened++, env.PEER.getByName("sockets")));
+    for (const port of [1, 2]) {
+      const { opened: whenOpened, closed } = handle.connect(`o:${port}`);
+      await Promise.allSettled([whenOpened, closed]);
+    }
+    expect(opened).toBe(3);
   });
 
   it("pipelines calls on a result that has not arrived", async () => {
@@ -251,20 +261,89 @@ describe("a handle and errors", () => {
     expect(opened).toBe(2);
   });
 
-  it("takes a fresh stub after a lost connection, and not for flags that the object's own code set", async () => {
+  it.each<[string, number, unknown]>([
+    ["an error without flags", 2, new Error("Application called abortAllDurableObjects().")],
+    ["an error that is retryable", 2, Object.assign(new Error("lost"), { retryable: true })],
+    ["an error that is overloaded", 2, Object.assign(new Error("busy"), { overloaded: true })],
+    ["an error of the platform's own classes", 2, new DOMException("too late", "TimeoutError")],
+    ["a reset that the object passed on", 2, Object.assign(new Error("a"), { durableObjectReset: true, remote: true })],
+    ["an error that the object's code threw", 1, Object.assign(new Error("no"), { retryable: true, remote: true })],
+    ["an argument that cannot cross", 1, new DOMException("could not be cloned", "DataCloneError")],
+    ["a text that the object's code threw", 1, "text"],
+    ["data that the object's code threw", 1, { retryable: true }],
+    ["nothing", 1, undefined],
+  ])("after %s the next call has stub number %i", async (_, number, error) => {
     let opened = 0;
-    const failing = (flags: object): DurableObjectStub =>
-      ({ fetch: () => Promise.reject(Object.assign(new Error("lost"), flags)) }) as unknown as DurableObjectStub;
-    for (const [flags, fresh] of [
-      [{ retryable: true }, 2],
-      [{ retryable: true, remote: true }, 1],
-      [{ overloaded: true }, 1],
-    ] as const) {
+    const fail = (): Promise<never> => Promise.reject(error);
+    const open = (): unknown => (opened++, { fetch: fail, calls: fail });
+    for (const call of ["fetch", "calls"] as const) {
       opened = 0;
-      const handle = makeHandle<Handle<Peer>>(() => (opened++, failing(flags)));
-      await errorOf(() => handle.fetch("http://o/"));
-      expect(opened).toBe(fresh);
+      const handle = makeHandle<Handle<Peer>>(open as () => DurableObjectStub);
+      await handle[call]("http://o/").then(undefined, () => undefined);
+      expect(opened).toBe(number);
     }
+  });
+
+  it("takes a fresh stub after a call on a getter has failed, whose arguments are freed of tracking", async () => {
+    let opened = 0;
+    const sent: unknown[] = [];
+    const light = (...args: unknown[]): Promise<never> => {
+      sent.push(...args);
+      return Promise.reject(new Error("Application called abortAllDurableObjects()."));
+    };
+    const handle = makeHandle<{ shop: { lamp: { light(by: object): Promise<number> } } }>(
+      () => (opened++, { shop: { lamp: { light } } }) as unknown as DurableObjectStub,
+    );
+    await runInDurableObject(env.PEER.getByName("getter"), async (self) => {
+      self.fill();
+      const item = self.items.get("milk")!;
+      await errorOf(() => handle.shop.lamp.light(item));
+      expect(sent).toEqual([{ at: new Date(5), tags: ["shop"] }]);
+      expect(sent[0]).not.toBe(item);
+    });
+    expect(opened).toBe(2);
+  });
+
+  type Untyped = Handle<Peer> & { total: Promise<number> };
+
+  describe.each([
+    ["abortAllDurableObjects()", abortAllDurableObjects],
+    ["reset()", reset],
+  ])("after %s, whose error carries no flag", (_, end) => {
+    it.each<[string, (handle: Untyped) => Promise<unknown>[]]>([
+      ["a call", (handle) => [handle.calls()]],
+      ["a getter", (handle) => [handle.total]],
+      ["fetch", (handle) => [handle.fetch("http://o/")]],
+      [
+        "a call on a result",
+        (handle) => {
+          const lamp = handle.makeLamp();
+          return [lamp, lamp.light(2)];
+        },
+      ],
+    ])("%s fails once", async (kind, make) => {
+      const handle = peer(`unflagged ${kind}`) as Untyped;
+      const outcomes = async (): Promise<string[]> =>
+        (await Promise.allSettled(make(handle))).map(({ status }) => status);
+      const fulfilled = await outcomes();
+      await end();
+      const rejected = await outcomes();
+      expect(await outcomes()).toEqual(fulfilled);
+      expect(new Set([...fulfilled, ...rejected])).toEqual(new Set(["fulfilled", "rejected"]));
+    });
+  });
+
+  it("keeps the order of calls round one that cannot be sent", async () => {
+    let opened = 0;
+    const handle = makeHandle<Handle<Peer>>(() => (opened++, env.PEER.getByName("order of bad ones")));
+    const calls: Promise<unknown>[] = [];
+    for (let n = 0; n < 300; n++) {
+      calls.push(handle.arrive(n));
+      if (n % 100 === 50) await errorOf(() => handle.echo(Symbol("x")));
+    }
+    await Promise.all(calls);
+    expect(await handle.arrived()).toEqual(Array.from({ length: 300 }, (_, n) => n));
+    expect(opened).toBe(1);
   });
 
   it("leaves an error that nobody handles to be reported, once, and none that somebody does", async () => {

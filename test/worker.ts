@@ -1,6 +1,9 @@
 /** The Worker of the tests: every class that a test talks to, one fixture file a subject. */
 export { Probe, Unbacked } from "./fixtures/probe.ts";
 export { Eager, Handing, Narrow, Reaccessed, Redeclared, Sleeping, Starting, Surface } from "./fixtures/base.ts";
+export { StandardHidden, StandardListed } from "./fixtures/hidden.ts";
+export { LegacyHidden, LegacyListed } from "./fixtures/legacy/hidden.ts";
+export { Disposing } from "./fixtures/disposing.ts";
 export { Faults } from "./fixtures/peers.ts";
 export { AccessorThings, FieldThings } from "./fixtures/persisted.ts";
 export { Defined, LeftLegacy, RightLegacy } from "./fixtures/legacy/base.ts";

@@ -76,8 +76,8 @@ class Stubs implements ProxyHandler<object> {
             args.some(hasStream) ? undefined : stub.fetch(...args),
           );
       case "connect":
-        // No promise, but a socket at once, which lives and fails by itself.
-        return this.native.connect.bind(this.native);
+        // No promise, but a socket at once, which fails by itself: none of its own could tell that the stub is dead.
+        return (...args: Parameters<DurableObjectStub["connect"]>) => this.#open().connect(...args);
       case Symbol.dispose:
         return () => (this.native as Partial<Disposable>)[Symbol.dispose]?.();
       default:
@@ -85,7 +85,7 @@ class Stubs implements ProxyHandler<object> {
     // Symbols, `then` and `toJSON` are what `await`, `JSON.stringify` and `console.log` look for: no calls.
     if (typeof key === "symbol" || key in own || key === "then" || key === "toJSON") return Reflect.get(own, key);
     // The call itself is in the handler, which gets the arguments as a list.
-    const made = new Proxy(() => undefined, new Member(this, key)) as unknown as NativeMember;
+    const made = memberOf(this, (stub) => stub[key]!, key);
     (this.#members ??= new Map()).set(key, made);
     return made;
   }
@@ -109,40 +109,44 @@ class Stubs implements ProxyHandler<object> {
   }
 }
 
-/** A member of a handle: a method that is called, or a getter that is awaited. */
+/** A member of a handle, or of one of its members; `find` finds it on a native stub, `name` is that of a handle's own. */
+function memberOf(stubs: Stubs, find: (stub: NativeStub) => NativeMember, name?: string): NativeMember {
+  return new Proxy(() => undefined, new Member(stubs, find, name)) as unknown as NativeMember;
+}
+
+/** A method that is called, or a getter that is awaited or whose members are. */
 class Member implements ProxyHandler<object> {
   readonly #stubs: Stubs;
-  readonly #key: string;
+  readonly #find: (stub: NativeStub) => NativeMember;
+  readonly #name: string | undefined;
 
-  constructor(stubs: Stubs, key: string) {
+  constructor(stubs: Stubs, find: (stub: NativeStub) => NativeMember, name: string | undefined) {
     this.#stubs = stubs;
-    this.#key = key;
+    this.#find = find;
+    this.#name = name;
   }
 
   apply(_: object, __: unknown, args: unknown[]): NativePromise {
     const stubs = this.#stubs;
     for (let i = 0; i < args.length; i++) args[i] = outgoing(args[i]);
     const stub = stubs.native;
-    const promise = stub[this.#key]!(...args);
+    const promise = this.#find(stub)(...args);
     const noticed = stubs.notice(promise, stub, (next) =>
-      args.some(hasStream) ? undefined : next[this.#key]!(...args),
+      args.some(hasStream) ? undefined : this.#find(next)(...args),
     );
-    return watch(promise, stubs.repeater?.covers(this.#key) === true ? this.#repeated(noticed, args) : noticed);
+    return watch(promise, stubs.repeater?.covers(this.#name) === true ? this.#repeated(noticed, args) : noticed);
   }
 
-  get(_: object, inner: PropertyKey): unknown {
-    const stub = this.#stubs.native;
-    const property = stub[this.#key]!;
-    // Awaiting a member that was not called reads a getter.
-    return Reflect.get(
-      AWAITING.has(inner)
-        ? watch(
-            property,
-            this.#stubs.notice(property, stub, (next) => next[this.#key]),
-          )
-        : property,
-      inner,
-    );
+  get(own: object, key: PropertyKey): unknown {
+    const stubs = this.#stubs;
+    const stub = stubs.native;
+    if (AWAITING.has(key)) {
+      // Awaiting a member that was not called reads a getter.
+      const property = this.#find(stub);
+      return Reflect.get(watch(property, stubs.notice(property, stub, this.#find)), key);
+    }
+    if (typeof key === "symbol" || key in own) return Reflect.get(this.#find(stub), key);
+    return memberOf(stubs, (next) => (this.#find(next) as unknown as NativeStub)[key as string]!);
   }
 
   async #repeated(first: Promise<unknown>, args: unknown[]): Promise<unknown> {
@@ -152,7 +156,7 @@ class Member implements ProxyHandler<object> {
       return await first;
     } catch (error) {
       return await stubs.repeater!.again(error, began, () =>
-        stubs.notice(stubs.native[this.#key]!(...args), stubs.native),
+        stubs.notice(this.#find(stubs.native)(...args), stubs.native),
       );
     }
   }
@@ -171,12 +175,16 @@ function watch(promise: NativePromise, noticed: Promise<unknown>): NativePromise
 /** What awaiting a promise may call. */
 const AWAITING: ReadonlySet<PropertyKey> = new Set(["then", "catch", "finally"]);
 
-/** Tells whether a native stub is of no more use after this error. */
+/**
+ * Tells whether a native stub may be of no more use after this error: one that met a reset gives the same error for ever.
+ *
+ * Not every reset's error has a flag, so that is any error but one that the object's own code threw (`remote`, and what
+ * is no Error), and but that of an argument that cannot cross, after which the calls around it keep their order.
+ */
 function isFatal(error: unknown): boolean {
-  const flags = error as { durableObjectReset?: boolean; retryable?: boolean; remote?: boolean } | null | undefined;
-  // A stub that met a reset gives the same error for ever; after a lost connection it may. `remote` marks
-  // what the object's own code threw, which breaks no stub.
-  return flags?.durableObjectReset === true || (flags?.retryable === true && flags.remote !== true);
+  if (!(error instanceof Error) || error.name === "DataCloneError") return false;
+  const { durableObjectReset, remote } = error as { durableObjectReset?: boolean; remote?: boolean };
+  return durableObjectReset === true || remote !== true;
 }
 
 /** Tells whether an argument is, has as body, or holds what can be read only once. */

@@ -48,8 +48,8 @@ export class Repeater {
   }
 
   /** Tells whether a method is marked as safe to run more than once. */
-  covers(method: string): boolean {
-    return this.#methods.has(method);
+  covers(method: string | undefined): boolean {
+    return this.#methods.has(method!);
   }
 
   /**

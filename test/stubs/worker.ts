@@ -1,4 +1,5 @@
 /** What `scripts/stubs.mjs` asks for: what only the real platform shows, beside no test runner. */
+import { RpcTarget } from "cloudflare:workers";
 import { DurableBase, Idempotent, Object } from "durable-base";
 
 interface Env {
@@ -15,12 +16,26 @@ void import("cloudflare:durable-objects").then(
   () => undefined,
 );
 
+class Lamp extends RpcTarget {
+  light(by: number): number {
+    return by + 1;
+  }
+}
+
 export class Counter extends DurableBase<Env> {
   #count = 0;
   readonly #foundAtFirst = found;
 
   @Idempotent() set(count: number): number {
     return (this.#count = count);
+  }
+
+  get lamp(): Lamp {
+    return new Lamp();
+  }
+
+  reset(): void {
+    this.ctx.abort("reset");
   }
 
   add(by: number): number {
@@ -63,6 +78,14 @@ const answers: Record<string, (env: Env) => unknown> = {
   marks: (env) => env.COUNTER.getByName("marks").marks(),
 
   found: (env) => env.COUNTER.getByName("found").foundAtFirst(),
+
+  async getter({ COUNTER }) {
+    const handle = Object.from(COUNTER).byName("getter");
+    const { lamp } = handle as unknown as { lamp: { light(by: number): Promise<number> } };
+    const before = await outcome(lamp.light(1));
+    await outcome(COUNTER.getByName("getter").reset() as Promise<never>);
+    return [before, await outcome(lamp.light(2)), await outcome(lamp.light(3))];
+  },
 
   async lost({ COUNTER }) {
     const marked = Counter.from(losing(COUNTER)).byName("lost");

@@ -1,7 +1,9 @@
-/** What `@Atomic`, `@Exclusive` and `@Idempotent` accept and refuse at compile time: any method, which keeps its type. */
+/** What `@Atomic`, `@Exclusive`, `@Idempotent` and `@Internal` accept and refuse at compile time: any method, which keeps its type. */
+import { expectTypeOf } from "vitest";
 import { Atomic } from "../../src/call/atomic.ts";
 import { Exclusive, type ExclusiveOptions } from "../../src/call/exclusive.ts";
 import { Idempotent } from "../../src/call/idempotent.ts";
+import { Internal } from "../../src/call/internal.ts";
 
 const options: ExclusiveOptions = { wait: 1 };
 
@@ -59,4 +61,29 @@ export class Refused {
   @Idempotent({ wait: 1 }) withOptions(): void {}
   // @ts-expect-error it has no options
   @Atomic({ wait: 1 }) options(): void {}
+  // @ts-expect-error a stub reaches no field
+  @Internal() internal = 1;
+  // @ts-expect-error a stub sets nothing
+  @Internal set size(_: number) {}
+  // @ts-expect-error it has no options
+  @Internal({}) internalOptions(): void {}
 }
+
+/** Methods of any type, getters and accessors. */
+class Hides {
+  @Internal() plain(): void {}
+  @Internal async generic<T extends object>(this: Hides, value: T): Promise<T> {
+    return value;
+  }
+  @Internal() *items(): Generator<number> {}
+  @Internal() get total(): number {
+    return 1;
+  }
+  @Internal() accessor step = 1;
+  @Internal() @Atomic() both(by: number): number {
+    return by;
+  }
+}
+
+expectTypeOf<Hides["generic"]>().toEqualTypeOf<<T extends object>(this: Hides, value: T) => Promise<T>>();
+expectTypeOf<Hides["total"]>().toEqualTypeOf<number>();
