@@ -7,6 +7,7 @@
  * chain into one plan, once per class, so that siblings share nothing.
  */
 import "reflect-metadata/lite";
+import { DurableError } from "./errors.ts";
 
 // `Symbol.metadata` is missing in workerd, and tsc's helpers leave `context.metadata` undefined
 // without it. Every decorator imports this module, so it is set before any decorated class is
@@ -83,6 +84,8 @@ type Holder = { [LEVEL]?: Level };
 
 /** The level of the class that is being decorated: `context.metadata`, or the prototype in the legacy dialect. */
 export function levelOf(holder: object): Level {
+  // swc's default lowers decorators the legacy way except for those on an `accessor`: both belong to one level.
+  holder = metadataOf(holder.constructor) ?? holder;
   if (!Object.hasOwn(holder, LEVEL)) {
     const level: Level = {
       fields: new Map(),
@@ -98,15 +101,25 @@ export function levelOf(holder: object): Level {
   return (holder as Required<Holder>)[LEVEL];
 }
 
-/** What the class itself, not an ancestor, recorded. */
+/**
+ * What the class itself, not an ancestor, recorded.
+ *
+ * @throws DurableError `bad-decorator` for decorators of both dialects that could not be joined.
+ */
 export function ownLevel(cls: AnyClass): Level | undefined {
-  const metadata = Object.hasOwn(cls, METADATA)
-    ? (cls as unknown as Record<symbol, Holder | null>)[METADATA]
-    : undefined;
-  for (const holder of [metadata, cls.prototype as Holder]) {
-    if (holder && Object.hasOwn(holder, LEVEL)) return holder[LEVEL];
-  }
-  return undefined;
+  const holders: (Holder | undefined)[] = [metadataOf(cls), cls.prototype as Holder];
+  const [level, other] = holders.filter((holder) => holder && Object.hasOwn(holder, LEVEL));
+  if (other === undefined) return level?.[LEVEL];
+  throw new DurableError(
+    "bad-decorator",
+    `${cls.name}: some of its decorators are legacy ones and ran before the standard ones. Use one dialect for the whole class, as with \`"experimentalDecorators": false\`.`,
+  );
+}
+
+/** The metadata of a class's own standard decorators. */
+function metadataOf(cls: unknown): Holder | undefined {
+  if (typeof cls !== "function" || !Object.hasOwn(cls, METADATA)) return undefined;
+  return (cls as unknown as Record<symbol, Holder | null>)[METADATA] ?? undefined;
 }
 
 /**
