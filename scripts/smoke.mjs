@@ -28,7 +28,7 @@ const lowerings = {
   },
   "lowers a virtual module": { id: "\0virtual:decorated.ts?v=1" },
   "takes a global `include`": { id: "included.ts", include: /\.ts$/g },
-  "leaves other files alone": { id: "plain.js", isLowered: false },
+  "leaves other files alone": { id: "plain.txt", isLowered: false },
 };
 let filename;
 
