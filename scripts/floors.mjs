@@ -9,6 +9,7 @@ import { dirname, join, relative } from "node:path";
 
 const FLOORS = {
   "door.ts": 0,
+  "copies.ts": 0,
   "errors.ts": 0,
   "vite.ts": 0,
   "functions.ts": 0,

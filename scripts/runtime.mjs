@@ -27,14 +27,14 @@ export async function bundle(entry, { plugins = [] } = {}) {
  * `objects` gives the class of each binding; `folder` keeps their state, otherwise it is lost at the end; `onLog` gets
  * what is logged.
  */
-export async function start({ script, modules, objects, folder, onLog = () => {} }) {
+export async function start({ script, modules, objects, folder, compatibilityDate = "2026-11-01", onLog = () => {} }) {
   const before = new Set(workerdChildren());
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       ...(modules === undefined
         ? { modules: true, script }
         : { modules: Object.entries(modules).map(([path, contents]) => ({ type: "ESModule", path, contents })) }),
-      compatibilityDate: "2026-11-01",
+      compatibilityDate,
       durableObjects: Object.fromEntries(
         Object.entries(objects).map(([binding, className]) => [binding, { className, useSQLite: true }]),
       ),

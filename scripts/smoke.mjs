@@ -28,7 +28,7 @@ const lowerings = {
   },
   "lowers a virtual module": { id: "\0virtual:decorated.ts?v=1" },
   "takes a global `include`": { id: "included.ts", include: /\.ts$/g },
-  "leaves other files alone": { id: "plain.js", isLowered: false },
+  "leaves other files alone": { id: "plain.txt", isLowered: false },
 };
 let filename;
 
@@ -53,6 +53,10 @@ try {
       await check(`${dialect}: ${main} is bundled by wrangler and runs`, () => bundleAndCall(project, main));
     }
   }
+
+  await check("an application's own Hono, the oldest of the range, is the only one and fits the types", () =>
+    onOldestHono(),
+  );
 
   const project = join(folder, "readme");
   const named = extractProject(project);
@@ -82,11 +86,36 @@ async function readmeInstall(project, named) {
   for (const [, name, version] of named.map((word) => /^(.+?)(?:@([\d.]+))?$/.exec(word))) {
     if (name === "durable-base") continue;
     tools.push(name);
-    const { version: ours } = JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8"));
+    const ours = readVersion(name);
     assert.ok(ours.startsWith(`${version}.`), `the README says ${name}@${version}, the tests run ${ours}`);
   }
   assert.ok(named.includes("durable-base"));
   await install(project, filename, tools);
+}
+
+async function onOldestHono() {
+  const project = join(folder, "oldest");
+  mkdirSync(project);
+  await install(project, filename, ["@cloudflare/workers-types", "hono-oldest"]);
+  const { stdout } = await run("npm", ["ls", "hono", "--json"], { cwd: project });
+  assert.deepEqual(versionsOf("hono", JSON.parse(stdout)), [readVersion("hono-oldest")]);
+  cpSync(join(root, "test/hono/worker.ts"), join(project, "worker.ts"));
+  cpSync(join(root, "test/smoke/standard/tsconfig.json"), join(project, "tsconfig.json"));
+  // Hono's own types are not ours to check.
+  await tool("tsc", ["--skipLibCheck"], project);
+}
+
+function readVersion(name) {
+  return JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8")).version;
+}
+
+/** The versions of a package that `npm ls` found, each once. */
+function versionsOf(name, { dependencies = {} }) {
+  const found = Object.entries(dependencies).flatMap(([key, node]) => [
+    ...(key === name ? [node.version] : []),
+    ...versionsOf(name, node),
+  ]);
+  return [...new Set(found)];
 }
 
 async function bundleAndRead(project) {

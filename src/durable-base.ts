@@ -11,6 +11,7 @@ import { DurableError } from "./errors.ts";
 import { Life, lifeOf } from "./life.ts";
 import { find, type Finder, type FromOptions } from "./object/object.ts";
 import { FIELDS } from "./persisted/fields.ts";
+import { levelOf } from "./plan.ts";
 import type { ScheduleOptions } from "./schedule/options.ts";
 import type { Schedules } from "./schedule/schedules.ts";
 import type { When } from "./schedule/when.ts";
@@ -71,6 +72,11 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
     options: FromOptions<NoInfer<T>> = {},
   ): Finder<T> {
     return find<T>(namespace, options, this);
+  }
+
+  static {
+    // Signs the class for this copy of the library, so that another one refuses its subclasses.
+    levelOf(this.prototype);
   }
 
   constructor(ctx: DurableObjectState<Props>, env: Env) {

@@ -57,6 +57,7 @@ export type ErrorCode =
   | "start-timeout"
   | "storage-closed"
   | "too-large"
+  | "two-copies"
   | "unknown-method"
   | "write-failed";
 
@@ -111,4 +112,18 @@ export function quote(value: unknown): string {
     text = typeof value;
   }
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** The lines of wrangler.toml that give a class its storage; of the two forms wrangler takes one per Worker. */
+export function sqliteConfig(className: string): string {
+  return `[exports.${className}]
+type = "durable-object"
+storage = "sqlite"
+
+or, in a Worker that has [[migrations]], in place of [exports.${className}]:
+
+[[migrations]]
+tag = "add-${className}"
+new_sqlite_classes = ["${className}"]
+`;
 }

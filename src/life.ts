@@ -3,6 +3,7 @@
  * The life of one object: its start, its writes and its end, and the parts that share them.
  */
 import { endingWith } from "./call/atomic.ts";
+import { claim } from "./copies.ts";
 import { Destroyer } from "./destroy.ts";
 import { behindGate, isInside, run, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
@@ -76,6 +77,7 @@ export class Life implements Owner {
     this.scheduler = new Scheduler(ctx.storage, { self, owner: this, declared, handler, around });
     followImports(ctx.storage, () => this.#wake());
     lives.set(self, this);
+    claim(ctx.storage);
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
     void Promise.resolve().then(() => {
       try {

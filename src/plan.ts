@@ -7,6 +7,8 @@
  * chain into one plan, once per class, so that siblings share nothing.
  */
 import "reflect-metadata/lite";
+import { COPY, mixedCopies } from "./copies.ts";
+import { DurableError } from "./errors.ts";
 
 // `Symbol.metadata` is missing in workerd, and tsc's helpers leave `context.metadata` undefined
 // without it. Every decorator imports this module, so it is set before any decorated class is
@@ -60,6 +62,8 @@ export interface Plan {
   readonly internal: ReadonlySet<string>;
   /** Makes the class's HTTP engine; present when a decorator or `routes()` brought one. */
   engine: MakeEngine | undefined;
+  /** The copy of the library that made the plan. */
+  readonly copy: object;
 }
 
 /** What the decorators of one class, without its ancestors, recorded. */
@@ -73,6 +77,8 @@ export interface Level {
   readonly scheduled: Map<string, object>;
   readonly internal: Set<string>;
   engine: MakeEngine | undefined;
+  /** The copy of the library whose decorators record here. */
+  readonly copy: object;
 }
 
 /** A class as the library handles it: `never` is the parameter list that every constructor fits. */
@@ -84,8 +90,14 @@ const METADATA: symbol = (Symbol as { metadata?: symbol }).metadata as symbol;
 
 type Holder = { [LEVEL]?: Level };
 
-/** The level of the class that is being decorated: `context.metadata`, or the prototype in the legacy dialect. */
+/**
+ * The level of the class that is being decorated: `context.metadata`, or the prototype in the legacy dialect.
+ *
+ * @throws DurableError `two-copies` when decorators of another copy of the library recorded there.
+ */
 export function levelOf(holder: object): Level {
+  // swc's default lowers decorators the legacy way except for those on an `accessor`: both belong to one level.
+  holder = metadataOf(holder.constructor) ?? holder;
   if (!Object.hasOwn(holder, LEVEL)) {
     const level: Level = {
       fields: new Map(),
@@ -96,21 +108,39 @@ export function levelOf(holder: object): Level {
       scheduled: new Map(),
       internal: new Set(),
       engine: undefined,
+      copy: COPY,
     };
     Object.defineProperty(holder, LEVEL, { value: level });
   }
-  return (holder as Required<Holder>)[LEVEL];
+  return levelIn(holder, "A class");
 }
 
-/** What the class itself, not an ancestor, recorded. */
+function levelIn(holder: Holder, where: string): Level {
+  const level = holder[LEVEL]!;
+  if (level.copy !== COPY) throw new DurableError("two-copies", mixedCopies(where));
+  return level;
+}
+
+/**
+ * What the class itself, not an ancestor, recorded.
+ *
+ * @throws DurableError `two-copies` when another copy of the library recorded it; `bad-decorator` for decorators of both
+ * dialects that could not be joined.
+ */
 export function ownLevel(cls: AnyClass): Level | undefined {
-  const metadata = Object.hasOwn(cls, METADATA)
-    ? (cls as unknown as Record<symbol, Holder | null>)[METADATA]
-    : undefined;
-  for (const holder of [metadata, cls.prototype as Holder]) {
-    if (holder && Object.hasOwn(holder, LEVEL)) return holder[LEVEL];
-  }
-  return undefined;
+  const holders: (Holder | undefined)[] = [metadataOf(cls), cls.prototype as Holder];
+  const [level, other] = holders.filter((holder) => holder && Object.hasOwn(holder, LEVEL));
+  if (other === undefined) return level && levelIn(level, cls.name);
+  throw new DurableError(
+    "bad-decorator",
+    `${cls.name}: some of its decorators are legacy ones and ran before the standard ones. Use one dialect for the whole class, as with \`"experimentalDecorators": false\`.`,
+  );
+}
+
+/** The metadata of a class's own standard decorators. */
+function metadataOf(cls: unknown): Holder | undefined {
+  if (typeof cls !== "function" || !Object.hasOwn(cls, METADATA)) return undefined;
+  return (cls as unknown as Record<symbol, Holder | null>)[METADATA] ?? undefined;
 }
 
 /**
@@ -121,7 +151,8 @@ export function ownLevel(cls: AnyClass): Level | undefined {
  */
 export function planOf(cls: AnyClass): Plan {
   const known = Reflect.getOwnMetadata(KEY, cls) as Plan | undefined;
-  if (known !== undefined) return known;
+  // That of a class of the platform may be another copy's, whose own classes are refused below.
+  if (known?.copy === COPY) return known;
   const parent = Object.getPrototypeOf(cls) as AnyClass | null;
   const base = typeof parent === "function" && parent.prototype !== undefined ? planOf(parent) : undefined;
   const own = ownLevel(cls);
@@ -133,6 +164,7 @@ export function planOf(cls: AnyClass): Plan {
     scheduled: new Map([...(base?.scheduled ?? []), ...(own?.scheduled ?? [])]),
     internal: new Set([...(base?.internal ?? []), ...(own?.internal ?? [])]),
     engine: own?.engine ?? base?.engine,
+    copy: COPY,
   };
   Reflect.defineMetadata(KEY, plan, cls);
   return plan;

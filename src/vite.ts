@@ -2,15 +2,15 @@
  * @module
  * A vite plugin that lowers decorators the way wrangler does.
  *
- * Vite 8 and vitest leave standard decorators in place, which no runtime can parse yet, and give
- * legacy ones other field semantics than wrangler. This plugin hands TypeScript files that use
- * decorators to esbuild with the nearest `tsconfig.json`, so tests run the code that is deployed.
+ * Vite 8 and vitest leave standard decorators and `accessor` in place, which no runtime can parse yet, and give
+ * legacy decorators other field semantics than wrangler. This plugin hands files that use decorators to esbuild
+ * with the nearest `tsconfig.json`, so tests run the code that is deployed.
  */
-import { build } from "esbuild";
+import { build, type Loader } from "esbuild";
 
 /** Options of {@link decorators}. */
 export interface DecoratorsOptions {
-  /** Which files are looked at, by path; TypeScript files outside `node_modules` by default. */
+  /** Which files are looked at, by path; by default TypeScript and JavaScript files outside `node_modules`. */
   include?: RegExp;
   /** A `tsconfig.json` to use for every file in place of the nearest one. */
   tsconfig?: string;
@@ -23,8 +23,16 @@ export interface DecoratorsPlugin {
   transform(code: string, id: string): Promise<{ code: string; map: string } | undefined>;
 }
 
-const TYPESCRIPT = /^(?!.*\/node_modules\/).*\.[cm]?tsx?$/;
-const DECORATOR = /(^|[\s;{(])@[\w(]/m;
+const SOURCE = /^(?!.*\/node_modules\/).*\.[cm]?[jt]sx?$/;
+
+/** Finds every decorator and some that are none, in a string for example; tags of JSDoc are left out. */
+const DECORATOR = /(?<=^|[\s;{}()*/])(?<!^\s*(?:\/\*)?\*+\s*)@[\p{ID_Start}$_(]/mu;
+
+/** Finds every `accessor`, and the word in some places beside comments. */
+const ACCESSOR = /(?<=^|[\s;{}*/])(?<!^\s*(?:\*(?!\/)|\/\/|\/\*(?!.*\*\/)).*)accessor\s+[\p{ID_Start}$_#["'[\d]/mu;
+
+/** The helpers that esbuild calls where it lowers a decorator. */
+const LOWERED = /\b__decora\w+\(/;
 
 /** Marks the question to esbuild whether a file is on disk. */
 const onDisk = {};
@@ -33,7 +41,7 @@ const onDisk = {};
  * Makes decorators work under vite and vitest; goes before `cloudflareTest()` in the list of plugins.
  *
  * Standard or legacy is decided by `experimentalDecorators` of the nearest `tsconfig.json`; a virtual module,
- * which is on no disk, is standard unless `tsconfig` says otherwise. Needs
+ * which is on no disk, is standard unless `tsconfig` says otherwise, and JavaScript always is. Needs
  * `esbuild`, an optional peer dependency, and runs in Node only.
  *
  * @example
@@ -43,14 +51,15 @@ const onDisk = {};
  * ```
  */
 export function decorators(options: DecoratorsOptions = {}): DecoratorsPlugin {
-  const include = options.include ?? TYPESCRIPT;
+  const include = options.include ?? SOURCE;
   return {
     name: "durable-base:decorators",
     enforce: "pre",
     async transform(code, id) {
       const [file = id] = id.split("?");
+      const hasAccessor = ACCESSOR.test(code);
       // Not `test`, which goes on where a global expression last ended.
-      if (file.search(include) === -1 || !DECORATOR.test(code)) return undefined;
+      if (file.search(include) === -1 || !(hasAccessor || DECORATOR.test(code))) return undefined;
       const result = await build({
         // An entry point, not stdin: esbuild looks for the nearest tsconfig.json of files only.
         entryPoints: [file],
@@ -64,7 +73,7 @@ export function decorators(options: DecoratorsOptions = {}): DecoratorsPlugin {
                 const { errors } = await resolve(path, { kind, resolveDir, pluginData: onDisk });
                 return errors.length === 0 ? undefined : { path, namespace: "virtual" };
               });
-              onLoad({ filter: /.*/ }, () => ({ contents: code, loader: file.endsWith("x") ? "tsx" : "ts" }));
+              onLoad({ filter: /.*/ }, () => ({ contents: code, loader: loaderOf(file) }));
             },
           },
         ],
@@ -75,11 +84,20 @@ export function decorators(options: DecoratorsOptions = {}): DecoratorsPlugin {
         // As wrangler has it: esbuild calls a decorated class that names itself `_Counter`, and `serve` finds a class by name.
         keepNames: true,
         sourcemap: "external",
-        outfile: "out.js",
+        // Beside the file: esbuild writes a source map's paths as relative to this one, vite reads them as relative to the file.
+        outfile: `${file}.js`,
         ...(options.tsconfig === undefined ? {} : { tsconfig: options.tsconfig }),
       });
       const text = (ending: string): string => result.outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? "";
-      return { code: text(".js"), map: text(".js.map") };
+      const lowered = text(".js");
+      // What only looked like a decorator is left as it is, for vite's own treatment.
+      return hasAccessor || LOWERED.test(lowered) ? { code: lowered, map: text(".js.map") } : undefined;
     },
   };
+}
+
+/** The language of a file, as wrangler reads it: any JavaScript may have JSX in it. */
+function loaderOf(file: string): Loader {
+  if (!/\.[cm]?tsx?$/.test(file)) return "jsx";
+  return file.endsWith("x") ? "tsx" : "ts";
 }

@@ -4,9 +4,12 @@ import { describe, expect, it } from "vitest";
 import { DurableBase } from "../src/durable-base.ts";
 import { DurableError } from "../src/errors.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
+import { planOf } from "../src/plan.ts";
 import { Route } from "../src/route/route.ts";
+import { evict } from "../src/testing/testing.ts";
 import { errorOf } from "./error-of.ts";
 import { misplacedLegacy } from "./fixtures/legacy/misplaced.ts";
+import { decorate, Mixed } from "./fixtures/mixed.ts";
 
 type Untyped = (target: unknown, context: unknown) => unknown;
 
@@ -192,5 +195,114 @@ describe("decorators() for vite", () => {
       }
     }
     expect(Named.name).toBe("Named");
+  });
+});
+
+describe("a class with decorators of both dialects", () => {
+  const post = (text: string): RequestInit => ({
+    method: "POST",
+    body: JSON.stringify({ text }),
+    headers: { "content-type": "application/json" },
+  });
+  const at = (path: string): string => `http://object${path}`;
+  // Reads the body, since an open one keeps its object in memory.
+  const statusOf = async (answer: Promise<Response>): Promise<number> => {
+    const response = await answer;
+    await response.text();
+    return response.status;
+  };
+
+  it.each(["MIXED", "MIXED_CHILD", "MIXED_HEIR"] as const)(
+    "keeps every field and serves every route of %s",
+    async (binding) => {
+      const object = env[binding].getByName("fields and routes");
+      expect(await statusOf(object.fetch(at("/kept"), post("a")))).toBe(binding === "MIXED_HEIR" ? 404 : 200);
+      expect(await statusOf(object.fetch(at("/plain"), post("b")))).toBe(binding === "MIXED_CHILD" ? 404 : 200);
+      await object.keep({ text: "c" });
+      await object.note({ text: "d" });
+      const state = [binding === "MIXED_HEIR" ? ["c"] : ["a", "c"], binding === "MIXED_CHILD" ? ["d"] : ["b", "d"]];
+      await evict(object);
+      for (const path of ["/", "/all"]) expect(await (await object.fetch(at(path))).json()).toEqual(state);
+      // A persisted field is out of a stub's reach, whatever declares it.
+      for (const field of ["kept", "plain"] as const) {
+        const error = await errorOf(() => object[field as "jobs"]());
+        expect(error.message).toContain("does not implement");
+      }
+    },
+  );
+
+  it.each(["MIXED", "MIXED_CHILD", "MIXED_HEIR"] as const)(
+    "undoes what a legacy @Atomic method of %s changed in fields of both",
+    async (binding) => {
+      const object = env[binding].getByName("atomic");
+      await object.keep({ text: "a" });
+      expect(await statusOf(object.fetch(at("/fail"), post("b")))).toBe(500);
+      expect(await object.read()).toEqual([["a"], []]);
+    },
+  );
+
+  it("runs the declared jobs of both, and marks methods of both", async () => {
+    const object = env.MIXED.getByName("jobs");
+    await object.keep({ text: "a" });
+    expect(await object.jobs()).toEqual(["@look", "@sweep"]);
+    expect([...planOf(Mixed).idempotent.keys()]).toEqual(["sweep"]);
+  });
+
+  it("refuses routes that hide one another across the dialects", () => {
+    class Hidden extends DurableBase {
+      @Route.get("/a")
+      first(): void {}
+      second(): void {}
+      third(): void {}
+    }
+    const [code, message] = codeAndFix(() => decorate(Hidden.prototype, "second", Route.get("/a")));
+    expect([code, message]).toEqual(["bad-decorator", expect.stringContaining("on second is never reached")]);
+    expect(codeAndFix(() => decorate(Hidden.prototype, "first", Route.none()))[0]).toBe("bad-decorator");
+  });
+
+  it("refuses a field that is declared twice, in one dialect or in both", () => {
+    const twice = expect.stringContaining("it is persisted already");
+    class Both extends DurableBase {
+      @Persisted() plain = 0;
+    }
+    expect(codeAndFix(() => decorate(Both.prototype, "plain", Persisted({ eager: true })))).toEqual([
+      "bad-decorator",
+      twice,
+    ]);
+    expect(
+      codeAndFix(() => {
+        class Standard extends DurableBase {
+          @Persisted() @Persisted({ eager: true }) accessor count = 0;
+        }
+        return Standard;
+      }),
+    ).toEqual(["bad-decorator", twice]);
+    class Legacy extends DurableBase {}
+    expect(codeAndFix(() => decorate(Legacy.prototype, "count", Persisted(), Persisted()))).toEqual([
+      "bad-decorator",
+      twice,
+    ]);
+  });
+
+  it("joins legacy decorators that a static block applies", async () => {
+    class Early extends DurableBase {
+      static {
+        decorate(this.prototype, "plain", Persisted());
+      }
+      @Persisted() accessor count = 0;
+    }
+    expect([...planOf(Early).fields.keys()]).toEqual(["count", "plain"]);
+  });
+
+  it("refuses legacy decorators that ran before the class had metadata", async () => {
+    class Early extends DurableBase {}
+    decorate(Early.prototype, "plain", Persisted());
+    const metadata = {};
+    (Persisted as unknown as Untyped)(undefined, context({ metadata }));
+    Object.defineProperty(Early, Symbol.metadata, { value: metadata });
+    await runInDurableObject(env.PROBE.getByName("early"), async (_, state) => {
+      const error = await errorOf(() => new Early(state, env));
+      expect(DurableError.is(error, "bad-decorator") && error.message).toContain("Early: some of its decorators");
+    });
   });
 });

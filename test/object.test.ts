@@ -142,11 +142,12 @@ describe("Object.from(namespace)", () => {
 });
 
 describe("what Object.from refuses, at once", () => {
-  it("a missing binding, with the lines for wrangler.toml", () => {
+  it("a missing binding, with the lines for wrangler.toml in both forms", () => {
     for (const missing of [undefined, null, 5, "COUNTER", {}, Object.create(null), () => undefined]) {
       const error = thrownBy(() => Object.from(missing as never));
       expect(error.code).toBe("missing-binding");
       expect(error.message).toContain('[exports.Counter]\ntype = "durable-object"\nstorage = "sqlite"');
+      expect(error.message).toContain('[[migrations]]\ntag = "add-Counter"\nnew_sqlite_classes = ["Counter"]');
       expect(error.message).toContain('[[durable_objects.bindings]]\nname = "COUNTER"\nclass_name = "Counter"');
     }
     const error = thrownBy(() => Peer.from(undefined as never));

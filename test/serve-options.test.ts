@@ -426,8 +426,23 @@ describe("what serve refuses", () => {
     }
   });
 
+  it("a class that is exported but not configured: logged with the lines for wrangler.toml, and no word of a minifier", async () => {
+    const { error } = quiet();
+    class Plain extends Mirror {}
+    const app = serve({ "/x/:name": Plain }, { authorize: () => true });
+    const context = { exports: { Plain }, waitUntil() {}, passThroughOnException() {} };
+    await expectProblem(await app.request("/x/alice", {}, env, context as never), 500, { code: "missing-binding" });
+    const { message } = error.mock.calls[0]![0] as DurableError;
+    expect(message).toContain("`Plain` is exported, but is no namespace");
+    expect(message).toContain("[exports.Plain]");
+    expect(message).toContain('new_sqlite_classes = ["Plain"]');
+    expect(message).not.toContain("minifier");
+    vi.restoreAllMocks();
+  });
+
   it("a class or function without a namespace: logged with the fix, answered without", async () => {
     for (const [target, fix] of [
+      [class Renamed extends Mirror {}, "the Worker's main module exports no `Renamed`"],
       [class Renamed extends Mirror {}, "(env) => env.COUNTER"],
       [class Renamed extends Mirror {}, "[exports.Renamed]"],
       [() => undefined, "[[durable_objects.bindings]]"],

@@ -40,6 +40,7 @@ export { StandardAlarms, StandardDeclared, StandardJobs } from "./fixtures/sched
 export { LegacyAlarms, LegacyDeclared, LegacyJobs } from "./fixtures/legacy/schedule.ts";
 export { StandardCrons } from "./fixtures/cron.ts";
 export { LegacyCrons } from "./fixtures/legacy/cron.ts";
+export { Mixed, MixedChild, MixedHeir } from "./fixtures/mixed.ts";
 export { ModelJobs } from "./fixtures/schedule-model.ts";
 
 export default { fetch: (): Response => new Response("ok") };

@@ -4,6 +4,7 @@
  */
 import { DurableError } from "../errors.ts";
 import { kindOf } from "../functions.ts";
+import { levelOf } from "../plan.ts";
 
 /** Decorates a method, in the standard and in the legacy dialect; the method keeps its type. */
 export interface CallDecorator {
@@ -24,7 +25,10 @@ export type Method = (this: object, ...args: unknown[]) => unknown;
 /** Gives what takes the place of a method called `name`. */
 export type Wrap = (method: Method, name: string) => Method;
 
-/** Applies `wrap` to the method that a decorator, written as `written`, got with these arguments. */
+/**
+ * Applies `wrap` to the method that a decorator, written as `written`, got with these arguments. The class gets a level even
+ * where nothing is recorded, by which another copy of the library knows it.
+ */
 export function replaceMethod(written: string, wrap: Wrap, args: readonly unknown[]): unknown {
   const [target, nameOrContext, property] = args;
   return typeof nameOrContext === "object"
@@ -37,6 +41,7 @@ function standard(written: string, wrap: Wrap, method: unknown, context: ClassMe
   if ((kind as string) === "class") throw misplaced(written, undefined, "a class is no method");
   if (kind !== "method") throw misplaced(written, name, `a ${String(kind)} is no method`);
   if (context.static) throw misplaced(written, name, "a static method belongs to no object");
+  levelOf(context.metadata);
   return replacement(written, wrap, method as Method, name);
 }
 
@@ -50,6 +55,7 @@ function legacy(
   if (name === undefined) throw misplaced(written, undefined, "a class is no method");
   if (typeof target === "function") throw misplaced(written, name, "a static member belongs to no object");
   if (typeof property?.value !== "function") throw misplaced(written, name, "a field or accessor is no method");
+  levelOf(target as object);
   property.value = replacement(written, wrap, property.value as Method, name);
 }
 

@@ -3,7 +3,6 @@
  * The path of a request: which part names the object, and which part is left for it.
  */
 import type { Context } from "hono";
-import { routePath } from "hono/route";
 import { DurableError, quote } from "../errors.ts";
 import { canArrive } from "../route/path.ts";
 
@@ -31,8 +30,9 @@ export function placeOfName(path: string, isNamed: boolean): number | undefined 
  * Cut from the URL's text as workerd passes it on: parsing resolves `..`, which the router took for text.
  */
 export function locate(c: Context, place: number | undefined): { segment: string; rest: URL | null } {
-  // The whole pattern, also when the app is mounted below a path of another one; its last segment is "*".
-  const pattern = routePath(c);
+  // The whole pattern, also when the app is mounted below a path of another one; its last segment is "*". Not the
+  // helper of "hono/route", which knows the requests of its own copy of Hono only: the outer app may have another.
+  const pattern = c.req.routePath;
   if (pattern.includes("{")) {
     throw new DurableError(
       "bad-option",

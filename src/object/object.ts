@@ -2,7 +2,7 @@
  * @module
  * The `Object` module: finds objects of a namespace and gives typed handles to them.
  */
-import { DurableError, quote } from "../errors.ts";
+import { DurableError, quote, sqliteConfig } from "../errors.ts";
 import { planOf, type AnyClass } from "../plan.ts";
 import type { ErrorClass } from "../thrown.ts";
 import { makeHandle } from "./handle.ts";
@@ -229,14 +229,11 @@ export function missingBinding(problem: string, className = "Counter"): DurableE
     "missing-binding",
     `${problem} Export the class from the Worker's main module and add to wrangler.toml:
 
-[exports.${className}]
-type = "durable-object"
-storage = "sqlite"
-
 [[durable_objects.bindings]]
 name = "${binding}"
 class_name = "${className}"
-`,
+
+${sqliteConfig(className)}`,
   );
 }
 

@@ -135,7 +135,7 @@ async function pass<Env extends object>(
 function answerError(error: unknown): Response {
   const { overloaded, retryable, remote } = error as { overloaded?: boolean; retryable?: boolean; remote?: boolean };
   // What an object threw is no fault of the request's.
-  if (error instanceof DurableError && remote !== true && (error.code === "bad-name" || error.code === "bad-id")) {
+  if (remote !== true && (DurableError.is(error, "bad-name") || DurableError.is(error, "bad-id"))) {
     return problem(400, { code: error.code });
   }
   if (overloaded !== true && retryable !== true) return refuse(error);
@@ -168,12 +168,15 @@ function namespaceOf<Env extends object>(target: ServeTarget<Env>, c: ServeCall<
   }
   // Hono types the contexts of all platforms; `exports` is this one's.
   const { exports } = c.executionCtx as { exports?: Record<string, ServeNamespace | undefined> };
-  const namespace = exports?.[target.name];
-  if (isNamespace(namespace)) return namespace;
-  throw missingBinding(
-    `serve: there is no namespace \`ctx.exports.${target.name}\`. If a minifier renamed the class, pass a function in its place: \`(env) => env.COUNTER\`.`,
-    target.name,
-  );
+  const { name } = target;
+  const found = exports?.[name];
+  if (isNamespace(found)) return found;
+  // What is exported but not configured is there as a function.
+  const why =
+    found === undefined
+      ? `the Worker's main module exports no \`${name}\`. If the class has another name there, or a minifier renamed it, pass a function in its place: \`(env) => env.COUNTER\`.`
+      : `\`${name}\` is exported, but is no namespace: wrangler.toml has no storage for it.`;
+  throw missingBinding(`serve: ${why}`, name);
 }
 
 function isNamespace(value: ServeNamespace | undefined): value is ServeNamespace {

@@ -5,7 +5,7 @@
  * They shadow the prototype's accessors, which a stub could reach, and take the place of plain fields.
  */
 import { DurableError } from "../errors.ts";
-import { ownLevel, type AnyClass, type Plan } from "../plan.ts";
+import { ownLevel, planOf, type AnyClass, type Plan } from "../plan.ts";
 import { FIELDS, type Fields } from "./fields.ts";
 import { verifyOptions } from "./options.ts";
 
@@ -16,6 +16,8 @@ const byName = new Map<string, PropertyDescriptor>();
 export function fieldsOf(self: object, name: string): Fields {
   const fields = (self as { [FIELDS]?: Fields })[FIELDS];
   if (fields !== undefined) return fields;
+  // Throws for an object of another copy of the library.
+  planOf(self.constructor as AnyClass);
   throw new DurableError(
     "bad-decorator",
     `${self.constructor.name}.${name}: @Persisted() works in a class that extends DurableBase: \`class ${self.constructor.name} extends DurableBase\`.`,

@@ -142,6 +142,7 @@ function declare(holder: object, name: string | symbol, dialect: FieldPlan["dial
     );
   }
   const { fields } = levelOf(holder);
+  if (fields.has(name)) throw misplaced(name, "it is persisted already");
   fields.set(name, { name, dialect, options: readOptions(options, name) });
   verifyOptions(fields);
   return name;

@@ -3,9 +3,9 @@
  * The body of a request: what kind it is, read within its limit, and parsed.
  */
 import type { Context } from "hono";
-import { HTTPException } from "hono/http-exception";
+import type { HTTPException } from "hono/http-exception";
 import type { BodyKind } from "./options.ts";
-import { refusal } from "./problem.ts";
+import { isHttpException, refusal } from "./problem.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
@@ -197,7 +197,7 @@ async function parseForm(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<
 /** A client that goes away, or breaks the rules of HTTP within a body, is no fault of the object's. */
 function brokeOff(error: unknown): never {
   // A TypeError is of a body that code of the user's has read before.
-  if (error instanceof HTTPException || error instanceof TypeError) throw error;
+  if (isHttpException(error) || error instanceof TypeError) throw error;
   throw refusal(400, { detail: "The body broke off." });
 }
 

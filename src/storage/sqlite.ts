@@ -2,7 +2,8 @@
  * @module
  * The storage behind a handle, and whether it is the one that everything here needs.
  */
-import { DurableError, quote } from "../errors.ts";
+import { isOfAnother, mixedCopies } from "../copies.ts";
+import { DurableError, quote, sqliteConfig } from "../errors.ts";
 
 /**
  * Where to read and write: an object's storage, or whatever carries it, such as its `ctx`.
@@ -49,7 +50,7 @@ export function isRemote(handle: AnyStorage): handle is RemoteStorage {
  * The storage behind a handle, which is no stub.
  *
  * @throws DurableError `no-sqlite-storage` when the class is not backed by SQLite, with the lines to write; `bad-option`
- * for a stub and for what is no handle at all.
+ * for a stub and for what is no handle at all; `two-copies` for an object of another copy of the library.
  */
 export function storageOf(handle: StorageHandle, className?: string): DurableObjectStorage {
   const known = storages.get(handle);
@@ -61,6 +62,7 @@ export function storageOf(handle: StorageHandle, className?: string): DurableObj
       `Storage: ${isRemote(handle) ? "this function works inside an object, and was given a stub of one" : `there is no storage in ${quote(handle)}`}. In a method of the object pass \`this.ctx\`.`,
     );
   }
+  if (isOfAnother(storage)) throw new DurableError("two-copies", mixedCopies("Storage: this call"));
   const error = withoutSqlite(storage, className);
   if (error !== undefined) throw error;
   storages.set(handle, storage);
@@ -88,7 +90,7 @@ export function withoutSqlite(storage: DurableObjectStorage, className = "Counte
   } catch (cause) {
     return new DurableError(
       "no-sqlite-storage",
-      `The class of this object has no SQLite-backed storage. In wrangler.toml, for a class not yet deployed:\n\n[exports.${className}]\ntype = "durable-object"\nstorage = "sqlite"\n\nA class that was deployed without it keeps its old storage for ever: give the new one another name.`,
+      `The class of this object has no SQLite-backed storage. In wrangler.toml, for a class not yet deployed:\n\n${sqliteConfig(className)}\nA class that was deployed without it keeps its old storage permanently: give the new one another name.`,
       { cause },
     );
   }

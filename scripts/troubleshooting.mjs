@@ -1,0 +1,121 @@
+/**
+ * Produces every message that docs/guides/troubleshooting.md explains, by the tool or the runtime that users see it from.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { createViteServer } from "vitest/node";
+import { check, report } from "./check.mjs";
+import { quiet } from "./quiet.mjs";
+import { bundle, start } from "./runtime.mjs";
+
+const root = resolve(import.meta.dirname, "..");
+const folder = mkdtempSync(join(tmpdir(), "durable-base-troubleshooting-"));
+const objects = { COUNTER: "Counter", TWICE: "Twice", DEFINED: "Defined" };
+
+/** Gives the Worker a copy of the library of its own where it imports `src/`, beside the package. */
+const secondCopy = {
+  name: "second-copy",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\.\/\.\.\/src\// }, toCopy);
+    onResolve({ filter: /^\./, namespace: "copy" }, toCopy);
+    onLoad({ filter: /.*/, namespace: "copy" }, ({ path }) => ({
+      contents: readFileSync(path),
+      loader: "ts",
+      resolveDir: dirname(path),
+    }));
+  },
+};
+
+/** By heading, what produces a text with that message. */
+const produced = {
+  'No such module "node:async_hooks"': onOldDate,
+  "Invalid or unexpected token": withoutPlugin,
+  "is not persisted: with": () => ask("/defined"),
+  "mixes two copies of durable-base": () => ask("/twice"),
+  "that is no namespace of Durable Objects": () => ask("/binding"),
+  "the Worker's main module exports no": () => ask("/unexported"),
+  "is exported, but is no namespace": () => ask("/plain"),
+  "`migrations` and `exports` are mutually exclusive": withBothForms,
+  "does not implement the method": () => ask("/hidden"),
+};
+
+let runtime;
+try {
+  const page = readFileSync(join(root, "docs/guides/troubleshooting.md"), "utf8");
+  const headings = [...page.matchAll(/^### (`+) ?(.+?) ?\1$/gm)].map(([, , text]) => text);
+  await check("the page explains these messages and no others", () => {
+    assert.deepEqual(headings, Object.keys(produced));
+  });
+  const script = await bundle("test/troubleshooting/worker.ts", { plugins: [secondCopy] });
+  runtime = await start({ script, objects });
+  for (const [heading, produce] of Object.entries(produced)) {
+    await check(heading, async () => assert.ok((await produce(script)).includes(heading)));
+  }
+} finally {
+  await runtime?.stop();
+  rmSync(folder, { recursive: true });
+}
+report();
+// A Worker that crashes at load leaves miniflare waiting.
+process.exit();
+
+function toCopy({ path, resolveDir }) {
+  return { path: join(resolveDir, path), namespace: "copy" };
+}
+
+async function ask(path) {
+  return await (await fetch(runtime.url + path)).text();
+}
+
+async function onOldDate(script) {
+  const old = await start({ script, objects, compatibilityDate: "2025-01-01" }).catch((error) => error);
+  await old.stop?.();
+  // The log that the message quotes is JSON.
+  return String(old.message).replaceAll('\\"', '"');
+}
+
+async function withoutPlugin() {
+  writeFileSync(join(folder, "tsconfig.json"), "{}");
+  writeFileSync(join(folder, "decorated.ts"), "const d = () => {};\nexport class A { @d accessor x = 1; }\n");
+  const server = await createViteServer({
+    root: folder,
+    configFile: false,
+    logLevel: "silent",
+    appType: "custom",
+    server: { middlewareMode: true, ws: false, watch: null },
+  });
+  try {
+    return await server.ssrLoadModule("/decorated.ts").then(() => "no error", String);
+  } finally {
+    await server.close();
+  }
+}
+
+async function withBothForms() {
+  const config = `name = "both"
+main = "worker.js"
+compatibility_date = "2026-11-01"
+
+[exports.Counter]
+type = "durable-object"
+storage = "sqlite"
+
+[[migrations]]
+tag = "v1"
+new_sqlite_classes = ["Counter"]
+`;
+  writeFileSync(join(folder, "wrangler.toml"), config);
+  writeFileSync(join(folder, "worker.js"), "export default {};\n");
+  const wrangler = join(root, "node_modules/.bin/wrangler");
+  return await promisify(execFile)(wrangler, ["deploy", "--dry-run"], {
+    cwd: folder,
+    env: { ...process.env, ...quiet },
+  }).then(
+    ({ stdout }) => stdout,
+    ({ stderr }) => stderr,
+  );
+}
