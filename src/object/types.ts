@@ -2,6 +2,7 @@
  * @module
  * What a caller can do with an object from outside, as types.
  */
+import type { IsValidated, Unvalidated } from "../schema.ts";
 
 /** Members of every stub itself, on this side: what bears such a name on the other side cannot be reached. */
 type LocalMember =
@@ -108,11 +109,11 @@ type Remote<F> = F extends (...args: infer Args) => infer Result
       ? NotTransferable<"a symbol, WeakMap, WeakSet or iterator cannot cross an RPC call: pass and return plain data">
       : true extends IsInstance<Awaited<Result>> | WantsInstance<Given<Args>>
         ? NotTransferable<"an instance of a class cannot cross an RPC call: pass and return plain data, or extend RpcTarget">
-        : AcceptsContext<Args> extends true
-          ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
-          : [IsRemote<F>, Has<Awaited<Result>, Live>] extends [true, false]
+        : IsRouted<Args> extends false
+          ? [IsRemote<F>, Has<Awaited<Result>, Live>] extends [true, false]
             ? F
             : (...args: Args) => Answer<Awaited<Result>>
+          : (...args: Given<Args>) => Answer<Awaited<Result>>
   : F;
 
 /**
@@ -222,7 +223,7 @@ type WantsInstance<Args extends readonly unknown[]> = {
 }[number];
 
 /** The parameters that a caller gives. */
-type Given<Args extends readonly unknown[]> = AcceptsContext<Args> extends true ? OneInput<Args> : Args;
+type Given<Args extends readonly unknown[]> = IsRouted<Args> extends false ? Args : OneInput<Args>;
 
 /** Tells whether some part of the union `Value` is a `Kind`; `any` is taken for data. */
 export type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;
@@ -236,9 +237,14 @@ interface ContextLike {
 type AcceptsContext<Args extends readonly unknown[]> =
   Required<Args> extends readonly [unknown, infer Second] ? Has<Second, ContextLike> : false;
 
-/** Only the first parameter, optional where it was. */
+/** Tells whether the router or its schemas are known from the parameters: the method gets one argument then. */
+type IsRouted<Args extends readonly unknown[]> = true extends AcceptsContext<Args> | IsValidated<Args[0]>
+  ? true
+  : false;
+
+/** Only the first parameter, as the schemas take it and optional where it was. */
 type OneInput<Args extends readonly unknown[]> = Args extends readonly [infer Input, unknown?]
-  ? [input: Input]
+  ? [input: Unvalidated<Input>]
   : Args extends readonly [(infer Input)?, unknown?]
-    ? [input?: Input]
+    ? [input?: Unvalidated<Input>]
     : Args;
