@@ -71,7 +71,7 @@ class Show extends DurableBase {
     return [free, page];
   }
   @Route.get("/valibot", { input: inValibot })
-  valibot({ free, page = 1 }: Validated<typeof inValibot>): [boolean, number] {
+  valibot({ free, page }: Validated<typeof inValibot>): [boolean, number] {
     return [free, page];
   }
   @Route.get("/arktype", { query: inArktype })
@@ -113,12 +113,9 @@ class Show extends DurableBase {
 
   @Route.post("/shape", { input: Shape })
   shape(shape: Validated<typeof Shape>): number {
-    switch (shape.kind) {
-      case "circle":
-        return shape.radius;
-      case "square":
-        return shape.side;
-    }
+    if (shape.kind === "circle") return shape.radius;
+    const square: { kind: "square"; side: number } = shape;
+    return square.side;
   }
   @Route.post("/count", { input: Count })
   async count(count: Validated<typeof Count>): Promise<number> {
