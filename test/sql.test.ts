@@ -78,6 +78,44 @@ describe("Storage.sql", () => {
     });
   });
 
+  it("works as docs and messages advise", async () => {
+    await withTodos("advice", (ctx) => {
+      const { join, part } = sql;
+      const ids = Array.from({ length: 150 }, (_, i) => i);
+      const [flag, value, big] = [true, undefined as number | undefined, 2n ** 60n + 1n];
+      expect(errorOf(() => sql(ctx)`select id from todos where id in (${join(ids)})`).message).toContain(
+        "where id in (select value from json_each(${JSON.stringify(ids)}))",
+      );
+      expect(
+        sql(ctx)`select id from todos where id in (select value from json_each(${JSON.stringify(ids)}))`.all(),
+      ).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
+      expect(sql(ctx)`select id from todos where id in (${join([])})`.all()).toEqual([]);
+      expect(
+        sql(ctx)`select a.id as a_id, b.id as b_id from todos a, todos b where a.id = 1 and b.id = 1`.one(),
+      ).toEqual({
+        a_id: 1,
+        b_id: 1,
+      });
+      sql(ctx)`create table sizes (n integer, flag integer, gone integer)`.run();
+      sql(ctx)`insert into sizes values (${String(big)}, ${Number(flag)}, ${value ?? null})`.run();
+      expect(codeOf(() => sql(ctx)`select n from sizes`.one())).toBe("lossy-result");
+      expect(sql(ctx)`select cast(n as text) as n, flag, gone from sizes where n = ${String(big)}`.one()).toEqual({
+        n: String(big),
+        flag: 1,
+        gone: null,
+      });
+      const seen: number[] = [];
+      for (let last = 0, page: { id: number }[]; ; last = page.at(-1)!.id) {
+        page = sql<{ id: number }>(ctx)`select id from todos where id > ${last} order by id limit 2`.all();
+        seen.push(...page.map(({ id }) => id));
+        if (page.length === 0) break;
+      }
+      expect(seen).toEqual([1, 2, 3]);
+      const conditions = [part`done = ${0}`, part`title <> ${"soap"}`];
+      expect(sql(ctx)`select id from todos where ${join(conditions, part` and `)}`.all()).toEqual([{ id: 1 }]);
+    });
+  });
+
   it("refuses a digit right behind a value, which would make a placeholder of both", async () => {
     await withTodos("digit", (ctx) => {
       const { join, part } = sql;
