@@ -64,6 +64,8 @@ for (const [compiler, tsc] of Object.entries(compilers)) {
 for (const [dialect, file] of [
   ["standard", "test/types/route.test-d.ts"],
   ["legacy", "test/fixtures/legacy/route.test-d.ts"],
+  ["standard", "test/types/validated.test-d.ts"],
+  ["legacy", "test/types/validated.test-d.ts"],
   ["standard", "test/types/stub.test-d.ts"],
   ["standard", "test/types/object.test-d.ts"],
 ]) {
@@ -110,7 +112,7 @@ async function compile(project, tsc, source, options) {
 /** Typechecks one file of this repository. */
 async function checkTypes(project, tsc, file, options) {
   const compilerOptions = { types: ["@cloudflare/workers-types"], ...options };
-  const files = [join(root, file), join(root, "src/async-hooks.d.ts")];
+  const files = [join(root, file), join(root, "src/async-hooks.d.ts"), join(root, "test/env.d.ts")];
   mkdirSync(project);
   const config = { extends: join(root, "test/tsconfig.json"), compilerOptions, files, include: [] };
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify(config));
@@ -133,6 +135,7 @@ async function runs(script) {
         { "by 2": { at: "1970-01-01T00:00:00.002Z" }, "by 3": { at: "1970-01-01T00:00:00.003Z" } },
       ],
       lamp: 4,
+      steps: [6, 8, 9],
       global: [["a"], true, true],
     });
   } finally {

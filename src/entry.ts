@@ -298,7 +298,7 @@ function handOut(owner: Owner, result: unknown): unknown {
     } else if (isIterator(value)) {
       throw new DurableError(
         "not-transferable",
-        "A generator or iterator cannot cross an RPC call. Return an array (`[...values]`), or a stream: `ReadableStream.from(values)`.",
+        'A generator or iterator cannot cross an RPC call. Return an array (`[...values]`), or a ReadableStream of bytes as in "Streams" of docs/stubs.md: objects in a stream are lost.',
       );
     }
     return value;

@@ -46,7 +46,7 @@ export type { JobOptions, JobRetry, ScheduleOptions } from "./schedule/options.t
 export { Scheduled, type ScheduledDecorator } from "./schedule/scheduled.ts";
 export type { Job, JobListOptions, JobRun, Schedules } from "./schedule/schedules.ts";
 export type { Cron, Every, Recurrence, StoredRecurrence, When } from "./schedule/when.ts";
-export type { StandardSchema } from "./schema.ts";
+export type { StandardSchema, Validated } from "./schema.ts";
 export { serve } from "./object/serve.ts";
 export type {
   ServeCall,

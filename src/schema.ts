@@ -22,6 +22,68 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
+/** Carries what a schema takes in a type: no value has it. */
+export declare const INPUT: unique symbol;
+
+/**
+ * The type of a routed method's parameter that a schema validates: the schema's output inside the method, its input
+ * for callers by `Stub`, `Handle` and `Object.once`.
+ *
+ * Where the parts of the input have schemas of their own, join them: `Validated<typeof Params> & Validated<typeof Body>`, or
+ * `{ id: string } & Validated<typeof Body>` for a path parameter without a schema. A body that is no plain object is
+ * `{ body: Validated<typeof List> }`. Plain output is assignable to it, so calls from inside the object and jobs pass that.
+ *
+ * @example
+ * ```ts
+ * const Increment = z.object({ by: z.number().default(1) });
+ *
+ * @Route.post("/increment", { input: Increment })
+ * increment({ by }: Validated<typeof Increment>): number { // by: number; a stub takes { by?: number }
+ *   return (this.count += by);
+ * }
+ * ```
+ */
+export type Validated<S extends StandardSchema> = Marked<Sides<S>["output"], Sides<S>["input"]>;
+
+type Sides<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>;
+
+/** Marks each part of a union; what an intersection would make `never` or something else of stays as it is. */
+type Marked<Output, Input> = unknown extends Output
+  ? Output
+  : Output extends null | undefined
+    ? Output
+    : Output & Mark<Input, Output>;
+
+// No interface, which would not be assignable to a record.
+type Mark<Input, Output> = { readonly [INPUT]?: { readonly input: Input; readonly output: Output } };
+
+/** A parameter as a caller gives it: with the input of each {@link Validated} in it in place of its output. */
+export type Unvalidated<T> = T extends unknown
+  ? IsMarked<T> extends true
+    ? T extends Mark<infer Input, infer Output>
+      ? Beside<Input, Omit<T, keyof Output | typeof INPUT>>
+      : never
+    : true extends IsValidated<T>
+      ? { [K in keyof T]: K extends "body" ? Unvalidated<T[K]> : T[K] }
+      : T
+  : never;
+
+/** An input with what a parameter has beside it, such as a path parameter without a schema. */
+type Beside<Input, Others> = [keyof Others] extends [never] ? Input : Input & Unvalidated<Others>;
+
+/** True for a type that is {@link Validated}, or has such a body; of a union, for such a part. */
+export type IsValidated<T> = IsMarked<T> | (T extends { readonly body?: infer Body } ? IsMarked<Body> : false);
+
+type IsMarked<T> = 0 extends 1 & T
+  ? false
+  : T extends { readonly [INPUT]?: infer Sides }
+    ? typeof INPUT extends keyof T
+      ? NonNullable<Sides> extends { readonly input: unknown; readonly output: unknown }
+        ? true
+        : false
+      : false
+    : false;
+
 /** What a Standard Schema answers: the converted value, or what is wrong. */
 export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }

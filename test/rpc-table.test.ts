@@ -1,7 +1,9 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Object } from "../src/index.ts";
-import { RESULT_NAMES, seen } from "./fixtures/surface.ts";
+import stubsText from "../docs/stubs.md?raw";
+import { readLines, RESULT_NAMES, seen } from "./fixtures/surface.ts";
+import surfaceText from "./fixtures/surface.ts?raw";
 
 /** A stub of either kind, without types: some of what is asked for is not there. */
 type Untyped = Record<string, ((...args: unknown[]) => Promise<unknown>) & Promise<unknown>> & DurableObjectStub;
@@ -27,6 +29,13 @@ async function described(value: unknown): Promise<unknown> {
   if (value instanceof Headers) return ["Headers", ...value];
   if (value instanceof Error) return [value.constructor.name, value.message];
   return value;
+}
+
+/** The chunks of a stream as a caller reads them. */
+async function chunksOf(stream: ReadableStream): Promise<unknown[]> {
+  const chunks: unknown[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
 }
 
 const { toString } = Object.prototype;
@@ -215,5 +224,59 @@ describe("the stub itself", () => {
     expect(await call(native("a"), native("b"))).toBe(await call(handle("a"), handle("b")));
     const proxied = await outcome(() => call(native("a"), new Proxy(native("b"), {})));
     expect(proxied).toMatchObject({ name: "DataCloneError" });
+  });
+});
+
+describe("streams across an RPC call", () => {
+  const give = async (what: string): Promise<ReadableStream> =>
+    (await handle(`streams ${made++}`)["give"]!(what)) as ReadableStream;
+  const textOf = async (what: string): Promise<string> => await new Response(await give(what)).text();
+
+  it.each(["streamOfBytes", "streamOfText"])("carry %s, and arrive as bytes", async (what) => {
+    const chunks = await chunksOf(await give(what));
+    expect(chunks.length).toBeGreaterThan(0);
+    for (const chunk of chunks) expect(chunk).toBeInstanceOf(Uint8Array);
+    expect(await textOf(what)).toBe(what === "streamOfText" ? "éb" : "ab");
+  });
+
+  it.each(["streamOfObjects", "streamOfNumbers"])("lose the chunks of %s without an error", async (what) => {
+    expect(await chunksOf(await give(what))).toEqual([]);
+  });
+
+  it("lose them inside an object, too", async () => {
+    const { items } = (await handle("streams inside")["give"]!("streamInside")) as { items: ReadableStream };
+    expect(await chunksOf(items)).toEqual([]);
+  });
+
+  it("break off where an object is sent otherwise", async () => {
+    await expect(textOf("lostStream")).rejects.toThrow("disconnected");
+  });
+
+  it("carry lines of JSON, written and read as docs/stubs.md has it", async () => {
+    const blocks = Array.from(stubsText.matchAll(/^```ts lines\n(.*?)^```$/gms), ([, block]) =>
+      block!.replaceAll(/^(?=.)/gm, "  "),
+    );
+    expect(blocks).toHaveLength(2);
+    for (const block of blocks) expect(surfaceText).toContain(block);
+    const ended = seen.ended;
+    const items: unknown[] = [];
+    await readLines(Object.from(env.SURFACES).byName("lines"), (item) => items.push(item));
+    expect([items, seen.ended]).toEqual([[{ a: 1 }, { b: "é" }], ended + 1]);
+  });
+
+  it("end their generator when the reader leaves", async () => {
+    const ended = seen.ended;
+    const reader = (await Object.from(env.SURFACES).byName("left lines").all()).getReader();
+    await reader.read();
+    await reader.cancel();
+    await vi.waitFor(() => {
+      expect(seen.ended).toBe(ended + 1);
+    });
+  });
+
+  it("take the place of a generator by the message's own words", async () => {
+    const error = (await outcome(() => handle("streams error")["give"]!("generator"))) as Error;
+    expect(error.message).toContain("a ReadableStream of bytes");
+    expect(stubsText).toContain("\n## Streams\n");
   });
 });

@@ -26,7 +26,130 @@ const withTodos = (name: string, work: (ctx: DurableObjectState) => unknown): Pr
 const titles = (ctx: DurableObjectState): string[] =>
   sql<{ title: string }>(ctx)`select title from todos order by id`.all().map(({ title }) => title);
 
+/** A template of that text: `Object.freeze` makes of arrays what the language makes. */
+const template = (...texts: string[]): TemplateStringsArray =>
+  globalThis.Object.freeze(globalThis.Object.assign([...texts], { raw: globalThis.Object.freeze([...texts]) }));
+
 describe("Storage.sql", () => {
+  it.each([
+    ["a semicolon", ";"],
+    ["semicolons", ";;"],
+    ["a line comment", " -- c"],
+    ["a semicolon and a line comment", "; -- c"],
+    ["a comment between semicolons", "; /* c */ ;"],
+    ["comments on lines of their own", ";\n-- a\n/* b\n */\n-- c\n"],
+    ["lines that end as on Windows", ";\r\n-- a\r\n\r\n-- b"],
+    ["a comment with a semicolon and quotes in it", '; -- it\'s; "so" `it` [is'],
+    ["a comment that is not closed", "; /* c; ' "],
+    ["a comment with a placeholder", "; -- where id = ?1 or :a"],
+    ["a byte order mark", ";\ufeff-- c"],
+  ])("takes one statement with %s behind it", async (what, tail) => {
+    await withTodos(`before ${what}`, (ctx) => {
+      const { part } = sql;
+      expect(sql(ctx)(template(`select id from todos where id = 1${tail}`)).all()).toEqual([{ id: 1 }]);
+      expect(sql(ctx)(template("select id from todos where id = ", tail), 2).all()).toEqual([{ id: 2 }]);
+      expect(sql(ctx)(template("select id from todos where ", tail), part`id = ${3}`).all()).toEqual([{ id: 3 }]);
+      expect(sql(ctx)(template(`delete from todos where id = 1${tail}`)).run().rowsWritten).toBeGreaterThan(0);
+    });
+  });
+
+  it.each([
+    ["?", "select ? as v"],
+    ["?1", "select ?1 as v"],
+    [":a", "select :a as v"],
+    ["@a", "select @a as v"],
+    ["$a", "select $a as v"],
+    ["?12", "select 'it''s ?', ?12"],
+    [":b", "select a:b"],
+    ["?", "select json('{}') ->? "],
+    ["?", "-- ?\r\nselect ?"],
+  ])("refuses the placeholder %s in %j, and names the fix", async (placeholder, text) => {
+    await withTodos(`placeholder ${text}`, (ctx) => {
+      for (const act of [
+        () => sql(ctx)(template(text)),
+        () => sql(ctx)(template(`${text}, `, ""), 1),
+        () => sql(ctx)(template("select ", `, ${text}`), 1),
+        () => sql.part(template(text)),
+      ]) {
+        const error = errorOf(act);
+        expect([error.code, error.message]).toEqual(["bad-sql", expect.stringContaining("${value}")]);
+        expect(error.message).toContain(`\`${placeholder}\``);
+      }
+    });
+  });
+
+  it("works as docs and messages advise", async () => {
+    await withTodos("advice", (ctx) => {
+      const { join, part } = sql;
+      const ids = Array.from({ length: 150 }, (_, i) => i);
+      const [flag, value, big] = [true, undefined as number | undefined, 2n ** 60n + 1n];
+      expect(errorOf(() => sql(ctx)`select id from todos where id in (${join(ids)})`).message).toContain(
+        "where id in (select value from json_each(${JSON.stringify(ids)}))",
+      );
+      expect(
+        sql(ctx)`select id from todos where id in (select value from json_each(${JSON.stringify(ids)}))`.all(),
+      ).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
+      expect(sql(ctx)`select id from todos where id in (${join([])})`.all()).toEqual([]);
+      expect(
+        sql(ctx)`select a.id as a_id, b.id as b_id from todos a, todos b where a.id = 1 and b.id = 1`.one(),
+      ).toEqual({
+        a_id: 1,
+        b_id: 1,
+      });
+      sql(ctx)`create table sizes (n integer, flag integer, gone integer)`.run();
+      sql(ctx)`insert into sizes values (${String(big)}, ${Number(flag)}, ${value ?? null})`.run();
+      expect(codeOf(() => sql(ctx)`select n from sizes`.one())).toBe("lossy-result");
+      expect(sql(ctx)`select cast(n as text) as n, flag, gone from sizes where n = ${String(big)}`.one()).toEqual({
+        n: String(big),
+        flag: 1,
+        gone: null,
+      });
+      const seen: number[] = [];
+      for (let last = 0, page: { id: number }[]; ; last = page.at(-1)!.id) {
+        page = sql<{ id: number }>(ctx)`select id from todos where id > ${last} order by id limit 2`.all();
+        seen.push(...page.map(({ id }) => id));
+        if (page.length === 0) break;
+      }
+      expect(seen).toEqual([1, 2, 3]);
+      const conditions = [part`done = ${0}`, part`title <> ${"soap"}`];
+      expect(sql(ctx)`select id from todos where ${join(conditions, part` and `)}`.all()).toEqual([{ id: 1 }]);
+    });
+  });
+
+  it("refuses a digit right behind a value, which would make a placeholder of both", async () => {
+    await withTodos("digit", (ctx) => {
+      const { join, part } = sql;
+      for (const act of [
+        () => sql(ctx)`select ${5}1 as v, ${7}`,
+        () => sql(ctx)`select ${part`${5}`}1 as v`,
+        () => sql(ctx)`select ${join([5, part`1`], part``)} as v`,
+      ]) {
+        expect(errorOf(act)).toMatchObject({ code: "bad-sql", message: expect.stringContaining("`?1`") });
+      }
+    });
+  });
+
+  it.each([
+    ["a text", "select '?1' as v", "?1"],
+    ["a text with a quote", "select 'it''s ?' as v", "it's ?"],
+    ["a name in double quotes", 'select 1 as "quoted?"', 1],
+    ["a name in brackets", "select 1 as [bracket?1]", 1],
+    ["a name in backticks", "select 1 as `backtick:a`", 1],
+    ["a comment", "select 1 /* ? :a */ as v -- @a $a ?1", 1],
+    ["a path in JSON", "select '{\"a\":5}' ->> '$.a' as v", 5],
+    ["a path with brackets", "select json_extract('[7]', '$[0]') as v", 7],
+    ["a dollar inside a name", "select 3 as a$b", 3],
+    ["a dollar behind a letter that is not of ASCII", "select 3 as é$b", 3],
+    ["a time", "select '10:30' as v", "10:30"],
+    ["a cast", "select cast('5' as integer) as v", 5],
+    ["a blob", "select hex(x'3f31') as v", "3F31"],
+    ["what is not closed", "select 1 as v /* ?1", 1],
+  ])("takes for no placeholder what is in %s", async (what, text, expected) => {
+    await withTodos(`no placeholder in ${what}`, (ctx) => {
+      expect(globalThis.Object.values(sql(ctx)(template(text)).one())).toEqual([expected]);
+    });
+  });
+
   it("gives all rows, the first, the only one, or a loop over them", async () => {
     await withTodos("reading", (ctx) => {
       const open = sql<Todo>(ctx)`select * from todos where done = ${0} order by id`;
@@ -475,9 +598,8 @@ describe("an error of SQLite", () => {
     });
   });
 
-  it("comes of parameters of one's own, which are not values", async () => {
+  it("comes of values in several statements", async () => {
     await within("sql parameters", (ctx) => {
-      expect(failure(sql(ctx)`select ?, ${1}`).message).toContain("Write values as `${value}`");
       expect(failure(sql(ctx)`select ${1}; select ${2}`).message).toContain("a query for each statement");
     });
   });

@@ -2,6 +2,7 @@
  * @module
  * What a caller can do with an object from outside, as types.
  */
+import type { IsValidated, Unvalidated } from "../schema.ts";
 
 /** Members of every stub itself, on this side: what bears such a name on the other side cannot be reached. */
 type LocalMember =
@@ -103,16 +104,18 @@ type IsMethod<Member> = unknown extends Member ? false : Member extends AnyFunct
 /** A function as it looks from the other side of an RPC call. */
 type Remote<F> = F extends (...args: infer Args) => infer Result
   ? Has<Exclude<Awaited<Result>, Live>, Iterating> extends true
-    ? NotTransferable<"a generator or iterator cannot cross an RPC call: return an array or a ReadableStream">
+    ? NotTransferable<"a generator or iterator cannot cross an RPC call: return an array or a ReadableStream of bytes">
     : true extends Has<Awaited<Result>, Uncloneable> | Wants<Args, Iterating | Uncloneable>
       ? NotTransferable<"a symbol, WeakMap, WeakSet or iterator cannot cross an RPC call: pass and return plain data">
-      : true extends IsInstance<Awaited<Result>> | WantsInstance<Given<Args>>
-        ? NotTransferable<"an instance of a class cannot cross an RPC call: pass and return plain data, or extend RpcTarget">
-        : AcceptsContext<Args> extends true
-          ? (...args: OneInput<Args>) => Answer<Awaited<Result>>
-          : [IsRemote<F>, Has<Awaited<Result>, Live>] extends [true, false]
-            ? F
-            : (...args: Args) => Answer<Awaited<Result>>
+      : true extends HasLossyStream<Awaited<Result>> | HasLossyStream<Given<Args>[number]>
+        ? NotTransferable<"a stream crosses an RPC call as bytes, and loses all else: encode text, and write values as lines of JSON">
+        : true extends IsInstance<Awaited<Result>> | WantsInstance<Given<Args>>
+          ? NotTransferable<"an instance of a class cannot cross an RPC call: pass and return plain data, or extend RpcTarget">
+          : IsRouted<Args> extends false
+            ? [IsRemote<F>, Has<Awaited<Result>, Live>] extends [true, false]
+              ? F
+              : (...args: Args) => Answer<Awaited<Result>>
+            : (...args: Given<Args>) => Answer<Awaited<Result>>
   : F;
 
 /**
@@ -164,7 +167,11 @@ type Received<Value> = Value extends AnyFunction
       ? Omit<Value, "id" | "name"> & Disposable
       : Value;
 
-type Iterating = Iterator<unknown, unknown, never> | AsyncIterator<unknown, unknown, never>;
+/** An async iterable as well, for which no plain data can stand; a stream is one, and is looked at by itself. */
+type Iterating =
+  | Iterator<unknown, unknown, never>
+  | AsyncIterator<unknown, unknown, never>
+  | (AsyncIterable<unknown> & { readonly getReader?: never });
 
 /** A Map or Set has the shape of a weak one too, but a size. */
 type Uncloneable = symbol | ((WeakMap<WeakKey, unknown> | WeakSet<WeakKey>) & { readonly size?: never });
@@ -179,6 +186,28 @@ type Wants<Args extends readonly unknown[], Kind> = {
         ? true
         : false;
 }[number];
+
+/** Tells whether some part of the union `Value`, or a member of it, is a stream that bytes are no chunks of. */
+type HasLossyStream<Value> = 0 extends 1 & Value
+  ? false
+  : IsLossy<Value> extends false
+    ? Value extends Crossing
+      ? false
+      : Value extends object
+        ? true extends { [K in keyof Value]-?: IsLossy<Value[K]> }[keyof Value]
+          ? true
+          : false
+        : false
+    : true;
+
+/** Chunks arrive as `Uint8Array`; other kinds of bytes, too. */
+type IsLossy<Value> = 0 extends 1 & Value
+  ? false
+  : Value extends ReadableStream<infer Chunk> | WritableStream<infer Chunk>
+    ? Uint8Array<ArrayBuffer> extends Chunk
+      ? false
+      : true
+    : false;
 
 /** What crosses although it may be an instance of a class with private members. */
 type Crossing =
@@ -222,7 +251,7 @@ type WantsInstance<Args extends readonly unknown[]> = {
 }[number];
 
 /** The parameters that a caller gives. */
-type Given<Args extends readonly unknown[]> = AcceptsContext<Args> extends true ? OneInput<Args> : Args;
+type Given<Args extends readonly unknown[]> = IsRouted<Args> extends false ? Args : OneInput<Args>;
 
 /** Tells whether some part of the union `Value` is a `Kind`; `any` is taken for data. */
 export type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;
@@ -236,9 +265,14 @@ interface ContextLike {
 type AcceptsContext<Args extends readonly unknown[]> =
   Required<Args> extends readonly [unknown, infer Second] ? Has<Second, ContextLike> : false;
 
-/** Only the first parameter, optional where it was. */
+/** Tells whether the router or its schemas are known from the parameters: the method gets one argument then. */
+type IsRouted<Args extends readonly unknown[]> = true extends AcceptsContext<Args> | IsValidated<Args[0]>
+  ? true
+  : false;
+
+/** Only the first parameter, as the schemas take it and optional where it was. */
 type OneInput<Args extends readonly unknown[]> = Args extends readonly [infer Input, unknown?]
-  ? [input: Input]
+  ? [input: Unvalidated<Input>]
   : Args extends readonly [(infer Input)?, unknown?]
-    ? [input?: Input]
+    ? [input?: Unvalidated<Input>]
     : Args;

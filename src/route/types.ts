@@ -5,6 +5,7 @@
 import type { Context } from "hono";
 import type { BodyKind, RouteOptions } from "./options.ts";
 import type { Flat, PathParams } from "./path.ts";
+import type { INPUT } from "../schema.ts";
 
 /**
  * `@Route` for one HTTP method; its decorator is typed by the path and the schemas.
@@ -126,7 +127,11 @@ type Takes<Method, Known> = (input: Known & Rest<NonNullable<InputOf<Method>>, k
 type InputOf<Method> = Method extends (input: infer Input, ...rest: never) => unknown ? Input : unknown;
 
 type Rest<Claimed, Keys> = Claimed extends object
-  ? { [K in keyof Claimed as K extends Keys ? never : K]: Claimed[K] }
+  ? {
+      [K in keyof Claimed as K extends Keys ? never : K]: K extends typeof INPUT
+        ? "the route has no schema"
+        : Claimed[K];
+    }
   : unknown;
 
 /** The type of `input.body` where it has a kind of its own. */

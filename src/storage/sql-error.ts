@@ -29,8 +29,6 @@ export function sayingOf(text: string, cause: unknown): { said: string; what: st
 }
 
 function fixOf(said: string): string {
-  if (said.startsWith("Wrong number of parameter bindings"))
-    return "Write values as `${value}` alone, without a `?`, `:name` or `@name` of your own.";
   if (said.startsWith("When executing multiple SQL statements")) return "Write a query for each statement.";
   return "`error.cause` is the platform's own error.";
 }

@@ -7,6 +7,7 @@ import { bound, type Bound, type SqlBinding } from "./sql-values.ts";
 import { Query } from "./sql-query.ts";
 import { isOver } from "./size.ts";
 import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { isOpen, placeholdersOf, withoutTail } from "./statements.ts";
 
 /** The platform's limits for one statement. */
 const MAX_BOUND = 100;
@@ -124,7 +125,8 @@ export const sql: Sql = /* @__PURE__ */ Object.assign(tagOf, { id, part, join })
 function tagOf<Row extends Record<keyof Row, SqlValue>>(handle: StorageHandle): Tag<Query<Row>> {
   const storage = storageOf(handle);
   return (strings, ...values) => {
-    const { text, values: all } = compile(strings, values);
+    const { text: whole, values: all } = compile(strings, values);
+    const text = whole.includes(";") ? withoutTail(whole) : whole;
     if (all.length > MAX_BOUND) {
       throw badSql(
         `${all.length} values are bound, over the ${MAX_BOUND} of the platform`,
@@ -180,6 +182,11 @@ function compile(strings: TemplateStringsArray, inputs: readonly SqlInput[]): St
   let hasPieces = false;
   for (const input of inputs) hasPieces = bind(values, input) || hasPieces;
   if (hasPieces) text = strings.reduce((before, next, i) => before + textOf(inputs[i - 1]!) + next);
+  // A digit behind a value would make a number of its placeholder, and so take another value.
+  if (/\?\d/.test(text)) {
+    const numbered = placeholdersOf(text).find((found) => found !== "?");
+    if (numbered !== undefined) throw handWritten(numbered);
+  }
   return { text, values };
 }
 
@@ -205,16 +212,20 @@ function check(strings: TemplateStringsArray): void {
   if (!isTemplate) throw badSql("the tag was not called by a template", FIX);
   if (strings.includes(undefined as never))
     throw badSql("there is a malformed escape", "Write `\\\\` for a backslash.");
+  for (const string of strings) {
+    const [found] = placeholdersOf(string);
+    if (found !== undefined) throw handWritten(found);
+  }
   // A piece in quotes would end them, and a `?` in them is no place for a value.
   if (strings.slice(0, -1).some(isOpen))
     throw badSql("a `${}` stands inside quotes or a comment", "Write it without quotes.");
 }
 
-const CLOSED = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*\n|\/\*[^]*?\*\//g;
-
-/** Tells whether quotes or a comment that begin in this text go on behind it. */
-function isOpen(text: string): boolean {
-  return /['"`[]|--|\/\*/.test(text.replace(CLOSED, " "));
+function handWritten(placeholder: string): DurableError {
+  return badSql(
+    `the placeholder \`${placeholder}\` would take the value of another`,
+    "Write the value in its place: `where id = ${value}`.",
+  );
 }
 
 function badSql(what: string, fix: string): DurableError {

@@ -1,6 +1,6 @@
 /**
  * @module
- * A text of SQL statements, taken apart where SQLite would.
+ * A text of SQL, taken apart where SQLite would: its statements, its placeholders, and what is open at its end.
  *
  * The platform's `exec` takes several at once, but resets the object when one before the last is an `insert … returning`,
  * refuses a comment behind the last, and says of an error in none of them which one it was.
@@ -46,4 +46,29 @@ export function statementsOf(sql: string): Statement[] {
   }
   close();
   return statements;
+}
+
+/** A statement without the semicolons, comments and blanks behind it, which the platform takes for another one. */
+export function withoutTail(sql: string): string {
+  let end = 0;
+  for (const { 0: token, 1: blank, index } of sql.matchAll(TOKEN)) {
+    if (blank === undefined && token !== ";") end = index + token.length;
+  }
+  return sql.slice(0, end);
+}
+
+const PLACEHOLDER = /^(?:\?\d*|[:@$][\w$\u0080-\uffff]*)/;
+
+/** The placeholders of a text: `?`, `?1`, `:a`, `@a`, `$a`. */
+export function placeholdersOf(sql: string): string[] {
+  return Array.from(sql.matchAll(TOKEN), ({ 0: token, index }) =>
+    /^[?:@$]/.test(token) ? PLACEHOLDER.exec(sql.slice(index))![0] : "",
+  ).filter((found) => found !== "");
+}
+
+const OPEN = /^(?:--|'[^']*$|"[^"]*$|`[^`]*$|\[[^\]]*$|\/\*(?![^]*\*\/$))/;
+
+/** Tells whether quotes or a comment that begin in this text go on behind it. */
+export function isOpen(sql: string): boolean {
+  return OPEN.test(Array.from(sql.matchAll(TOKEN), ([token]) => token).at(-1) ?? "");
 }

@@ -1,6 +1,6 @@
 // The names below meet those that tsc's decorator helpers use: this file is never bundled, so nothing renames them.
 import { RpcTarget } from "cloudflare:workers";
-import { DurableBase, Object, Persisted } from "durable-base";
+import { DurableBase, Object, Persisted, Route, type StandardSchema, type Validated } from "durable-base";
 
 interface Env {
   COUNTER: DurableObjectNamespace<Counter>;
@@ -11,6 +11,15 @@ class Lamp extends RpcTarget {
     return by;
   }
 }
+
+/** Takes `{ by?: string }` and gives `{ by: number }`. */
+const Step: StandardSchema<{ by?: string }, { by: number }> = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    validate: (value) => ({ value: { by: Number((value as { by?: string }).by ?? "1") } }),
+  },
+};
 
 export class Counter extends DurableBase<Env> {
   @Persisted() accessor count = 0;
@@ -25,6 +34,15 @@ export class Counter extends DurableBase<Env> {
     this.seen.set(`by ${by}`, Object.assign({ at: new Date(by) }, Object.create(null)));
     this.plain = "changed";
     return (this.count += by);
+  }
+
+  @Route.post("/step", { input: Step })
+  step({ by }: Validated<typeof Step>): number {
+    return this.count + by;
+  }
+
+  inside(): number[] {
+    return [this.step({ by: 4 })];
   }
 
   read(): unknown[] {
@@ -48,6 +66,8 @@ export default {
     const second = await Counter.from(env.COUNTER).byName("alice").increment({ by: 3 });
     const [count, plain, entries, seen] = await counter.read();
     return Response.json({
+      // What the schema takes; from inside, what it gives.
+      steps: [await counter.step({}), await counter.step({ by: "3" }), ...(await counter.inside())],
       calls: [first, caught, second],
       state: [count, plain, entries, Object.fromEntries(seen as Map<string, unknown>)],
       // A call on the value of a getter goes out before the value has arrived.

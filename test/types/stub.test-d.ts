@@ -419,6 +419,65 @@ expectTypeOf<
     ]
   >
 >().toEqualTypeOf<true>();
+/** Streams cross as bytes. */
+expectTypeOf<
+  Each<
+    [
+      ReadableStream,
+      ReadableStream<unknown>,
+      ReadableStream<Uint8Array>,
+      ReadableStream<Uint8Array | string>,
+      ReadableStream<ArrayBufferView>,
+      WritableStream,
+      WritableStream<Uint8Array>,
+      WritableStream<BufferSource>,
+      ReadableStream<Uint8Array> | undefined,
+      { body: ReadableStream<Uint8Array>; total: number },
+      { readable: ReadableStream; writable: WritableStream },
+      AsyncIterable<string>[],
+      Iterable<string>,
+    ]
+  >
+>().toEqualTypeOf<true>();
+type NoStream<Value> =
+  Stub<{ give(): Value; take(value: Value): void; later(): Promise<Value> }> extends {
+    give: NotTransferable<string>;
+    take: NotTransferable<string>;
+    later: NotTransferable<string>;
+  }
+    ? true
+    : false;
+type NoStreams<Values extends readonly unknown[]> = { [I in keyof Values]: NoStream<Values[I]> }[number];
+expectTypeOf<
+  NoStreams<
+    [
+      ReadableStream<Todo>,
+      ReadableStream<string>,
+      ReadableStream<number>,
+      ReadableStream<Todo[]>,
+      ReadableStream<Uint8Array[]>,
+      ReadableStream<never>,
+      WritableStream<Todo>,
+      WritableStream<string>,
+      { items: ReadableStream<Todo>; total: number },
+      { items?: ReadableStream<Todo> | undefined },
+      { readable: ReadableStream<Uint8Array>; writable: WritableStream<Todo> },
+      ReadableStream<Todo> | ReadableStream<Uint8Array>,
+    ]
+  >
+>().toEqualTypeOf<true>();
+// An async generator is often declared so.
+declare const iterating: Stub<{
+  async(): AsyncIterable<string>;
+  later(): Promise<AsyncIterable<Todo> | undefined>;
+  takes(items: AsyncIterable<string>): void;
+  routed(input: { body: ReadableStream<string> }, c: Context): void;
+}>;
+expectTypeOf(iterating.async).toExtend<NotTransferable<string>>();
+expectTypeOf(iterating.later).toExtend<NotTransferable<string>>();
+expectTypeOf(iterating.takes).toExtend<NotTransferable<string>>();
+expectTypeOf(iterating.routed).toExtend<NotTransferable<string>>();
+
 // Of a union the result may be an instance, while an argument need not.
 expectTypeOf<Stub<{ give(): Point | string }>["give"]>().toExtend<NotTransferable<string>>();
 expectTypeOf<Stub<{ take(value: Point | string): void }>["take"]>().toEqualTypeOf<
