@@ -7,6 +7,7 @@
  * chain into one plan, once per class, so that siblings share nothing.
  */
 import "reflect-metadata/lite";
+import { DurableError } from "./errors.ts";
 
 // `Symbol.metadata` is missing in workerd, and tsc's helpers leave `context.metadata` undefined
 // without it. Every decorator imports this module, so it is set before any decorated class is
@@ -82,7 +83,13 @@ const METADATA: symbol = (Symbol as { metadata?: symbol }).metadata as symbol;
 type Holder = { [LEVEL]?: Level };
 
 /** The level of the class that is being decorated: `context.metadata`, or the prototype in the legacy dialect. */
-export function levelOf(holder: object): Level {
+export function levelOf(holder: object | undefined): Level {
+  if (holder === undefined) {
+    throw new DurableError(
+      "bad-decorator",
+      'A decorator got no `context.metadata`: the compiler follows an older proposal. Use esbuild, TypeScript 5.2 or later, or Babel with `version: "2023-11"`.',
+    );
+  }
   if (!Object.hasOwn(holder, LEVEL)) {
     const level: Level = {
       fields: new Map(),
