@@ -3,6 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/durable-sqlite";
+import { migrate } from "drizzle-orm/durable-sqlite/migrator";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import { Storage } from "durable-base";
 import { Kysely, type Generated } from "kysely";
@@ -54,6 +55,50 @@ describe("Drizzle", () => {
         }),
       ).toThrow(RangeError);
       expect([names(ctx), Storage.has(ctx, "bob")]).toEqual([[], false]);
+    });
+  });
+
+  // drizzle-team/drizzle-orm#4586, #4558 and #3746
+  it("migrates an object, and rolls rows and persisted fields back together", async () => {
+    await runInDurableObject(env.COUNTER.getByName("drizzle fields"), async (self, ctx) => {
+      const db = drizzle(ctx.storage);
+      const entry = { idx: 0, when: 1, tag: "0000_first", breakpoints: true };
+      const m0000 =
+        "create table users (id integer primary key, name text not null);\n--> statement-breakpoint\ninsert into users (name) values ('first');";
+      for (const _ of ["first", "again"])
+        await ctx.blockConcurrencyWhile(() => migrate(db, { journal: { entries: [entry] }, migrations: { m0000 } }));
+      const add = (name: string): void => {
+        self.count++;
+        db.insert(users).values({ name }).run();
+      };
+      add("kept");
+      expect(() =>
+        db.transaction(() => {
+          add("lost");
+          throw new RangeError("stop");
+        }),
+      ).toThrow(RangeError);
+      expect([self.count, names(ctx)]).toEqual([1, ["first", "kept"]]);
+      const count = db.transaction((tx) => {
+        add("outer");
+        expect(() =>
+          tx.transaction((nested) => {
+            add("inner");
+            nested.rollback();
+          }),
+        ).toThrow("Rollback");
+        return self.count;
+      });
+      expect([count, self.count, names(ctx)]).toEqual([2, 2, ["first", "kept", "outer"]]);
+      await expect(
+        ctx.storage.transaction(async () => {
+          add("lost");
+          await db.select().from(users);
+          add("too");
+          throw new RangeError("stop");
+        }),
+      ).rejects.toThrow("stop");
+      expect([self.count, names(ctx)]).toEqual([2, ["first", "kept", "outer"]]);
     });
   });
 });

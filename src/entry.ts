@@ -12,7 +12,7 @@ import { DurableError, quote } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { Plan, Prepare } from "./plan.ts";
 import { giveOutBy, isContainer, snapshot, unwrap, type Replace } from "./snapshot.ts";
-import { release } from "./thrown.ts";
+import { release, untrack } from "./thrown.ts";
 
 /** One object as its entries see it. */
 export interface Owner {
@@ -295,6 +295,8 @@ function handOut(owner: Owner, result: unknown): unknown {
       own(value, owner);
       handed.add(value);
       wrapPrototypes(Object.getPrototypeOf(value) as object, owner.targetClass.prototype as object, () => undefined);
+    } else if (value instanceof Error) {
+      untrack(value);
     } else if (isIterator(value)) {
       throw new DurableError(
         "not-transferable",

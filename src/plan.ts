@@ -93,9 +93,16 @@ type Holder = { [LEVEL]?: Level };
 /**
  * The level of the class that is being decorated: `context.metadata`, or the prototype in the legacy dialect.
  *
- * @throws DurableError `two-copies` when decorators of another copy of the library recorded there.
+ * @throws DurableError `two-copies` when decorators of another copy of the library recorded there; `bad-decorator` when the
+ * compiler gives no metadata.
  */
-export function levelOf(holder: object): Level {
+export function levelOf(holder: object | undefined): Level {
+  if (holder === undefined) {
+    throw new DurableError(
+      "bad-decorator",
+      'A decorator got no `context.metadata`: the compiler follows an older proposal. Use esbuild, TypeScript 5.2 or later, or Babel with `version: "2023-11"`.',
+    );
+  }
   // swc's default lowers decorators the legacy way except for those on an `accessor`: both belong to one level.
   holder = metadataOf(holder.constructor) ?? holder;
   if (!Object.hasOwn(holder, LEVEL)) {

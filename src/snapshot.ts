@@ -133,8 +133,9 @@ export function isContainer(value: object): boolean {
 export type Replace = (value: object | ((...args: never[]) => unknown)) => unknown;
 
 /**
- * A copy of `value` in which every tracked value is a plain one and `replace` has seen everything that
- * is no container; `value` itself when there is nothing to change, unless it `isCopied` anyway. Follows cycles and shared parts.
+ * A copy of `value` in which every tracked value is a plain one, every object has a prototype, and `replace` has seen
+ * everything that is no container; `value` itself when there is nothing to change, unless it `isCopied` anyway. Follows
+ * cycles and shared parts.
  */
 export function unwrap(value: unknown, replace: Replace, isCopied = false): unknown {
   if (isPrimitive(value)) return value;
@@ -148,7 +149,8 @@ export function unwrap(value: unknown, replace: Replace, isCopied = false): unkn
  * Gives a detached plain copy of a value read from a persisted field.
  *
  * Later changes of the field don't reach the copy and changes of the copy don't reach the field. A value
- * that holds tracked values somewhere inside is copied as far as needed; any other value is returned as it is.
+ * that holds tracked values or objects without prototype somewhere inside is copied as far as needed, so that it can
+ * be passed to another object; any other value is returned as it is.
  *
  * @example
  * ```ts
@@ -181,9 +183,11 @@ export function isPrimitive(value: unknown): value is Primitive {
   return value === null || (typeof value !== "object" && typeof value !== "function");
 }
 
-/** Tells whether anything inside a container would be replaced. */
+/** Tells whether a container, or anything inside it, would be replaced. */
 function holdsOther(value: object, replace: Replace, seen: Set<object>): boolean {
   seen.add(value);
+  // The platform refuses an object without prototype, such as a route's input or what `Object.groupBy` returns.
+  if (Object.getPrototypeOf(value) === null) return true;
   const isOther = (member: unknown): boolean => {
     if (isPrimitive(member) || seen.has(member)) return false;
     if (rawOf.has(member) || nativeOf.has(member)) return true;

@@ -11,22 +11,40 @@ import { snapshot } from "./snapshot.ts";
 /** A class of errors that come back as themselves: its constructor is not called. */
 export type ErrorClass = abstract new (...args: never) => Error;
 
+/** Puts copies in the place of the tracked values that an error, and those inside it, carry. */
+export function untrack(error: unknown): void {
+  walk(error, new Set(), () => {});
+}
+
 /**
  * Makes an error, and those inside it, fit to leave: tracked values become copies, each property that cannot be cloned
  * is left out, and an error of a class that gives itself no name gets that of its class. `withStack` keeps the stack
  * where it can be read, as `remoteStack`.
  */
-export function release(error: unknown, withStack = false, seen: Set<unknown> = new Set()): void {
+export function release(error: unknown, withStack = false): void {
+  walk(error, new Set(), (one, keys) => {
+    for (const key of keys) if (!isCloneable(Reflect.get(one, key))) Reflect.deleteProperty(one, key);
+    nameAndStack(one, withStack);
+  });
+}
+
+/** Puts copies in the place of tracked values, and then calls `visit` with the properties that have a value. */
+function walk(error: unknown, seen: Set<unknown>, visit: (error: Error, keys: readonly string[]) => void): void {
   if (!(error instanceof Error) || seen.has(error)) return;
   seen.add(error);
+  const keys: string[] = [];
   for (const key of new Set([...Object.keys(error), "cause", "errors"])) {
     const property = Object.getOwnPropertyDescriptor(error, key);
     if (property === undefined || !("value" in property)) continue;
+    keys.push(key);
     const value: unknown = snapshot(property.value);
-    for (const part of Array.isArray(value) ? (value as unknown[]) : [value]) release(part, withStack, seen);
-    if (!isCloneable(value)) Reflect.deleteProperty(error, key);
-    else if (value !== property.value) Reflect.defineProperty(error, key, { ...property, value });
+    for (const part of Array.isArray(value) ? (value as unknown[]) : [value]) walk(part, seen, visit);
+    if (value !== property.value) Reflect.defineProperty(error, key, { ...property, value });
   }
+  visit(error, keys);
+}
+
+function nameAndStack(error: Error, withStack: boolean): void {
   const { name } = error.constructor;
   if (error.name === "Error" && name !== "") Reflect.defineProperty(error, "name", { value: name, configurable: true });
   if (withStack)

@@ -42,5 +42,8 @@ export { StandardCrons } from "./fixtures/cron.ts";
 export { LegacyCrons } from "./fixtures/legacy/cron.ts";
 export { Mixed, MixedChild, MixedHeir } from "./fixtures/mixed.ts";
 export { ModelJobs } from "./fixtures/schedule-model.ts";
+export { BootedReports, BuriedReports, CountedReports } from "./fixtures/reports.ts";
+export { InstrumentedReports, MixedReports, Reports } from "./fixtures/reports.ts";
+export { LegacyCountedReports, LegacyInstrumentedReports, LegacyMixedReports } from "./fixtures/legacy/reports.ts";
 
 export default { fetch: (): Response => new Response("ok") };

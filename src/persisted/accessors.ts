@@ -70,7 +70,7 @@ export function verifyAccessors(self: object, cls: AnyClass, plan: Plan): void {
     if (!isOurs || isRedeclared(cls, name)) {
       throw new DurableError(
         "redeclared-field",
-        `${cls.name}.${name} is not persisted. Likely causes: 1. a subclass declares it again: write \`@Persisted() ${dialect === "accessor" ? "accessor " : ""}${name} = …\`, or \`declare ${name}: …\` to change its type only. 2. legacy decorators without \`"useDefineForClassFields": false\` in tsconfig.json.`,
+        `${cls.name}.${name} is not persisted. Likely causes: 1. a subclass declares it again: write \`@Persisted() ${dialect === "accessor" ? "accessor " : ""}${name} = …\`, or \`declare ${name}: …\` to change its type only. 2. a parent class declares it as a plain field: decorate it there. 3. legacy decorators without \`"useDefineForClassFields": false\` in tsconfig.json.`,
       );
     }
   }

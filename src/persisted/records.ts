@@ -128,7 +128,10 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
     const value: unknown = Reflect.get(target, key, receiver);
     if (typeof value === "object" && value !== null) return super.get(target, key, receiver);
     if (typeof value !== "function") return value;
-    if (Object.hasOwn(arrayMethods, key)) return arrayMethods[key as keyof typeof arrayMethods];
+    // A Proxy of the user's over this one gets JavaScript's own methods, which go through its traps and ours.
+    if (receiver === this.outward && Object.hasOwn(arrayMethods, key)) {
+      return arrayMethods[key as keyof typeof arrayMethods];
+    }
     // `at` reads an index; the others go through all of it.
     if (key !== "at" && key !== "constructor") this.collection?.complete();
     return value;

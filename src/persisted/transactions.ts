@@ -3,6 +3,7 @@
  * The user's own transactions and `deleteAll`, made to take the fields along.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { snapshot } from "../snapshot.ts";
 import { followImports } from "../storage/imported.ts";
 
 /** The fields of one object, as far as transactions see them. */
@@ -30,6 +31,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
   // Asked anew each time: what counts rows in tests replaces them there (`durable-base/testing`).
   const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
   followImports(storage, () => fields.forget());
+  takeTrackedKeys(storage, () => native);
 
   storage.transactionSync = <T>(work: () => T): T => {
     fields.write();
@@ -66,6 +68,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     const end = fields.begun();
     try {
       return (await native.transaction.call(storage, async (txn) => {
+        takeTrackedKeys(txn, () => Object.getPrototypeOf(txn) as DurableObjectTransaction);
         const rollback = txn.rollback.bind(txn);
         txn.rollback = () => {
           rollback();
@@ -96,4 +99,13 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     fields.forget();
     await deleted;
   };
+}
+
+/** Lets `get` and `delete` take a tracked array of keys: native code takes a Proxy for one key, the text "a,b". */
+function takeTrackedKeys(storage: Pick<DurableObjectStorage, "get" | "delete">, native: () => typeof storage): void {
+  type Call = (this: typeof storage, keys: unknown, options?: object) => never;
+  for (const name of ["get", "delete"] as const) {
+    storage[name] = (keys: unknown, options?: object) =>
+      (native()[name] as Call).call(storage, snapshot(keys), options);
+  }
 }

@@ -81,7 +81,11 @@ function withHeaders(response: Response, headers: Headers | undefined, type?: st
   const own = response.headers;
   const chosen = headers?.get("content-type") ?? (EMPTY.has(response.status) ? undefined : type);
   if (chosen !== undefined && (own.get("content-type") ?? TEXT_TYPE) === TEXT_TYPE) own.set("content-type", chosen);
-  for (const [name, value] of headers ?? []) if (!own.has(name)) own.set(name, value);
+  for (const [name, value] of headers ?? []) {
+    // What an answer depends on is a list, to which middleware adds too.
+    if (name === "vary") own.append(name, value);
+    else if (!own.has(name)) own.set(name, value);
+  }
   return response;
 }
 
