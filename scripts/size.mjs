@@ -29,7 +29,9 @@ const BUDGETS = {
   // `serve`: names, places and options per path, and refusing at once what cannot work; for `Object` and `Object.once`; and for what a
   // review found: paths that Hono reads otherwise, results of a status without body, generators that have to end; by 7.1 for jobs;
   // by 0.3 as above.
-  routes: { own: { aim: 8, most: 50.4 }, whole: { aim: 18, most: 59.8 } },
+  // Raised by 1.9: two thirds are errors of `@Route` and `serve` that name the one rule that is broken, and the titles of all
+  // statuses; the rest are bodies that middleware has read, and an order in which users' routes come before the objects.
+  routes: { own: { aim: 8, most: 52.3 }, whole: { aim: 18, most: 61.7 } },
 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });

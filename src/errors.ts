@@ -17,6 +17,7 @@ export type ErrorCode =
   | "bad-sql"
   | "bad-time"
   | "bad-transfer"
+  | "body-used"
   | "changed-in-constructor"
   | "changed-meanwhile"
   | "destroyed"

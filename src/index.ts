@@ -47,6 +47,7 @@ export { Scheduled, type ScheduledDecorator } from "./schedule/scheduled.ts";
 export type { Job, JobListOptions, JobRun, Schedules } from "./schedule/schedules.ts";
 export type { Cron, Every, Recurrence, StoredRecurrence, When } from "./schedule/when.ts";
 export type { StandardSchema, Validated } from "./schema.ts";
+export { problems } from "./object/problems.ts";
 export { serve } from "./object/serve.ts";
 export type {
   ServeCall,

@@ -57,6 +57,7 @@ describe("the package", () => {
       "Storage",
       "cron",
       "openapi",
+      "problems",
       "routes",
       "serve",
       "snapshot",

@@ -131,15 +131,15 @@ describe("authorize", () => {
     expect(await seenBy("/mirrors/alice/x", init, marking)).toMatchObject({ name: "alice", path: "/x", body: "body" });
   });
 
-  it("must leave the body to the object: what read it is told so, and nothing is woken", async () => {
+  it("may read the body through Hono alone: else the log says so, and nothing is woken", async () => {
     const { error } = quiet();
     const before = await listDurableObjectIds(env.MIRROR);
     const reading = authorizing(async (request) => (await request.text()) !== "");
     await expectProblem(await call("/mirrors/not-woken", { method: "POST", body: "x" }, reading), 500, {
-      code: "bad-option",
+      code: "body-used",
     });
     expect(error.mock.calls).toEqual([
-      [expect.objectContaining({ message: expect.stringContaining("request.clone()") })],
+      [expect.objectContaining({ message: expect.stringContaining("`await c.req.text()`") })],
     ]);
     expect(await listDurableObjectIds(env.MIRROR)).toHaveLength(before.length);
   });

@@ -11,6 +11,7 @@ export { LegacyThings } from "./fixtures/legacy/persisted.ts";
 export { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "./fixtures/route.ts";
 export { ChildLegacyRoutes, LegacyRoutes } from "./fixtures/legacy/route.ts";
 export { RouteInput } from "./fixtures/route-input.ts";
+export { ReadBodies } from "./fixtures/route-body.ts";
 export { LegacyRouteInput } from "./fixtures/legacy/route-input.ts";
 export { Added, ChildRouteApp, Hooked, RouteApp } from "./fixtures/route-app.ts";
 export { ChildLegacyRouteApp, LegacyRouteApp } from "./fixtures/legacy/route-app.ts";

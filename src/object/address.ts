@@ -4,23 +4,28 @@
  */
 import type { Context } from "hono";
 import { DurableError, quote } from "../errors.ts";
-import { canArrive } from "../route/path.ts";
+import { flawOfPath } from "../route/path.ts";
 
 /** Literal text, or a parameter; no wildcard or pattern, which may match several segments or none. */
 const SEGMENT = /^(?::\w+|[^:*{}?#|]+)$/;
+const SEGMENTS = "Write segments of text and parameters, as in `/:tenant/rooms/:name`";
 
 /** Where the segment `:name` is, as a number of segments before the rest; undefined without one. */
 export function placeOfName(path: string, isNamed: boolean): number | undefined {
   const segments = path.split("/").slice(1);
-  const names = segments.filter((segment) => segment === ":name").length;
-  const isPath =
-    path === "/" || (path[0] === "/" && canArrive(path) && segments.every((segment) => SEGMENT.test(segment)));
-  if (isPath && names === 1) return segments.length - segments.indexOf(":name");
-  if (isPath && names === 0 && isNamed) return undefined;
-  throw new DurableError(
-    "bad-option",
-    `serve: the path ${quote(path)} cannot work. Write segments of text and parameters, one of them \`:name\`, as in "/counters/:name", or give the option \`name\` for a path without it.`,
-  );
+  const flaw = flawOf(path, segments, isNamed);
+  if (flaw !== undefined) throw new DurableError("bad-option", `serve: the path ${quote(path)} ${flaw}.`);
+  const index = segments.indexOf(":name");
+  return index === -1 ? undefined : segments.length - index;
+}
+
+function flawOf(path: string, segments: readonly string[], isNamed: boolean): string | undefined {
+  const odd = path === "/" ? undefined : segments.find((segment) => !SEGMENT.test(segment));
+  if (odd === "") return `has an empty segment, or a slash at its end. ${SEGMENTS}`;
+  if (odd !== undefined) return `has the segment ${quote(odd)}, which is neither text nor a parameter. ${SEGMENTS}`;
+  const flaw = flawOfPath(path);
+  if (flaw !== undefined || isNamed || segments.includes(":name")) return flaw;
+  return 'names no object. Write one with `:name`, as "/counters/:name", or give the option `name`';
 }
 
 /**

@@ -69,8 +69,9 @@ type Incoming = Request<unknown, IncomingRequestCfProperties>;
 type Eventually<Value> = Value | Promise<Value>;
 
 /**
- * Options of `serve`, for all its paths or for one. None of their functions may read the body of the request but
- * that of `request.clone()`; one that throws a Hono `HTTPException` answers with it, and any other throw is a 500.
+ * Options of `serve`, for all its paths or for one. Their functions may read the body with `c.req.text()`,
+ * `c.req.arrayBuffer()` or `request.clone()`, never from the request itself. One that throws a Hono `HTTPException`
+ * answers with it, and any other throw is a 500.
  *
  * @example
  * ```ts

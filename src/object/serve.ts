@@ -2,13 +2,16 @@
  * @module
  * The Worker's side of HTTP: finds the object that a request names and passes the request on.
  */
-import type { Context, Hono as HonoApp } from "hono";
+import type { Context, Hono as HonoApp, HonoRequest } from "hono";
 import { Hono } from "hono/tiny";
 import { DurableError } from "../errors.ts";
 import { isDestroyed } from "../reset.ts";
-import { problem, refuse } from "../route/problem.ts";
+import { bodyUsed, exactBytes } from "../route/body-cache.ts";
+import { problem } from "../route/problem.ts";
+import { addFirst } from "./added-first.ts";
 import { locate, placeOfName } from "./address.ts";
 import { flawOfName, missingBinding } from "./object.ts";
+import { problems } from "./problems.ts";
 import {
   checkOptions,
   checkValue,
@@ -20,9 +23,6 @@ import {
   type ServeTarget,
 } from "./serve-options.ts";
 
-/** When to come back to an object that was overloaded or moving, in seconds. */
-const RETRY_AFTER = "5";
-
 /**
  * A Worker that serves objects over HTTP: under each path the object that its segment `:name` or the option
  * `name` says.
@@ -32,9 +32,9 @@ const RETRY_AFTER = "5";
  * is, redirects too. Of several paths that match, the one written first answers. A bad name is answered with 400,
  * an unknown path with 404, an object that throws with a bare 500, one that is overloaded or moving with 503 and
  * `Retry-After`, all as `application/problem+json`; nothing is sent twice.
- * What it gives is a Hono app: export it, mount it in another, or add routes of your own, in which a `bad-name` of
- * `byName` and a `bad-id` of `byId` are a 400 too. Without `authorize` anyone can create objects; that is warned
- * of once.
+ * Returns a Hono app: export it, mount it in another, or add routes and middleware of your own. Those come before the
+ * objects, whatever the paths, and their errors are answered as {@link problems} does. Without `authorize` anyone can
+ * create objects; that is warned of once.
  *
  * @param options for all paths; a path's own take their place, one by one.
  * @throws DurableError `bad-option` when a path names no object, a target is none, or an option is misspelt or has a
@@ -58,7 +58,7 @@ export function serve<Env extends object = Cloudflare.Env>(
 ): HonoApp<{ Bindings: Env }> {
   checkOptions(options);
   const app = new Hono<{ Bindings: Env }>();
-  app.onError(answerError);
+  app.onError(problems);
   app.notFound(() => problem(404));
   let isWarned = false;
   const warn = (): void => {
@@ -75,6 +75,7 @@ export function serve<Env extends object = Cloudflare.Env>(
       pass(c as unknown as ServeCall<Env>["c"], route, place, warn).catch(rethrow),
     );
   }
+  addFirst(app);
   return app;
 }
 
@@ -112,18 +113,12 @@ async function pass<Env extends object>(
     locationHint = await locationHint(request, object);
     checkValue("locationHint", locationHint);
   }
-  if (passed.bodyUsed) {
-    throw new DurableError(
-      "bad-option",
-      "serve: the body was read before the object could get it. In `authorize` and the like read that of `request.clone()`.",
-    );
-  }
+  const forwarded = await forward(passed, rest, c.req);
   let namespace = namespaceOf(route.object, c);
   if (jurisdiction !== undefined) namespace = namespace.jurisdiction(jurisdiction);
   const stub = namespace.getByName(object.name, locationHint === undefined ? {} : { locationHint });
-  // A request that was made by code, as middleware does, would make the stub follow redirects itself.
   try {
-    return await stub.fetch(new Request(new Request(rest, passed), { redirect: "manual" }));
+    return await stub.fetch(forwarded);
   } catch (error) {
     // It has not begun, and comes to the next object when it is sent again.
     if (isDestroyed(error, (stub as DurableObjectStub).id)) Object.assign(error, { retryable: true });
@@ -131,18 +126,18 @@ async function pass<Env extends object>(
   }
 }
 
-/** An object's name comes from the request, in a route of the user's own as well. */
-function answerError(error: unknown): Response {
-  const { overloaded, retryable, remote } = error as { overloaded?: boolean; retryable?: boolean; remote?: boolean };
-  // What an object threw is no fault of the request's.
-  if (remote !== true && (DurableError.is(error, "bad-name") || DurableError.is(error, "bad-id"))) {
-    return problem(400, { code: error.code });
-  }
-  if (overloaded !== true && retryable !== true) return refuse(error);
-  console.error(error);
-  const response = problem(503);
-  response.headers.set("retry-after", RETRY_AFTER);
-  return response;
+/** The request as the object gets it; with the body that Hono has kept, where code before has read it. */
+async function forward(passed: Request, rest: URL, asked: HonoRequest): Promise<Request> {
+  // A request that was made by code, as middleware does, would make the stub follow redirects itself.
+  const redirect = "manual";
+  if (!passed.bodyUsed && passed.body?.locked !== true) return new Request(new Request(rest, passed), { redirect });
+  if (passed !== asked.raw) throw bodyUsed(asked);
+  const body = await exactBytes(asked);
+  const { method, signal, cf } = passed;
+  const headers = new Headers(passed.headers);
+  // A byte order mark may be gone.
+  headers.delete("content-length");
+  return new Request(rest, { method, headers, body, redirect, signal, ...(cf && { cf }) });
 }
 
 /** Hono hands errors to `onError`, but lets everything else that is thrown pass. */
@@ -166,10 +161,8 @@ function namespaceOf<Env extends object>(target: ServeTarget<Env>, c: ServeCall<
     if (isNamespace(namespace)) return namespace;
     throw missingBinding("serve: the function in place of a class gave no namespace.");
   }
-  // Hono types the contexts of all platforms; `exports` is this one's.
-  const { exports } = c.executionCtx as { exports?: Record<string, ServeNamespace | undefined> };
   const { name } = target;
-  const found = exports?.[name];
+  const found = exportsOf(c, name)?.[name];
   if (isNamespace(found)) return found;
   // What is exported but not configured is there as a function.
   const why =
@@ -177,6 +170,24 @@ function namespaceOf<Env extends object>(target: ServeTarget<Env>, c: ServeCall<
       ? `the Worker's main module exports no \`${name}\`. If the class has another name there, or a minifier renamed it, pass a function in its place: \`(env) => env.COUNTER\`.`
       : `\`${name}\` is exported, but is no namespace: wrangler.toml has no storage for it.`;
   throw missingBinding(`serve: ${why}`, name);
+}
+
+/** @throws DurableError `missing-binding` where the app was called without `ctx`, as by `app.request(path)`. */
+function exportsOf(
+  c: Pick<Context, "executionCtx">,
+  name: string,
+): Record<string, ServeNamespace | undefined> | undefined {
+  let ctx: object;
+  try {
+    ctx = c.executionCtx;
+  } catch {
+    throw new DurableError(
+      "missing-binding",
+      `serve: the app was called without \`ctx\`, in which it finds the class ${name}. Write \`app.request(path, init, env, ctx)\`, with \`createExecutionContext()\` of "cloudflare:test" in tests.`,
+    );
+  }
+  // Hono types the contexts of all platforms; `exports` is this one's.
+  return (ctx as { exports?: Record<string, ServeNamespace | undefined> }).exports;
 }
 
 function isNamespace(value: ServeNamespace | undefined): value is ServeNamespace {

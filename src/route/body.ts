@@ -4,6 +4,7 @@
  */
 import type { Context } from "hono";
 import type { HTTPException } from "hono/http-exception";
+import { bodyUsed, declaredLength, exactBytes, isRepaired, keptAs } from "./body-cache.ts";
 import type { BodyKind } from "./options.ts";
 import { isHttpException, refusal } from "./problem.ts";
 
@@ -30,27 +31,29 @@ const MAX_DEPTH = 500;
  *
  * JSON gives any value, a form an object without prototype, text a string, bytes a `Uint8Array`, and a stream the
  * body as it comes, of which only a declared length is held against `max`. Where one of the last three is the only
- * kind, it takes any content type, and no body is an empty one.
+ * kind, it takes any content type, and no body is an empty one. A body that middleware has read through Hono is taken
+ * from Hono's cache.
  *
  * @throws HTTPException 415 for another content type, 413 over `max` bytes, 400 for what cannot be parsed.
+ * @throws DurableError `body-used` if middleware has read it in another way, or lost a part of it.
  */
 export function readBody(c: Context, kinds: readonly BodyKind[], max: number): unknown {
   const { body } = c.req.raw;
   if (body === null) return kinds.length === 1 ? emptyBody(kinds[0]!) : undefined;
   const type = c.req.raw.headers.get("content-type") ?? "";
-  const kind = kindOf(type, kinds);
-  switch (kind) {
+  const kept = keptAs(c.req);
+  switch (kindOf(type, kinds)) {
     case "json":
       return readJson(c, max);
     case "text":
       return readBytes(c, max).then((bytes) => decode(bytes, notText));
     case "bytes":
-      return readBytes(c, max);
+      return readExactly(c, max);
     case "stream":
-      if (declaredLength(c) > max) throw tooLarge(max);
-      return body;
+      if (declaredLength(c.req) > max) throw tooLarge(max);
+      return kept === undefined ? body : readExactly(c, max).then((bytes) => new Response(bytes).body);
     case "form":
-      return readBytes(c, max).then((bytes) => (bytes.length === 0 ? undefined : parseForm(bytes, type)));
+      return readForm(c, type, max);
     default:
       // A body that is not taken may only be empty.
       return readBytes(c, 0, () => notTaken(kinds)).then(() => undefined);
@@ -89,12 +92,31 @@ function kindOf(type: string, kinds: readonly BodyKind[]): BodyKind | undefined 
  * each request 8 µs, a reader 10.
  */
 async function readJson(c: Context, max: number): Promise<unknown> {
-  const declared = declaredLength(c);
+  const declared = declaredLength(c.req);
   if (!(declared <= max)) return parseJson(decode(await readBytes(c, max), notJson));
   const text = await c.req.text().catch(brokeOff);
   if (text.length > max) throw tooLarge(max);
-  if (text.includes("\uFFFD") && isRepaired(text, declared)) throw notJson();
+  if (isRepaired(text, declared)) throw notJson();
   return parseJson(text);
+}
+
+/** Reads a form, whose fields are counted where middleware has parsed it. */
+async function readForm(c: Context, type: string, max: number): Promise<object | undefined> {
+  if (keptAs(c.req) !== "formData") {
+    const bytes = await readExactly(c, max);
+    return bytes.length === 0 ? undefined : fieldsOf(await parseForm(bytes, type));
+  }
+  const form = await c.req.formData();
+  let size = declaredLength(c.req) || 0;
+  if (size === 0) for (const [name, value] of form) size += name.length + lengthOf(value);
+  if (size > max) throw tooLarge(max);
+  return fieldsOf(form);
+}
+
+/** Reads a body as the bytes that were sent, with the same bound. */
+async function readExactly(c: Context, max: number): Promise<Uint8Array<ArrayBuffer>> {
+  await readBytes(c, max);
+  return await exactBytes(c.req);
 }
 
 /** Reads a body as bytes, with the same bound. */
@@ -103,9 +125,12 @@ async function readBytes(
   max: number,
   tooLong: () => HTTPException = () => tooLarge(max),
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const declared = declaredLength(c);
+  const declared = declaredLength(c.req);
   if (declared > max) throw tooLong();
-  if (!(declared <= max)) return await readChunks(c, max, tooLong);
+  const kept = keptAs(c.req);
+  if (kept === undefined && !(declared <= max)) return await readChunks(c, max, tooLong);
+  // Encoded again, it would differ from what was sent. A body that isn't taken is refused anyway.
+  if (kept === "formData") throw max === 0 ? tooLong() : bodyUsed(c.req);
   const bytes = new Uint8Array(await c.req.arrayBuffer().catch(brokeOff));
   if (bytes.length > max) throw tooLong();
   return bytes;
@@ -139,21 +164,6 @@ async function readChunks(c: Context, max: number, tooLong: () => HTTPException)
   return new Uint8Array(buffer);
 }
 
-/** NaN where none is declared. */
-function declaredLength(c: Context): number {
-  return Number(c.req.raw.headers.get("content-length") ?? NaN);
-}
-
-/**
- * Tells whether U+FFFD in a text stands for bytes that are no UTF-8: it takes three where they took one or two.
- * A character of four bytes that lost its last goes unseen.
- */
-function isRepaired(text: string, bytes: number): boolean {
-  const surplus = new TextEncoder().encode(text).length - bytes;
-  // A byte order mark is left out of the text.
-  return surplus !== 0 && surplus !== -3;
-}
-
 /** Undefined for an empty body. */
 function parseJson(text: string): unknown {
   if (text === "") return undefined;
@@ -177,14 +187,16 @@ function checkParts(value: unknown, depth: number): void {
   for (const part of Object.values(value)) checkParts(part, depth + 1);
 }
 
-/** The fields of a form: strings and files, in an array where a name is repeated. */
-async function parseForm(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<object> {
-  let form: FormData;
+async function parseForm(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<FormData> {
   try {
-    form = await new Response(bytes, { headers: { "content-type": type } }).formData();
+    return await new Response(bytes, { headers: { "content-type": type } }).formData();
   } catch {
     throw refusal(400, { code: "invalid-form", detail: "The body is not the form that its content type says." });
   }
+}
+
+/** The fields of a form: strings and files, in an array where a name is repeated. */
+function fieldsOf(form: FormData): object {
   const fields = Object.create(null) as Record<string, unknown>;
   for (const [name, value] of form) {
     const known = fields[safe(name, "body")];
@@ -194,9 +206,13 @@ async function parseForm(bytes: Uint8Array<ArrayBuffer>, type: string): Promise<
   return fields;
 }
 
+function lengthOf(value: string | File): number {
+  return typeof value === "string" ? value.length : value.size;
+}
+
 /** A client that goes away, or breaks the rules of HTTP within a body, is no fault of the object's. */
 function brokeOff(error: unknown): never {
-  // A TypeError is of a body that code of the user's has read before.
+  // A TypeError is of a bug, such as a reading that failed in middleware before.
   if (isHttpException(error) || error instanceof TypeError) throw error;
   throw refusal(400, { detail: "The body broke off." });
 }

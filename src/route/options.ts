@@ -3,6 +3,7 @@
  * The options of a route: their types, and what is wrong with them.
  */
 import type { MiddlewareHandler } from "hono";
+import { quote } from "../errors.ts";
 import { isSchema, type StandardSchema } from "../schema.ts";
 import type { OperationOptions } from "./openapi-document.ts";
 
@@ -90,27 +91,41 @@ const KNOWN: Record<keyof RouteOptions, 1> = {
 
 const KINDS: readonly unknown[] = ["json", "form", "text", "bytes", "stream"];
 
-/** Gives the option that cannot work as it should be written, or undefined when all are well. */
+/** Returns which option cannot work, and the fix; undefined when all can. */
 export function flawOf(options: RouteOptions): string | undefined {
+  if (typeof options !== "object" || options === null) {
+    return "has options that aren't an object. Write `{ input: z.object({ by: z.number() }), status: 201 }`";
+  }
   // A misspelt one would be left out without a word, and a schema would check nothing.
-  if (
-    typeof options !== "object" ||
-    options === null ||
-    !Object.keys(options).every((key) => Object.hasOwn(KNOWN, key))
-  )
-    return "input: z.object({ by: z.number() }), status: 201";
+  const unknown = Object.keys(options).find((key) => !Object.hasOwn(KNOWN, key));
+  if (unknown !== undefined) return `has an unknown option ${quote(unknown)}. Use ${Object.keys(KNOWN).join(", ")}`;
   const { input, maxBody = 0, status = 200, headers = {}, use, openapi = {} } = options;
   for (const name of SCHEMAS) {
-    if (options[name] !== undefined && !isSchema(options[name])) return `${name}: z.object({ by: z.number() })`;
+    if (options[name] === undefined || isSchema(options[name])) continue;
+    return `has an option \`${name}\` that isn't a Standard Schema. Write \`{ ${name}: z.object({ by: z.number() }) }\``;
   }
-  if (input !== undefined && hasParts(options)) return "params: Id, query: Page, body: Todo";
-  if (!(maxBody >= 0)) return "maxBody: 65_536";
-  if (!(status >= 200 && status < 300 && Number.isInteger(status))) return "status: 201";
+  if (input !== undefined && hasParts(options)) {
+    return "has `input`, a schema for everything, beside one for a part. Write `{ params: Id, query: Page, body: Todo }`";
+  }
+  if (!(maxBody >= 0)) {
+    return `has a \`maxBody\` of ${quote(maxBody)}, which isn't a number of bytes. Write \`{ maxBody: 65_536 }\``;
+  }
+  if (!(status >= 200 && status < 300 && Number.isInteger(status))) {
+    return `has the status ${quote(status)}, but a result has one from 200 to 299. Write \`{ status: 201 }\`, and throw \`HTTPException\` to fail`;
+  }
   const kinds = kindsOf(options);
-  if (kinds.length === 0 || !kinds.every((kind) => KINDS.includes(kind))) return 'accept: ["json", "form"]';
-  if (!areHeaders(headers)) return 'headers: { "cache-control": "no-store" }';
-  if (use !== undefined && middlewareOf(use) === undefined) return "use: [etag()]";
-  if (typeof openapi !== "object" || openapi === null) return 'openapi: { summary: "Adds to the count" }';
+  if (kinds.length === 0 || !kinds.every((kind) => KINDS.includes(kind))) {
+    return 'has an unknown kind of body in `accept`. Write `{ accept: ["json", "form"] }`, or "text", "bytes" or "stream"';
+  }
+  if (!areHeaders(headers)) {
+    return 'has `headers` that no response can have. Write `{ headers: { "cache-control": "no-store" } }`';
+  }
+  if (use !== undefined && middlewareOf(use) === undefined) {
+    return "has a `use` that isn't Hono middleware. Write `{ use: [etag()] }`";
+  }
+  if (typeof openapi !== "object" || openapi === null) {
+    return 'has an `openapi` that isn\'t an object. Write `{ openapi: { summary: "Adds to the count" } }`';
+  }
   return undefined;
 }
 

@@ -4,6 +4,7 @@
  */
 import { Hono } from "hono/tiny";
 import { getPath } from "hono/utils/url";
+import { quote } from "../errors.ts";
 
 /**
  * The path parameters of a path as the method gets them: `"/items/:id{[0-9]+}/:page?"` gives
@@ -53,10 +54,20 @@ const OPTIONAL = /(?:\/\x7F\?)+$/;
 const WRONG_NAME = /\/:\w*[^\0-\x7F]|\/:(?!\w)/;
 
 /**
- * What Hono reads otherwise than it is written: a parameter or an open brace right behind a parameter is text, a number
- * in braces or a bar elsewhere part of a regular expression, an empty segment nothing.
+ * What Hono cannot match, or reads otherwise than it is written, with the fix; looked for in the text round the
+ * parameters, in this order.
  */
-const MISREAD = /\x7F(?::\w|\{)|\{\d+,?\d*\}|\||\/\//;
+const FLAWS: readonly (readonly [RegExp, string])[] = [
+  [/^(?!\/)/, 'does not begin with "/". Write `"/todos"`'],
+  [/\x7F:\w/, 'has a parameter right behind another one, which Hono takes for text. Write "/" or "-" between them'],
+  [/\x7F\{/, "has a parameter whose pattern is empty or has no end. Write `/:id{[0-9]+}`"],
+  [/\{\d+,?\d*\}/, "has a number in braces that belongs to no parameter. Write `/:id{[0-9]{2}}`"],
+  [/\|/, 'has a "|" that belongs to no parameter. Write `/:kind{a|b}`, or a route for each'],
+  [/\/\//, "has an empty segment, which Hono leaves out. Write one `/`"],
+  [/\/\.\.?(?:\/|$)/, 'has a segment "." or "..", which no request has when it arrives. Leave it out'],
+  [/\x7F\?/, "has an optional parameter before its end. Write a route for each of the two paths"],
+  [/[?#]/, 'has a "?" or "#", which ends the path of a URL. Take the query from the input of the method'],
+];
 
 /** The names of a path's parameters. */
 export function paramNames(path: string): string[] {
@@ -75,26 +86,39 @@ export function shapesOf(path: string): string[] {
   return [...shapes, shape].map((text) => text.replaceAll("?", "").replace(/\/$/, ""));
 }
 
-/**
- * Tells whether a path is what Hono makes of a request's URL with that path: it is written decoded, without `.` and `..`.
- */
-export function canArrive(path: string): boolean {
-  return getPath(new Request(`http://object${path}`)) === path;
+/** Returns what Hono makes of a request's URL with that path: decoded, without `.` and `..`. */
+function arrived(path: string): string {
+  return getPath(new Request(`http://object${path}`));
 }
 
-/** Tells whether Hono can match a path as it reads, so that a route it cannot match is refused where it is written. */
-export function canMatch(path: string): boolean {
-  if (!path.startsWith("/") || paramNames(path).includes("__proto__")) return false;
-  const text = path.replaceAll(PARAM, `/${HOLE}`).replace(OPTIONAL, `/${HOLE}`);
+/**
+ * Returns why Hono cannot match a path as it reads, and the fix, so that a route is refused where it is written;
+ * undefined for a path that it can match.
+ */
+export function flawOfPath(path: string): string | undefined {
+  const names = paramNames(path);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) return `has two parameters called ${twice}. Give each a name of its own`;
+  if (WRONG_NAME.test(path))
+    return "has a parameter whose name isn't made of ASCII letters, digits and _. Write `/:id`";
+  if (names.includes("__proto__")) return "has a parameter called __proto__, which no input can have. Rename it";
   // Of an optional parameter whose pattern has a slash, Hono would leave out what follows that slash only.
   const isCut = [...path.matchAll(PARAM)].some(
     ({ 0: param, 2: pattern = "", index }) => pattern.includes("/") && path[index + param.length] === "?",
   );
-  if (isCut || WRONG_NAME.test(path) || MISREAD.test(text) || !canArrive(text)) return false;
+  if (isCut) return 'has an optional parameter with a "/" in its pattern. Write a route for each of the two paths';
+  const text = path.replaceAll(PARAM, `/${HOLE}`).replace(OPTIONAL, `/${HOLE}`);
+  const flaw = FLAWS.find(([pattern]) => pattern.test(text))?.[1];
+  if (flaw !== undefined) return flaw;
+  if (arrived(text) !== text) {
+    const params = path.matchAll(PARAM);
+    const arriving = arrived(text).replaceAll(`/${HOLE}`, () => params.next().value![0]);
+    return `is never matched, since requests for it arrive as ${quote(arriving)}. Write that one`;
+  }
   try {
     new Hono().get(path, (c) => c.body(null));
-    return true;
+    return undefined;
   } catch {
-    return false;
+    return "has a pattern that isn't a regular expression. Write `/:id{[0-9]+}`";
   }
 }

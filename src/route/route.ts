@@ -7,7 +7,7 @@ import { DurableError, quote, type ErrorCode } from "../errors.ts";
 import { levelOf, type Level, type RoutePlan } from "../plan.ts";
 import { preparation } from "./input.ts";
 import { flawOf, hasParts, isRaw, kindsOf, SCHEMAS, type RouteOptions, type Schemas } from "./options.ts";
-import { canMatch, paramNames, shapesOf } from "./path.ts";
+import { flawOfPath, paramNames, shapesOf } from "./path.ts";
 import { router } from "./router.ts";
 import type { RouteDecorator, RouteFunction, RouteVerb } from "./types.ts";
 
@@ -37,9 +37,9 @@ export type RouteContext<Env = Cloudflare.Env, Variables extends object = object
  * stub, with the same validation. Paths are Hono's: `/todos/:id`, `/files/*`, `/:year{[0-9]{4}}`, `/todos/:id?`.
  * `Route.none()` on an overriding method removes the routes that it inherits.
  *
- * @throws DurableError `bad-decorator` where it cannot work (field, getter, static, `#private`), for a route that an
- * earlier one makes unreachable and for a second schema, `reserved-name` on a hook, `bad-option` for a path or option
- * that cannot work.
+ * @throws DurableError `bad-decorator` where it cannot work (field, getter, static, `#private`), where it isn't called,
+ * for a route that an earlier one makes unreachable and for a second schema, `reserved-name` on a hook, `bad-option` for
+ * a path or option that cannot work.
  *
  * @example
  * ```ts
@@ -50,13 +50,16 @@ export type RouteContext<Env = Cloudflare.Env, Variables extends object = object
  * ```
  */
 export const Route: RouteFunction = Object.assign(route, {
-  get: verb("GET"),
-  post: verb("POST"),
-  put: verb("PUT"),
-  patch: verb("PATCH"),
-  del: verb("DELETE"),
-  all: verb("ALL"),
-  none: () => decorator("@Route.none()", removeRoutes),
+  get: verb("get", "GET"),
+  post: verb("post", "POST"),
+  put: verb("put", "PUT"),
+  patch: verb("patch", "PATCH"),
+  del: verb("del", "DELETE"),
+  all: verb("all", "ALL"),
+  none: (...site: unknown[]) => {
+    refuseUncalled("@Route.none", site);
+    return decorator("@Route.none()", removeRoutes);
+  },
 });
 
 /** What the platform or the base class calls, and HTTP must not. */
@@ -75,15 +78,34 @@ const RESERVED = new Set([
 /** A route without its member: what was written between the parentheses. */
 type Written = Omit<RoutePlan, "member"> & { readonly options: RouteOptions };
 
-function verb(method: string): RouteVerb {
-  return (path, options) => route(method, path, options);
+function verb(name: string, method: string): RouteVerb {
+  return (path, options) => {
+    refuseUncalled(`@Route.${name}`, [path, options]);
+    return route(method, path, options);
+  };
+}
+
+/** Without its parentheses a decorator is itself called with what it stands on: standard and legacy. */
+function refuseUncalled(written: string, [target, site]: readonly unknown[]): void {
+  if (typeof target === "string") return;
+  const { kind, name } = Object(site) as { kind?: unknown; name?: unknown };
+  const isLegacy = typeof target === "object" && (typeof site === "string" || typeof site === "symbol");
+  if (kind === undefined && !isLegacy) return;
+  const member = String(isLegacy ? site : name).replace("#", "");
+  const call = { "@Route": `@Route.get("/${member}")`, "@Route.none": "@Route.none()" }[written];
+  throw new DurableError(
+    "bad-decorator",
+    `${written} on ${member} isn't called. Write \`${call ?? `${written}("/${member}")`}\`.`,
+  );
 }
 
 // What it gives is typed by `RouteFunction`, from the path and the schemas.
 function route(method: unknown, path: string, options: RouteOptions = {}): never {
-  // Without its parentheses the decorator is called with the method itself.
+  refuseUncalled("@Route", [method, path]);
   const written: Written = { method: String(method).toUpperCase(), path, options };
-  check(written);
+  const flaw =
+    flawOfMethod(String(method)) ?? (typeof path === "string" ? flawOfPath(path) : NO_PATH) ?? flawOf(options);
+  if (flaw !== undefined) throw error("bad-option", show(written), `${flaw}.`);
   return decorator(show(written), (level, member) => addRoute(level, member, written)) as never;
 }
 
@@ -189,18 +211,13 @@ function shared(member: string, written: Written, earlier: Schemas): Schemas {
   );
 }
 
-function check(written: Written): void {
-  const { method, path, options } = written;
-  if (!/^(?!HEAD$)[A-Z]+$/.test(method) || typeof path !== "string" || !canMatch(path)) {
-    throw error(
-      "bad-option",
-      show(written),
-      'cannot be matched as it reads: a path begins with "/", has no parameter twice or called __proto__, and optional ones only at its end and without "/" in their patterns; a parameter has a name of ASCII letters, digits and _, and a "/" before it; text is decoded and without "//", "..", "|" and "{2}"; and HEAD is answered by GET. Write `@Route.get("/todos/:id")`.',
-    );
-  }
-  const flaw = flawOf(options);
-  if (flaw !== undefined)
-    throw error("bad-option", show(written), `has a wrong option. Write for example \`{ ${flaw} }\`.`);
+const NO_PATH = 'has no path. Write `@Route("GET", "/todos")`, or `@Route.get("/todos")`';
+
+function flawOfMethod(method: string): string | undefined {
+  if (/^head$/i.test(method)) return "never runs, since HEAD is answered by GET. Write `@Route.get(…)`";
+  if (/^[a-z]+$/i.test(method)) return undefined;
+  const path = method.startsWith("/") ? method : "/todos";
+  return `has no HTTP method as its first argument. Write \`@Route.get(${quote(path)})\``;
 }
 
 function misplaced(written: string, name: string | symbol): DurableError {

@@ -2,7 +2,15 @@
 import { DurableObject, RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
-import { DurableBase, serve, type ServeNamespace, type ServeOptions, type ServeRoute } from "../../src/index.ts";
+import { HTTPException } from "hono/http-exception";
+import {
+  DurableBase,
+  problems,
+  serve,
+  type ServeNamespace,
+  type ServeOptions,
+  type ServeRoute,
+} from "../../src/index.ts";
 
 interface Env {
   ROOM: DurableObjectNamespace<Room>;
@@ -36,6 +44,15 @@ export const outer = new Hono<{ Bindings: Env; Variables: { user: string } }>();
 outer.use(cors());
 outer.route("/api", given);
 outer.mount("/mounted", given.fetch);
+
+/** Errors of any app: whatever its environment and variables are. */
+outer.onError(problems);
+given.onError(problems).notFound(() => problems(new HTTPException(404)));
+new Hono().onError(problems);
+outer.onError((error, c) => (c.get("user") === "" ? c.text("mine", 500) : problems(error)));
+const answer: Response = problems("whatever was thrown");
+// @ts-expect-error the answer is at once
+void answer.then;
 
 /** Every option, as value and as function; the request has Cloudflare's `cf`. */
 export const all = serve<Env>(

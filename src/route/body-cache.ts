@@ -1,0 +1,55 @@
+/**
+ * @module
+ * Bodies that code of the user's reads before the library does: Hono keeps what its own readers, as `c.req.text()`, read.
+ */
+import type { HonoRequest } from "hono";
+import { DurableError, quote } from "../errors.ts";
+
+/**
+ * Returns how the body was first read, which all later readings are made from; undefined for a body that is still
+ * unread.
+ *
+ * @throws DurableError `body-used` if it was read past Hono, which then keeps nothing of it.
+ */
+export function keptAs(request: HonoRequest): string | undefined {
+  const [kept] = Object.keys(request.bodyCache);
+  if (kept === undefined && (request.raw.bodyUsed || request.raw.body?.locked === true)) throw bodyUsed(request);
+  return kept;
+}
+
+/**
+ * Returns the bytes of the body.
+ *
+ * @throws DurableError `body-used` if an earlier reading has lost some of them.
+ */
+export async function exactBytes(request: HonoRequest): Promise<Uint8Array<ArrayBuffer>> {
+  const kept = keptAs(request);
+  // Encoded again, a form has another boundary than the header says.
+  if (kept === "formData") throw bodyUsed(request);
+  if (kept === "text" && isRepaired(await request.text(), declaredLength(request))) throw bodyUsed(request);
+  return new Uint8Array(await request.arrayBuffer());
+}
+
+/**
+ * Returns true if U+FFFD in a text stands for bytes that aren't UTF-8: it takes three where they took one or two.
+ * A character of four bytes that lost its last is overlooked; without a declared length any U+FFFD counts.
+ */
+export function isRepaired(text: string, bytes: number): boolean {
+  if (!text.includes("\uFFFD")) return false;
+  const surplus = new TextEncoder().encode(text).length - bytes;
+  // A byte order mark is left out of the text.
+  return surplus !== 0 && surplus !== -3;
+}
+
+/** NaN where none is declared. */
+export function declaredLength(request: HonoRequest): number {
+  return Number(request.raw.headers.get("content-length") ?? NaN);
+}
+
+/** The error for a body of which a part is gone. */
+export function bodyUsed({ method, path }: HonoRequest): DurableError {
+  return new DurableError(
+    "body-used",
+    `${method} ${quote(path)}: the body was read before, and Hono has not kept all of it. Read it with \`await c.req.arrayBuffer()\`, or text with \`await c.req.text()\`, never from \`c.req.raw\`.`,
+  );
+}
