@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { Script } from "node:vm";
 import { createViteServer } from "vitest/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { decorators } from "../../src/vite.ts";
+import { decorators } from "../../../src/vite.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "durable-base-vite-"));
 const DECORATORS = `export const seen = [];
