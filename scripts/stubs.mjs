@@ -39,6 +39,14 @@ await check(
     assert.deepEqual(await ask("getter", []), ["2", "reset", "4"]);
   },
 );
+await check(
+  "crosses as a native stub by `Object.native`, and says so where a handle was passed or returned",
+  async () => {
+    const advice =
+      "A handle cannot cross this RPC call, which a native stub or a WorkerEntrypoint carries. Pass or return its native stub: `Object.native(handle)`.";
+    assert.deepEqual(await ask("crossing", []), ["2", 404, "5", "9", advice, advice, advice, "9"]);
+  },
+);
 report();
 // A Worker that crashes at load leaves miniflare waiting.
 process.exit();

@@ -19,14 +19,15 @@ export function rawBehind(value: object): object | undefined {
 
 const nativeOf = new WeakMap<object, Holder>();
 
-/** What has the native stub of a handle. */
+/** What makes the native stubs of a handle. */
 interface Holder {
-  readonly native: object;
-  /** Puts a fresh one in its place, and gives it. */
+  /** Makes one: that of the handle may have met a reset meanwhile. */
+  open(): object;
+  /** Makes one and puts it in place of the handle's own. */
   renew(): object;
 }
 
-/** Remembers that `handle` crosses to other objects as what `holder` has as `native` at that time. */
+/** Remembers that `handle` crosses to other objects as what `holder` opens. */
 export function markHandle(handle: object, holder: Holder): void {
   nativeOf.set(handle, holder);
 }
@@ -36,10 +37,15 @@ export function renewedBehind(value: object): object | undefined {
   return nativeOf.get(value)?.renew();
 }
 
+/** A fresh native stub of a handle's object, beside the handle's own; undefined for any other value. */
+export function nativeBehind(value: object): object | undefined {
+  return nativeOf.get(value)?.open();
+}
+
 /** What crosses in place of a tracked value or a handle; undefined for any other value. */
 function standIn(value: object): unknown {
   const raw = rawOf.get(value);
-  return raw === undefined ? nativeOf.get(value)?.native : copyPlain(raw);
+  return raw === undefined ? nativeBehind(value) : copyPlain(raw);
 }
 
 /** By raw container: what loads the entries that are not there yet. */

@@ -1,7 +1,7 @@
 import { abortAllDurableObjects, reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it } from "vitest";
-import { DurableError, Object, type Handle } from "../src/index.ts";
+import { DurableError, Object, type Handle, type Stub } from "../src/index.ts";
 import { makeHandle } from "../src/object/handle.ts";
 import { broken, Peer, QuotaError } from "./fixtures/object.ts";
 
@@ -297,7 +297,7 @@ describe("a handle and errors", () => {
     await runInDurableObject(env.PEER.getByName("getter"), async (self) => {
       self.fill();
       const item = self.items.get("milk")!;
-      await errorOf(() => handle.shop.lamp.light(item));
+      await handle.shop.lamp.light(item).then(undefined, () => undefined);
       expect(sent).toEqual([{ at: new Date(5), tags: ["shop"] }]);
       expect(sent[0]).not.toBe(item);
     });
@@ -379,6 +379,45 @@ describe("a handle that crosses a call", () => {
     using met = await peer("crossing a").introduce("crossing b");
     expect(await met.arrive(3)).toBe(2);
     expect(await peer("crossing a").introduce("crossing b").arrived()).toEqual([1, 3]);
+  });
+
+  it("arrives as a fresh stub, whatever its own has met", async () => {
+    const crossing = peer("crossing after a reset");
+    await crossing.arrive(1);
+    await errorOf(() => env.PEER.getByName("crossing after a reset").abort());
+    expect(await peer("crossing a").tell(crossing, { peers: new Map([["again", crossing]]) })).toEqual([1, 2]);
+  });
+
+  it("is refused as argument of a native stub, with what to write: `Object.native(handle)`", async () => {
+    const native = env.PEER.getByName("crossing native");
+    const tell = async (one: Stub<Peer>, other: Stub<Peer>): Promise<unknown> =>
+      await (native as unknown as Stub<Peer>).tell(one, { peers: new Map([["b", other]]) });
+    const [b, stub] = [peer("crossing b"), Object.native(peer("crossing c"))];
+    for (const [one, other] of [
+      [b, stub],
+      [stub, b],
+    ] as const) {
+      const error = await errorOf(() => tell(one, other));
+      expect(error).toMatchObject({ code: "not-transferable" });
+      expect(error.message).toContain("`Object.native(handle)`");
+    }
+    expect(await tell(Object.native(peer("crossing d")), Object.native(peer("crossing e")))).toEqual([1, 1]);
+  });
+
+  it("gives its native stub, with id and name, and a native stub itself", async () => {
+    const stub = Object.native(peer("native"));
+    expect([stub.name, stub.id.equals(peer("native").id)]).toEqual(["native", true]);
+    expect(await stub.echo(5)).toBe(5);
+    expect(Object.native(stub)).toBe(stub);
+    expect(Object.native(peer("native"))).not.toBe(Object.native(peer("native")));
+  });
+
+  it("has own properties of its own names alone, and can be compared and spread", () => {
+    const handle = peer("data");
+    expect(globalThis.Object.keys({ ...handle })).toEqual(["id", "name"]);
+    expect(globalThis.Object.hasOwn(handle, "id")).toBe(true);
+    expect(globalThis.Object.hasOwn(handle, Symbol.dispose)).toBe(false);
+    expect(handle).toEqual(handle);
   });
 
   it("is disposed with `using`, and works in the meantime", async () => {

@@ -52,12 +52,12 @@ export function makeHandle<T extends object>(
 class Stubs implements ProxyHandler<object> {
   native: NativeStub;
   readonly repeater: Repeater | undefined;
-  readonly #open: () => DurableObjectStub;
+  readonly open: () => DurableObjectStub;
   readonly #errorClasses: readonly ErrorClass[];
   #members: Map<string, NativeMember> | undefined;
 
   constructor(open: () => DurableObjectStub, errorClasses: readonly ErrorClass[], repeater: Repeater | undefined) {
-    this.#open = open;
+    this.open = open;
     this.#errorClasses = errorClasses;
     this.repeater = repeater;
     this.native = open() as NativeStub;
@@ -77,7 +77,10 @@ class Stubs implements ProxyHandler<object> {
           );
       case "connect":
         // No promise, but a socket at once, which fails by itself: none of its own could tell that the stub is dead.
-        return (...args: Parameters<DurableObjectStub["connect"]>) => this.#open().connect(...args);
+        return (...args: Parameters<DurableObjectStub["connect"]>) => this.open().connect(...args);
+      case "dup":
+        // Only the platform asks for it, of an argument that it is about to send.
+        throw cannotCross();
       case Symbol.dispose:
         return () => (this.native as Partial<Disposable>)[Symbol.dispose]?.();
       default:
@@ -90,8 +93,14 @@ class Stubs implements ProxyHandler<object> {
     return made;
   }
 
+  getOwnPropertyDescriptor(own: object, key: string | symbol): PropertyDescriptor | undefined {
+    // The platform looks for the methods of what was returned to another Worker among its own properties.
+    if (typeof key === "string" && !(key in own)) throw cannotCross();
+    return Reflect.getOwnPropertyDescriptor(own, key);
+  }
+
   renew(): NativeStub {
-    return (this.native = this.#open() as NativeStub);
+    return (this.native = this.open() as NativeStub);
   }
 
   notice<Value>(promise: Promise<Value>, stub: NativeStub, again?: Again<Value>, left = AGAIN): Promise<Value> {
@@ -107,6 +116,14 @@ class Stubs implements ProxyHandler<object> {
       throw error;
     });
   }
+}
+
+/** The error for a handle that the platform met: it takes a Proxy for an object with methods of its own. */
+function cannotCross(): DurableError {
+  return new DurableError(
+    "not-transferable",
+    "A handle cannot cross this RPC call, which a native stub or a WorkerEntrypoint carries. Pass or return its native stub: `Object.native(handle)`.",
+  );
 }
 
 /** A member of a handle, or of one of its members; `find` finds it on a native stub, `name` is that of a handle's own. */

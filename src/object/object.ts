@@ -6,6 +6,7 @@ import { DurableError, quote, sqliteConfig } from "../errors.ts";
 import { planOf, type AnyClass } from "../plan.ts";
 import type { ErrorClass } from "../thrown.ts";
 import { makeHandle } from "./handle.ts";
+import { native } from "./native.ts";
 import { once } from "./once.ts";
 import { Repeater, type RetryOptions } from "./retry.ts";
 import { makeShards, type Shards } from "./shards.ts";
@@ -252,10 +253,11 @@ export function flawOfName(name: unknown): string | undefined {
 export interface Objects {
   readonly from: typeof from;
   readonly once: typeof once;
+  readonly native: typeof native;
 }
 
 /**
- * The `Object` module: {@link from}, {@link once}, and all of the global `Object`, from which it inherits.
+ * The `Object` module: {@link from}, {@link once}, {@link native}, and all of the global `Object`, from which it inherits.
  *
  * In a file that imports it as `Object`, `Object.keys` and the decorator helpers that tsc emits find it in
  * place of the global one and work all the same.
@@ -267,7 +269,7 @@ export interface Objects {
  * Object.keys({ a: 1 }); // ["a"]
  * ```
  */
-export const objects: Objects & ObjectConstructor = /* @__PURE__ */ inheritGlobal({ from, once });
+export const objects: Objects & ObjectConstructor = /* @__PURE__ */ inheritGlobal({ from, once, native });
 
 function inheritGlobal<Own extends object>(own: Own): Own & ObjectConstructor {
   const derived = function (value?: unknown): unknown {

@@ -1,6 +1,6 @@
 /** What `scripts/stubs.mjs` asks for: what only the real platform shows, beside no test runner. */
-import { RpcTarget } from "cloudflare:workers";
-import { DurableBase, Idempotent, Object } from "durable-base";
+import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
+import { DurableBase, Idempotent, Object, type Stub } from "durable-base";
 
 interface Env {
   COUNTER: DurableObjectNamespace<Counter>;
@@ -32,6 +32,10 @@ export class Counter extends DurableBase<Env> {
 
   get lamp(): Lamp {
     return new Lamp();
+  }
+
+  async addTo({ counter, by }: { counter: Stub<Counter>; by: number }): Promise<number> {
+    return await counter.add(by);
   }
 
   reset(): void {
@@ -74,10 +78,43 @@ function losing(namespace: DurableObjectNamespace<Counter>): DurableObjectNamesp
 const outcome = async (call: Promise<number>): Promise<string> =>
   await call.then(String, (error: unknown) => (error as Error).message);
 
-const answers: Record<string, (env: Env) => unknown> = {
+/** A service whose methods take and return objects. */
+export class Desk extends WorkerEntrypoint<Env> {
+  find(name: string): Stub<Counter> {
+    return Object.native(Object.from(this.env.COUNTER).byName(name));
+  }
+
+  findHandle(name: string): Stub<Counter> {
+    return Object.from(this.env.COUNTER).byName(name);
+  }
+
+  async addTo({ counter, by }: { counter: Stub<Counter>; by: number }): Promise<number> {
+    return await counter.add(by);
+  }
+}
+
+const answers: Record<string, (env: Env, desk: Desk) => unknown> = {
   marks: (env) => env.COUNTER.getByName("marks").marks(),
 
   found: (env) => env.COUNTER.getByName("found").foundAtFirst(),
+
+  async crossing({ COUNTER }, desk) {
+    const counter = Object.from(COUNTER).byName("crossing");
+    await counter.add(1);
+    await outcome(COUNTER.getByName("crossing").reset() as Promise<never>);
+    const found = await desk.find("crossing");
+    const other = COUNTER.getByName("other") as unknown as Desk;
+    return [
+      await outcome(found.add(2)),
+      (await found.fetch("http://o/")).status,
+      await outcome(desk.addTo({ counter: Object.native(counter), by: 3 })),
+      await outcome(other.addTo({ counter: Object.native(counter), by: 4 })),
+      await outcome(desk.addTo({ counter, by: 5 })),
+      await outcome(other.addTo({ counter, by: 6 })),
+      await outcome((async () => await (await desk.findHandle("crossing")).add(7))()),
+      await outcome(COUNTER.getByName("crossing").add(0)),
+    ];
+  },
 
   async getter({ COUNTER }) {
     const handle = Object.from(COUNTER).byName("getter");
@@ -98,8 +135,9 @@ const answers: Record<string, (env: Env) => unknown> = {
 };
 
 export default {
-  async fetch(request: Request, env: Env): Promise<Response> {
+  async fetch(request: Request, env: Env, { exports }: ExecutionContext): Promise<Response> {
     const { pathname } = new URL(request.url);
-    return Response.json(await answers[pathname.slice(1)]!(env));
+    const { Desk: desk } = exports as unknown as { Desk: Desk };
+    return Response.json(await answers[pathname.slice(1)]!(env, desk));
   },
 };

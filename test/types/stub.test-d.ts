@@ -1,7 +1,15 @@
 /** What {@link Stub} claims; checked by `tsc` alone. */
-import { RpcTarget } from "cloudflare:workers";
+import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
 import { expectTypeOf } from "vitest";
-import { DurableBase, Persisted, Route, type Handle, type NotTransferable, type Stub } from "../../src/index.ts";
+import {
+  DurableBase,
+  Object,
+  Persisted,
+  Route,
+  type Handle,
+  type NotTransferable,
+  type Stub,
+} from "../../src/index.ts";
 import type { HiddenMember } from "../../src/object/types.ts";
 
 interface Todo {
@@ -502,3 +510,35 @@ expectTypeOf(halfPromised.relayed).toEqualTypeOf<() => Promise<string>>();
 expectTypeOf(halfPromised.bound(1)).toEqualTypeOf<Promise<number>>();
 expectTypeOf<Stub<{ give(): Cursor }>["give"]>().returns.resolves.toHaveProperty("next");
 expectTypeOf<Stub<{ give(): Cursor | Iterator<number> }>["give"]>().toExtend<NotTransferable<string>>();
+
+/** A service that takes and returns native stubs of objects. */
+class Shop extends DurableBase {
+  open(at: Date): number {
+    return at.getTime();
+  }
+}
+class Desk extends WorkerEntrypoint<{ SHOP: DurableObjectNamespace<Shop> }> {
+  find(name: string): Stub<Shop> {
+    return Object.native(Object.from(this.env.SHOP).byName(name));
+  }
+  async use({ shop }: { shop: Stub<Shop> }): Promise<number> {
+    return await shop.open(new Date(0));
+  }
+}
+declare const desk: Service<typeof Desk>;
+declare const shop: Handle<Shop>;
+declare const nativeShop: DurableObjectStub<Shop>;
+
+const nativeOf = Object.native(shop);
+expectTypeOf(nativeOf).toExtend<Stub<Shop>>();
+expectTypeOf(nativeOf.open).toEqualTypeOf<Handle<Shop>["open"]>();
+expectTypeOf(nativeOf.id).toEqualTypeOf<DurableObjectId>();
+// @ts-expect-error a native stub cannot be disposed of in every version of the platform
+nativeOf[Symbol.dispose]();
+// @ts-expect-error plain data is no handle
+Object.native({ name: "a" });
+export const called: Promise<number>[] = [
+  desk.find("a").then(async (found) => await found.open(new Date(0))),
+  desk.use({ shop: nativeOf }),
+  Object.native(nativeShop).open(new Date(0)),
+];
