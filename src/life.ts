@@ -13,6 +13,7 @@ import { followImports } from "./storage/imported.ts";
 import { withoutFields } from "./storage/keys.ts";
 import { migrateObject, type Migration } from "./storage/migrations.ts";
 import { storageOf } from "./storage/sqlite.ts";
+import { methodOf, replaceOn } from "./storage/storage-state.ts";
 import type { Shape } from "./surface.ts";
 
 /** How long an entry waits for `onStart`, in milliseconds: what the platform gives `blockConcurrencyWhile`. */
@@ -71,7 +72,7 @@ export class Life implements Owner {
     this.fields = new Fields(this.#class.name, shape.plan, ctx, this);
     const declared = shape.plan.scheduled as ReadonlyMap<string, Declaration>;
     const handler = (): Method | undefined => handlerOf(self);
-    this.scheduler = new Scheduler(ctx.storage, { self, owner: this, declared, handler, around });
+    this.scheduler = new Scheduler(ctx, { self, owner: this, declared, handler, around });
     followImports(ctx.storage, () => this.#wake());
     lives.set(self, this);
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
@@ -93,7 +94,7 @@ export class Life implements Owner {
   }
 
   destroy(): void {
-    (this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx)).ask();
+    (this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx, () => this.scheduler.disarm())).ask();
   }
 
   /** What the platform calls as the object's alarm(), in place of the class's own. */
@@ -154,13 +155,14 @@ export class Life implements Owner {
     if (migrations === undefined) return;
     const storage = storageOf(this.#ctx.storage, name);
     if (this.#isCleared === undefined) {
-      const { deleteAll } = storage;
+      const before = methodOf(storage, "deleteAll");
       this.#isCleared = true;
-      storage.deleteAll = (options) => {
+      const deleteAll: typeof before = (options) => {
         this.#isCleared = true;
         this.#isReady = false;
-        return deleteAll.call(storage, options);
+        return before(options);
       };
+      replaceOn(storage, { deleteAll });
     }
     // What the constructor has read may be stored otherwise now.
     const ran = withoutFields(storage, () => migrateObject(storage, migrations, `${name}.migrations`));

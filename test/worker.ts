@@ -37,6 +37,8 @@ export { StandardAlarms, StandardDeclared, StandardJobs } from "./fixtures/sched
 export { LegacyAlarms, LegacyDeclared, LegacyJobs } from "./fixtures/legacy/schedule.ts";
 export { StandardCrons } from "./fixtures/cron.ts";
 export { LegacyCrons } from "./fixtures/legacy/cron.ts";
+export { ProxiedStandard, SentryElevenStandard, SentryTenStandard } from "./fixtures/wrapped.ts";
+export { ProxiedLegacy, SentryElevenLegacy, SentryTenLegacy } from "./fixtures/legacy/wrapped.ts";
 export { ModelJobs } from "./fixtures/schedule-model.ts";
 
 export default { fetch: (): Response => new Response("ok") };
