@@ -5,6 +5,7 @@ import { objects } from "../src/object/object.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { advanceTo, rows } from "../src/testing/testing.ts";
 import { errorOf } from "./error-of.ts";
+import type { StandardJobs } from "./fixtures/schedule.ts";
 import { work, type WrappedLike } from "./fixtures/wrapped-data.ts";
 
 type Wrapped = DurableObjectNamespace<WrappedLike>;
@@ -229,6 +230,27 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     for (const name of ["destroy", "schedule", "onStart"]) {
       expect(await errorOf(async () => await stub[name]!())).toBeInstanceOf(Error);
     }
+  });
+});
+
+describe("an object whose alarm can't be set", () => {
+  it("is reset, which undoes the job and tells who scheduled it", async () => {
+    const printed = vi.spyOn(console, "error").mockImplementation(() => {});
+    const stub = (): DurableObjectStub<StandardJobs> => env.STANDARD_JOBS.getByName("no alarm");
+    const native = await runInDurableObject(
+      stub(),
+      (_, { storage }) => Object.getPrototypeOf(storage) as DurableObjectStorage,
+    );
+    const broken = vi.spyOn(native, "setAlarm").mockRejectedValueOnce(new Error("broken"));
+    const scheduled = runInDurableObject(stub(), async (self) => {
+      self.run((jobs) => jobs.schedule(60_000, jobs.tick));
+      await new Promise(() => {});
+    });
+    expect((await errorOf(() => scheduled)).message).toContain("the alarm for the jobs of this object");
+    broken.mockRestore();
+    expect(printed).toHaveBeenCalledOnce();
+    printed.mockRestore();
+    expect(await runInDurableObject(stub(), (self) => self.schedules.list())).toEqual([]);
   });
 });
 
