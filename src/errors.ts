@@ -53,6 +53,7 @@ export type ErrorCode =
   | "schema-failed"
   | "schema-newer"
   | "sql-failed"
+  | "stale-instance"
   | "stale-value"
   | "start-timeout"
   | "storage-closed"

@@ -7,6 +7,7 @@ import { Destroyer } from "./destroy.ts";
 import { behindGate, isInside, run, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { Fields } from "./persisted/fields.ts";
+import { becomeLive } from "./live-instance.ts";
 import type { Declaration, Method } from "./schedule/runner.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 import { followImports } from "./storage/imported.ts";
@@ -61,6 +62,8 @@ export class Life implements Owner {
   #isCleared: boolean | undefined;
   #defect: DurableError | undefined;
   #starting: Promise<void> | undefined;
+  /** What gives the storage back as it was found. */
+  readonly #leaves: (() => void)[];
 
   constructor(self: Living, ctx: DurableObjectState, shape: Shape, targetClass: Owner["targetClass"]) {
     this.#self = self;
@@ -69,11 +72,12 @@ export class Life implements Owner {
     this.#ctx = ctx;
     this.shape = shape;
     this.sendsStacks = this.#class.remoteStacks === true;
+    becomeLive(ctx.id, () => this.#retire());
     this.fields = new Fields(this.#class.name, shape.plan, ctx, this);
     const declared = shape.plan.scheduled as ReadonlyMap<string, Declaration>;
     const handler = (): Method | undefined => handlerOf(self);
     this.scheduler = new Scheduler(ctx, { self, owner: this, declared, handler, around });
-    followImports(ctx.storage, () => this.#wake());
+    this.#leaves = [() => this.scheduler.leave(), followImports(ctx.storage, () => this.#wake())];
     lives.set(self, this);
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
     void Promise.resolve().then(() => {
@@ -104,6 +108,22 @@ export class Life implements Owner {
 
   written(): void {
     this.scheduler.written();
+  }
+
+  /** A newer instance takes the place of this one, whose memory is out of date from then on. */
+  #retire(): void {
+    this.fields.flush();
+    const { name } = this.#class;
+    this.refusal = () =>
+      new DurableError(
+        "stale-instance",
+        `${name}: a newer instance of this object has taken the place of this one, as in a dev server after an edit, so it can change nothing any more. Call the object again, and make one instance for one \`ctx\`.`,
+      );
+    this.start = () => {
+      throw this.refusal!();
+    };
+    for (const leave of this.#leaves.toReversed()) leave();
+    this.fields.retire();
   }
 
   #begin(): Promise<void> | undefined {
@@ -162,7 +182,7 @@ export class Life implements Owner {
         this.#isReady = false;
         return before(options);
       };
-      replaceOn(storage, { deleteAll });
+      this.#leaves.push(replaceOn(storage, { deleteAll }));
     }
     // What the constructor has read may be stored otherwise now.
     const ran = withoutFields(storage, () => migrateObject(storage, migrations, `${name}.migrations`));
