@@ -1,0 +1,66 @@
+/**
+ * A class under vite's dev server with `@cloudflare/vite-plugin`, whose stubs read members of the prototype.
+ *
+ * Such a stub reaches what it reaches when deployed, and nothing more; code inside the object reaches everything.
+ */
+import assert from "node:assert/strict";
+import { check, report } from "./check.mjs";
+import { startVite } from "./vite-server.mjs";
+
+const HIDDEN = {
+  "a member of the base": ["schedule", "destroy"],
+  "a getter of the base": ["schedules"],
+  "a hook": ["onStart"],
+  "a field": ["hits", "secret"],
+  "a method that `static rpc` leaves out": ["helper", "slowHelper", "hidden"],
+};
+const server = await startVite({ folder: "test/vite-dev", objects: { ROOM: "Room" } });
+const ask = async (path) => {
+  const [status, text] = await server.request(path);
+  assert.equal(status, 200, text);
+  return JSON.parse(text);
+};
+
+try {
+  await check("a stub reaches methods and getters", async () => {
+    assert.deepEqual(await ask("/reach/a/hit,total"), { hit: "called: 1", total: "read: 1" });
+    assert.deepEqual(await ask("/reach/a/fail"), { fail: "Error: atomic: base, room" });
+    assert.equal(await ask("/once/a/hit"), 2);
+    assert.equal(await ask("/once/a/hit"), 2);
+  });
+  for (const [kind, names] of Object.entries(HIDDEN)) {
+    await check(`a stub does not reach ${kind}`, () => refuses("a", names));
+  }
+  await check("what a stub tried has changed nothing", async () => {
+    assert.deepEqual(await ask("/reach/a/total"), { total: "read: 2" });
+  });
+  await check("the object's own code reaches everything, in an entry or not", async () => {
+    const froms = ["floating promise", "blockConcurrencyWhile"];
+    assert.deepEqual(await ask("/inside/b"), [
+      ...both("method"),
+      ...froms.flatMap((from) => [...both(from), "b s3cret"]),
+      ...["constructor", "socket", "stream"].map((from) => both(from)[1]),
+      "b s3cret 1",
+    ]);
+    assert.deepEqual(await server.request("/rooms/b/hidden"), [200, "route: base, room"]);
+  });
+  await check("after an edit, the same holds for the new instance", async () => {
+    await server.edit("worker.ts", (text) => text.replace(", room`", ", edited room`"));
+    assert.deepEqual(await server.request("/rooms/b/hidden"), [200, "route: base, edited room"]);
+    await refuses("b", Object.values(HIDDEN).flat());
+    assert.deepEqual(await ask("/reach/a/total"), { total: "read: 2" });
+  });
+} finally {
+  await server.stop();
+}
+report();
+
+async function refuses(object, names) {
+  const refusal = (name) => [name, `TypeError: The RPC receiver does not implement the method "${name}".`];
+  assert.deepEqual(await ask(`/reach/${object}/${names}`), Object.fromEntries(names.map(refusal)));
+}
+
+/** What the two helpers give, called from there. */
+function both(from) {
+  return [`${from}: base, room`, `${from}: slow base, slow room`];
+}

@@ -1,0 +1,144 @@
+/** A class whose stubs `scripts/vite-dev.mjs` tries under vite's dev server, which reads members of the prototype. */
+import { Atomic, DurableBase, Object, Persisted, Route, serve } from "durable-base";
+
+interface Env {
+  ROOM: DurableObjectNamespace<Room>;
+}
+
+class Base extends DurableBase<Env> {
+  @Persisted() accessor secret = "s3cret";
+  starts = 0;
+
+  override onStart(): void {
+    this.starts++;
+  }
+
+  helper(from: string): string {
+    return `${from}: base`;
+  }
+
+  async slowHelper(from: string): Promise<string> {
+    await scheduler.wait(1);
+    return `${from}: slow base`;
+  }
+}
+
+export class Room extends Base {
+  static override rpc: readonly string[] = ["hit", "total", "inside", "fail"];
+
+  @Persisted() accessor hits = 0;
+  readonly #constructed: Promise<string[]>;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const floating = this.#later("floating promise");
+    const blocking = ctx.blockConcurrencyWhile(() => this.#later("blockConcurrencyWhile"));
+    this.#constructed = Promise.all([floating, blocking, this.slowHelper("constructor")]).then((all) => all.flat());
+  }
+
+  override helper(from: string): string {
+    return `${super.helper(from)}, room`;
+  }
+
+  override async slowHelper(from: string): Promise<string> {
+    await scheduler.wait(1);
+    return `${await super.slowHelper(from)}, slow room`;
+  }
+
+  override destroy(): void {
+    super.destroy();
+  }
+
+  hit(): number {
+    return ++this.hits;
+  }
+
+  get total(): number {
+    return this.hits;
+  }
+
+  @Atomic() fail(): void {
+    this.hits++;
+    throw new Error(this.helper("atomic"));
+  }
+
+  @Route.get("/hidden") hidden(): string {
+    return this.helper("route");
+  }
+
+  /** Calls hidden members from every kind of code that belongs to the object. */
+  async inside(): Promise<string[]> {
+    return [
+      this.helper("method"),
+      await this.slowHelper("method"),
+      ...(await this.#constructed),
+      await this.#heard(),
+      await this.#pulled(),
+      `${this.name} ${this.secret} ${this.starts}`,
+    ];
+  }
+
+  /** Goes on in no entry. */
+  async #later(from: string): Promise<string[]> {
+    await scheduler.wait(1);
+    return [this.helper(from), await this.slowHelper(from), `${this.name} ${this.secret}`];
+  }
+
+  /** What the listener of an accepted socket can call. */
+  async #heard(): Promise<string> {
+    const { 0: client, 1: server } = new WebSocketPair();
+    const heard = Promise.withResolvers<string>();
+    client.accept();
+    server.accept();
+    server.addEventListener(
+      "message",
+      ({ data }) => void this.slowHelper(String(data)).then(heard.resolve, heard.reject),
+    );
+    client.send("socket");
+    return await heard.promise;
+  }
+
+  /** What a stream's callback can call. */
+  async #pulled(): Promise<string> {
+    const stream = new ReadableStream<string>({
+      pull: async (controller) => {
+        controller.enqueue(await this.slowHelper("stream"));
+        controller.close();
+      },
+    });
+    return (await stream.getReader().read()).value ?? "";
+  }
+}
+
+type Reached = Record<string, (...args: unknown[]) => Promise<unknown>>;
+
+/** Calls a member, and reads it where it is no method. */
+async function reach(stub: Reached, name: string): Promise<string> {
+  try {
+    return `called: ${String(await stub[name]!("stub"))}`;
+  } catch (error) {
+    return await (stub[name] as unknown as Promise<unknown>).then(
+      (value) => (typeof value === "function" ? String(error) : `read: ${String(value)}`),
+      String,
+    );
+  }
+}
+
+const app = serve<Env>({ "/rooms/:name": Room });
+
+app.get("/reach/:name/:members", async (c) => {
+  const stub = c.env.ROOM.getByName(c.req.param("name")) as unknown as Reached;
+  const answers: Record<string, string> = {};
+  for (const name of c.req.param("members").split(",")) answers[name] = await reach(stub, name);
+  return c.json(answers);
+});
+
+app.get("/inside/:name", async (c) => c.json(await Object.from(c.env.ROOM).byName(c.req.param("name")).inside()));
+
+app.get("/once/:name/:member", async (c) => {
+  const room = Object.from(c.env.ROOM).byName(c.req.param("name"));
+  const call = Object.once(room, "key") as unknown as Reached;
+  return c.json(await call[c.req.param("member")]!().catch(String));
+});
+
+export default app;
