@@ -207,7 +207,7 @@ describe("an instance whose object has a newer one", () => {
       Object.assign(older, {
         [name]: () => (begin(), Declared.prototype[name].call(older, edited)),
       });
-      older.run((self) => void self.schedule(0, self[name], undefined, { id: name }));
+      older.run((self) => void self.schedule(0, self[name] as () => Promise<void>, undefined, { id: name }));
       await scheduler.wait(2);
       const alarm = fire(older);
       await began;
