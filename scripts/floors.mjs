@@ -13,6 +13,7 @@ const FLOORS = {
   "errors.ts": 0,
   "vite.ts": 0,
   "functions.ts": 0,
+  "live-instance.ts": 0,
   "reset.ts": 0,
   "snapshot.ts": 0,
   "platform.ts": 0,

@@ -18,6 +18,7 @@ export class Destroyer {
   readonly #owner: Owner;
   readonly #self: { onDestroy?(): unknown };
   readonly #ctx: DurableObjectState;
+  readonly #disarm: () => Promise<void>;
   /** The entry of the hook, which needs not ask again. */
   #hook: Scope | undefined;
   #destroyed: Promise<void> | undefined;
@@ -26,10 +27,12 @@ export class Destroyer {
   /** Rejects once everything is deleted: for whom it comes too early. */
   readonly #gone: PromiseWithResolvers<never> = Promise.withResolvers();
 
-  constructor(owner: Owner, self: object, ctx: DurableObjectState) {
+  /** `disarm` deletes the native alarm. */
+  constructor(owner: Owner, self: object, ctx: DurableObjectState, disarm: () => Promise<void>) {
     this.#owner = owner;
     this.#self = self;
     this.#ctx = ctx;
+    this.#disarm = disarm;
     this.#gone.promise.catch(() => {});
   }
 
@@ -119,9 +122,8 @@ export class Destroyer {
 
   async #delete(): Promise<void> {
     const { storage } = this.#ctx;
-    // Before compatibility date 2026-02-24 `deleteAll` leaves the alarm; the object's own `deleteAlarm` is its user's alone.
-    const { deleteAlarm } = Object.getPrototypeOf(storage) as DurableObjectStorage;
-    await Promise.all([deleteAlarm.call(storage), storage.deleteAll()]);
+    // Before compatibility date 2026-02-24 `deleteAll` leaves the alarm.
+    await Promise.all([this.#disarm(), storage.deleteAll()]);
     await storage.sync();
   }
 }

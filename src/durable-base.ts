@@ -81,7 +81,10 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
 
   constructor(ctx: DurableObjectState<Props>, env: Env) {
     super(ctx, env);
-    const shape = shapeOf(new.target, DurableBase.prototype, { alarm: { value: alarm } });
+    const shape = shapeOf(new.target, DurableBase.prototype, {
+      // Code that wraps the class puts its own over it.
+      alarm: { value: alarm, writable: true, configurable: true },
+    });
     const life = new Life(this, ctx, shape, RpcTarget);
     own(this, life);
     Object.defineProperty(this, FIELDS, { value: life.fields });

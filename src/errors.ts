@@ -54,6 +54,7 @@ export type ErrorCode =
   | "schema-failed"
   | "schema-newer"
   | "sql-failed"
+  | "stale-instance"
   | "stale-value"
   | "start-timeout"
   | "storage-closed"

@@ -3,17 +3,19 @@
  * The life of one object: its start, its writes and its end, and the parts that share them.
  */
 import { endingWith } from "./call/atomic.ts";
-import { claim } from "./copies.ts";
+import { COPY } from "./copies.ts";
 import { Destroyer } from "./destroy.ts";
 import { behindGate, isInside, run, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { Fields } from "./persisted/fields.ts";
+import { becomeLive } from "./live-instance.ts";
 import type { Declaration, Method } from "./schedule/runner.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 import { followImports } from "./storage/imported.ts";
 import { withoutFields } from "./storage/keys.ts";
 import { migrateObject, type Migration } from "./storage/migrations.ts";
 import { storageOf } from "./storage/sqlite.ts";
+import { methodOf, replaceOn, stateOf } from "./storage/storage-state.ts";
 import type { Shape } from "./surface.ts";
 
 /** How long an entry waits for `onStart`, in milliseconds: what the platform gives `blockConcurrencyWhile`. */
@@ -62,6 +64,8 @@ export class Life implements Owner {
   #isCleared: boolean | undefined;
   #defect: DurableError | undefined;
   #starting: Promise<void> | undefined;
+  /** What gives the storage back as it was found. */
+  readonly #leaves: (() => void)[];
 
   constructor(self: Living, ctx: DurableObjectState, shape: Shape, targetClass: Owner["targetClass"]) {
     this.#self = self;
@@ -71,13 +75,14 @@ export class Life implements Owner {
     this.shape = shape;
     this.hides = shape.hides;
     this.sendsStacks = this.#class.remoteStacks === true;
+    becomeLive(ctx.id, () => this.#retire());
     this.fields = new Fields(this.#class.name, shape.plan, ctx, this);
     const declared = shape.plan.scheduled as ReadonlyMap<string, Declaration>;
     const handler = (): Method | undefined => handlerOf(self);
-    this.scheduler = new Scheduler(ctx.storage, { self, owner: this, declared, handler, around });
-    followImports(ctx.storage, () => this.#wake());
+    this.scheduler = new Scheduler(ctx, { self, owner: this, declared, handler, around });
+    this.#leaves = [() => this.scheduler.leave(), followImports(ctx.storage, () => this.#wake())];
     lives.set(self, this);
-    claim(ctx.storage);
+    stateOf(ctx.storage).copy = COPY;
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
     void Promise.resolve().then(() => {
       try {
@@ -97,7 +102,7 @@ export class Life implements Owner {
   }
 
   destroy(): void {
-    (this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx)).ask();
+    (this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx, () => this.scheduler.disarm())).ask();
   }
 
   /** What the platform calls as the object's alarm(), in place of the class's own. */
@@ -107,6 +112,22 @@ export class Life implements Owner {
 
   written(): void {
     this.scheduler.written();
+  }
+
+  /** A newer instance takes the place of this one, whose memory is out of date from then on. */
+  #retire(): void {
+    this.fields.flush();
+    const { name } = this.#class;
+    this.refusal = () =>
+      new DurableError(
+        "stale-instance",
+        `${name}: a newer instance of this object has taken the place of this one, as in a dev server after an edit, so it can change nothing any more. Call the object again, and make one instance for one \`ctx\`.`,
+      );
+    this.start = () => {
+      throw this.refusal!();
+    };
+    for (const leave of this.#leaves.toReversed()) leave();
+    this.fields.retire();
   }
 
   #begin(): Promise<void> | undefined {
@@ -158,13 +179,14 @@ export class Life implements Owner {
     if (migrations === undefined) return;
     const storage = storageOf(this.#ctx.storage, name);
     if (this.#isCleared === undefined) {
-      const { deleteAll } = storage;
+      const before = methodOf(storage, "deleteAll");
       this.#isCleared = true;
-      storage.deleteAll = (options) => {
+      const deleteAll: typeof before = (options) => {
         this.#isCleared = true;
         this.#isReady = false;
-        return deleteAll.call(storage, options);
+        return before(options);
       };
+      this.#leaves.push(replaceOn(storage, { deleteAll }));
     }
     // What the constructor has read may be stored otherwise now.
     const ran = withoutFields(storage, () => migrateObject(storage, migrations, `${name}.migrations`));

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it, vi } from "vitest";
 import { DurableError } from "../src/errors.ts";
+import { Probe } from "./fixtures/probe.ts";
 
 /** Facts about workerd that the code leans on: when one fails, look for what was built on it. */
 describe("the platform", () => {
@@ -306,6 +307,94 @@ describe("what an export leans on", () => {
         sql.exec("insert into c values (1)");
       });
       expect([...sql.exec("select p from c").raw()]).toEqual([[1]]);
+    });
+  });
+});
+
+describe("a loop over kv.list()", () => {
+  let probes = 0;
+  /** Does something between two steps of a loop over three keys; tells whether the loop goes on. */
+  const goesOn = async (between: (storage: DurableObjectStorage) => unknown): Promise<boolean> =>
+    await runInDurableObject(env.PROBE.getByName(`loop ${probes++}`), async (_, { storage }) => {
+      const { kv, sql } = storage;
+      for (const key of ["a", "b", "c"]) kv.put(key, 0);
+      sql.exec("create table t (x)");
+      // In a turn of its own, which has written nothing yet.
+      await storage.sync();
+      await scheduler.wait(1);
+      const rows = kv.list()[Symbol.iterator]();
+      rows.next();
+      await between(storage);
+      try {
+        return rows.next().done !== true;
+      } catch (error) {
+        expect((error as Error).message).toMatch(/invalidated|internal error/);
+        return false;
+      }
+    });
+  const put = ({ kv }: DurableObjectStorage): void => kv.put("d", 1);
+  const stops = (): never => {
+    throw new RangeError("stop");
+  };
+
+  it.each<[string, (storage: DurableObjectStorage) => unknown]>([
+    ["get, put and delete", ({ kv }) => [kv.get("a"), kv.put("d", 1), kv.delete("d")]],
+    ["SQL", ({ sql }) => [...sql.exec("insert into t values (1) returning x")]],
+    ["waiting", () => scheduler.wait(1)],
+    ["the asynchronous get and put", async (storage) => [await storage.get(["a"]), await storage.put("d", 1)]],
+    ["a transactionSync that writes", (storage) => storage.transactionSync(() => put(storage))],
+    ["a transactionSync that writes nothing", (storage) => storage.transactionSync(() => {})],
+    [
+      "a transactionSync that throws",
+      (storage) => expect(() => storage.transactionSync(() => [put(storage), stops()])).toThrow("stop"),
+    ],
+    [
+      "a transactionSync inside another",
+      (storage) => storage.transactionSync(() => [put(storage), storage.transactionSync(() => put(storage))]),
+    ],
+    [
+      "a transactionSync inside an async transaction",
+      (storage) => storage.transaction(async () => storage.transactionSync(() => put(storage))),
+    ],
+    [
+      "an async transaction that is undone",
+      (storage) => storage.transaction(async (transaction) => [put(storage), transaction.rollback()]),
+    ],
+    ["getAlarm", (storage) => storage.getAlarm()],
+  ])("goes on after %s", async (_, between) => {
+    expect(await goesOn(between)).toBe(true);
+  });
+
+  it.each<[string, (storage: DurableObjectStorage) => unknown]>([
+    ["another kv.list()", ({ kv }) => [...kv.list({ start: "x" })]],
+    ["an asynchronous list()", (storage) => storage.list({ start: "x" })],
+    [
+      "a transactionSync that throws in the turn in which a table was made",
+      (storage) => {
+        storage.sql.exec("create table other (x)");
+        expect(() => storage.transactionSync(stops)).toThrow("stop");
+      },
+    ],
+    ["deleteAll", (storage) => storage.deleteAll()],
+  ])("breaks after %s", async (_, between) => {
+    expect(await goesOn(between)).toBe(false);
+  });
+});
+
+describe("instances of one object", () => {
+  it("share ctx.id, which is one object however ctx is wrapped", async () => {
+    await runInDurableObject(env.PROBE.getByName("id"), (probe, state) => {
+      const { id } = state;
+      expect(state.id).toBe(id);
+      expect((Object.create(state) as DurableObjectState).id).toBe(id);
+      expect((probe as unknown as { ctx: DurableObjectState }).ctx.id).toBe(id);
+    });
+  });
+
+  it("refuse a Proxy as ctx, and take an object that inherits from it", async () => {
+    await runInDurableObject(env.PROBE.getByName("proxy"), (_, state) => {
+      expect(() => new Probe(new Proxy(state, {}), env)).toThrow("constructor parameter 1 is not of type");
+      expect(new Probe(Object.create(state) as DurableObjectState, env)).toBeInstanceOf(Probe);
     });
   });
 });

@@ -42,6 +42,8 @@ export { LegacyAlarms, LegacyDeclared, LegacyJobs } from "./fixtures/legacy/sche
 export { StandardCrons } from "./fixtures/cron.ts";
 export { LegacyCrons } from "./fixtures/legacy/cron.ts";
 export { Mixed, MixedChild, MixedHeir } from "./fixtures/mixed.ts";
+export { ProxiedStandard, SentryElevenStandard, SentryTenStandard } from "./fixtures/wrapped.ts";
+export { ProxiedLegacy, SentryElevenLegacy, SentryTenLegacy } from "./fixtures/legacy/wrapped.ts";
 export { ModelJobs } from "./fixtures/schedule-model.ts";
 export { BootedReports, BuriedReports, CountedReports } from "./fixtures/reports.ts";
 export { InstrumentedReports, MixedReports, Reports } from "./fixtures/reports.ts";

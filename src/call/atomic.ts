@@ -168,7 +168,8 @@ function deadlineOf(part: Part | undefined): number | undefined {
 /** From now on, what the code of `part` changes throws `error`. */
 function refuse(owner: Owner, part: Part, error: DurableError): DurableError {
   part.refusal = error;
-  owner.refusal = refusal;
+  // What refuses everything goes on doing so.
+  owner.refusal ??= refusal;
   return error;
 }
 
@@ -188,7 +189,11 @@ export function throwIfRefused(): void {
 function homeOf(self: object, name: string): { owner: Owner; storage: DurableObjectStorage } {
   const owner = ownerOf(self);
   const { ctx } = self as { ctx?: DurableObjectState };
-  if (owner !== undefined && ctx !== undefined) return { owner, storage: ctx.storage };
+  if (owner !== undefined && ctx !== undefined) {
+    const error = owner.refusal?.();
+    if (error !== undefined) throw error;
+    return { owner, storage: ctx.storage };
+  }
   throw new DurableError(
     "bad-decorator",
     `${labelOf(self, name)}: @Atomic() works in a class that extends DurableBase: \`class ${self.constructor.name} extends DurableBase\`.`,

@@ -52,6 +52,8 @@ export class Fields implements Keeper {
   #loaded = new Map<string, Field>();
   /** The platform's own, without the fields' part in it. */
   readonly #transact: (work: () => void) => void;
+  /** Gives the storage's own transactions back. */
+  readonly #leave: (() => void) | undefined;
   #storage: SyncKvStorage | undefined;
   /** Undefined until it is needed; null when nothing is stored. */
   #record: StoredRecord | null | undefined;
@@ -69,6 +71,7 @@ export class Fields implements Keeper {
   failure: DurableError | null = null;
   /** True once the record holds every field of the plan. */
   #isComplete = false;
+  #isRetired = false;
 
   constructor(className: string, plan: Plan, ctx: DurableObjectState, owner: Owner) {
     this.#className = className;
@@ -77,7 +80,7 @@ export class Fields implements Keeper {
     this.#ctx = ctx;
     this.#owner = owner;
     this.#transact = ctx.storage.transactionSync.bind(ctx.storage);
-    if (plan.fields.size > 0) joinTransactions(ctx.storage, this);
+    this.#leave = plan.fields.size > 0 ? joinTransactions(ctx.storage, this) : undefined;
     if (this.#options !== null) adopt(ctx.storage, fieldsByKey(this.#options));
   }
 
@@ -190,6 +193,7 @@ export class Fields implements Keeper {
     try {
       if (this.#watched.size > 0) this.#noticeChanges(scope);
       if (this.#changed.size === 0) return;
+      if (this.#isRetired) throw this.#owner.refusal!();
       if (this.#options !== null) this.#checkChanges(this.#options);
       this.#writeRows();
       for (const field of this.#changed) field.writer = undefined;
@@ -297,6 +301,13 @@ export class Fields implements Keeper {
     const writers = [...this.#writers];
     this.forget();
     this.#tell(error, writers);
+  }
+
+  /** A newer instance of the object writes its fields from now on: this one does not, and reads what is stored. */
+  retire(): void {
+    this.#isRetired = true;
+    this.forget();
+    this.#leave?.();
   }
 
   /** Memory goes back to what is stored: everything is read again when it is used again. */

@@ -5,6 +5,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { snapshot } from "../snapshot.ts";
 import { followImports } from "../storage/imported.ts";
+import { methodOf, replaceOn, type Replaced } from "../storage/storage-state.ts";
 
 /** The fields of one object, as far as transactions see them. */
 export interface Written {
@@ -25,24 +26,26 @@ const within = new AsyncLocalStorage<Set<Promise<unknown>>>();
  * Replaces `transaction`, `transactionSync` and `deleteAll` of one object's storage by own properties.
  *
  * What the fields have to write is written before and, for changes made inside, within the transaction;
- * after a rollback, `deleteAll` or an import everything is read again when it is used again.
+ * after a rollback, `deleteAll` or an import everything is read again when it is used again. The function that is
+ * returned puts the storage's own back.
  */
-export function joinTransactions(storage: DurableObjectStorage, fields: Written): void {
-  // Asked anew each time: what counts rows in tests replaces them there (`durable-base/testing`).
-  const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
-  followImports(storage, () => fields.forget());
-  takeTrackedKeys(storage, () => native);
+export function joinTransactions(storage: DurableObjectStorage, fields: Written): () => void {
+  const native: Replaced<"transaction" | "transactionSync" | "deleteAll"> = {
+    transaction: methodOf(storage, "transaction"),
+    transactionSync: methodOf(storage, "transactionSync"),
+    deleteAll: methodOf(storage, "deleteAll"),
+  };
 
-  storage.transactionSync = <T>(work: () => T): T => {
+  const transactionSync = <T>(work: () => T): T => {
     fields.write();
     const { failure } = fields;
     const end = fields.begun();
     try {
-      return native.transactionSync.call(storage, () => {
+      return native.transactionSync(() => {
         const result = work();
         fields.write(failure);
         return result;
-      }) as T;
+      });
     } catch (error) {
       fields.forget();
       throw error;
@@ -51,7 +54,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     }
   };
 
-  storage.transaction = <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> => {
+  const transaction = <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> => {
     const outer = within.getStore();
     const done = transact(work);
     const leave = (): void => void outer?.delete(done);
@@ -67,8 +70,8 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     const inner = new Set<Promise<unknown>>();
     const end = fields.begun();
     try {
-      return (await native.transaction.call(storage, async (txn) => {
-        takeTrackedKeys(txn, () => Object.getPrototypeOf(txn) as DurableObjectTransaction);
+      return await native.transaction(async (txn) => {
+        takeTrackedKeys(txn);
         const rollback = txn.rollback.bind(txn);
         txn.rollback = () => {
           rollback();
@@ -83,7 +86,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
         }
         fields.write(failure);
         return result;
-      })) as T;
+      });
     } catch (error) {
       fields.forget();
       throw error;
@@ -92,20 +95,29 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     }
   };
 
-  storage.deleteAll = async (options) => {
+  const deleteAll = async (options?: DurableObjectPutOptions): Promise<void> => {
     // What is pending goes with the rest: written now, so that nothing is left to write later.
     fields.write();
-    const deleted = native.deleteAll.call(storage, options);
+    const deleted = native.deleteAll(options);
     fields.forget();
     await deleted;
+  };
+
+  const unfollow = followImports(storage, () => fields.forget());
+  const restore = replaceOn(storage, { transaction, transactionSync, deleteAll });
+  const restoreKeys = takeTrackedKeys(storage);
+  return () => {
+    unfollow();
+    restoreKeys();
+    restore();
   };
 }
 
 /** Lets `get` and `delete` take a tracked array of keys: native code takes a Proxy for one key, the text "a,b". */
-function takeTrackedKeys(storage: Pick<DurableObjectStorage, "get" | "delete">, native: () => typeof storage): void {
-  type Call = (this: typeof storage, keys: unknown, options?: object) => never;
-  for (const name of ["get", "delete"] as const) {
-    storage[name] = (keys: unknown, options?: object) =>
-      (native()[name] as Call).call(storage, snapshot(keys), options);
-  }
+function takeTrackedKeys(storage: Pick<DurableObjectStorage, "get" | "delete">): () => void {
+  const plain = (name: "get" | "delete"): never => {
+    const method = methodOf(storage as DurableObjectStorage, name) as (keys: unknown, options?: object) => unknown;
+    return ((keys: unknown, options?: object) => method(snapshot(keys), options)) as never;
+  };
+  return replaceOn(storage as DurableObjectStorage, { get: plain("get"), delete: plain("delete") });
 }

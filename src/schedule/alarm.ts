@@ -6,6 +6,7 @@
  * stands in the agenda. Which of the two holds is told by the rows alone, so that it follows every rollback.
  */
 import { DurableError } from "../errors.ts";
+import { methodOf, replaceOn } from "../storage/storage-state.ts";
 import { firstTurn, type Jobs, type UserAlarm } from "./jobs.ts";
 import { LATEST } from "./when.ts";
 
@@ -18,6 +19,7 @@ interface Native {
 
 /** The alarm of one object. */
 export class Alarm {
+  readonly #ctx: DurableObjectState;
   readonly #jobs: Jobs;
   readonly #native: Native;
   /** Whether the native alarm was ours when the stretch of changes that is not settled yet began. */
@@ -29,25 +31,32 @@ export class Alarm {
   /** True while an alarm runs: what it changes is settled at its end. */
   isHeld = false;
 
-  /** Takes the place of the alarm's functions on `storage`; without `handler`, `setAlarm` is refused. */
-  constructor(storage: DurableObjectStorage, jobs: Jobs, className: string, handler: () => unknown) {
+  /** Puts the storage's own functions back in their place. */
+  readonly leave: () => void;
+
+  /** Takes the place of the alarm's functions on the storage; without `handler`, `setAlarm` is refused. */
+  constructor(ctx: DurableObjectState, jobs: Jobs, className: string, handler: () => unknown) {
+    this.#ctx = ctx;
     this.#jobs = jobs;
-    const joined = Object.hasOwn(storage, "transaction") ? storage.transaction : undefined;
-    // Looked up anew each time: what counts rows in tests replaces it there (`durable-base/testing`).
-    const proto = Object.getPrototypeOf(storage) as DurableObjectStorage;
+    const { storage } = ctx;
     const native: Native = {
-      get: (options) => proto.getAlarm.call(storage, options),
-      set: (time, options) => proto.setAlarm.call(storage, time, options),
-      delete: (options) => proto.deleteAlarm.call(storage, options),
+      get: methodOf(storage, "getAlarm"),
+      set: methodOf(storage, "setAlarm"),
+      delete: methodOf(storage, "deleteAlarm"),
     };
     this.#native = native;
+    const before = {
+      deleteAll: methodOf(storage, "deleteAll"),
+      transaction: methodOf(storage, "transaction"),
+      transactionSync: methodOf(storage, "transactionSync"),
+    };
 
-    storage.getAlarm = async (options) => {
+    const getAlarm: DurableObjectStorage["getAlarm"] = async (options) => {
       if (!this.isOurs) return await native.get(options);
       const { user } = jobs.agenda();
       return user === undefined || user.nth === this.running?.nth ? null : user.at;
     };
-    storage.setAlarm = async (time, options) => {
+    const setAlarm: DurableObjectStorage["setAlarm"] = async (time, options) => {
       if (handler() === undefined) throw withoutHandler(className);
       const at = Math.floor(Math.max(Number(time), Date.now()));
       this.#changes++;
@@ -59,7 +68,7 @@ export class Alarm {
       const nth = (agenda.user?.nth ?? this.running?.nth ?? 0) + 1;
       jobs.setAgenda({ ...agenda, user: { at, nth } });
     };
-    storage.deleteAlarm = async (options) => {
+    const deleteAlarm: DurableObjectStorage["deleteAlarm"] = async (options) => {
       this.#changes++;
       if (!this.isOurs) {
         // The handler that runs does without another try.
@@ -69,24 +78,44 @@ export class Alarm {
       this.touch();
       jobs.setAgenda({ ...jobs.agenda(), user: undefined });
     };
-    const deleteAll = Object.hasOwn(storage, "deleteAll") ? storage.deleteAll : undefined;
-    storage.deleteAll = (options) => {
+    const deleteAll: DurableObjectStorage["deleteAll"] = (options) => {
       jobs.changes++;
-      return (deleteAll ?? proto.deleteAll).call(storage, options);
+      const deleted = before.deleteAll(options);
+      jobs.forget();
+      return deleted;
     };
-    storage.transaction = <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> =>
-      (joined ?? proto.transaction).call(storage, (txn) => {
-        txn.getAlarm = (options) => storage.getAlarm(options);
-        txn.setAlarm = (time, options) => storage.setAlarm(time, options);
-        txn.deleteAlarm = (options) => storage.deleteAlarm(options);
-        const rollback = txn.rollback.bind(txn);
-        txn.rollback = () => {
-          rollback();
-          // Whose the alarm is goes back too.
-          if (this.#wasOurs !== undefined) this.#wasOurs = jobs.exist();
-        };
-        return work(txn);
-      }) as Promise<T>;
+    const transaction = async <T>(work: (transaction: DurableObjectTransaction) => Promise<T>): Promise<T> => {
+      try {
+        return await before.transaction((txn) => {
+          Object.assign(txn, { getAlarm, setAlarm, deleteAlarm });
+          const rollback = txn.rollback.bind(txn);
+          txn.rollback = () => {
+            rollback();
+            jobs.forget();
+            // Whose the alarm is goes back too.
+            if (this.#wasOurs !== undefined) this.#wasOurs = jobs.exist();
+          };
+          return work(txn);
+        });
+      } catch (error) {
+        jobs.forget();
+        throw error;
+      }
+    };
+    const transactionSync = <T>(work: () => T): T => {
+      try {
+        return before.transactionSync(work);
+      } catch (error) {
+        jobs.forget();
+        throw error;
+      }
+    };
+    this.leave = replaceOn(storage, { getAlarm, setAlarm, deleteAlarm, deleteAll, transaction, transactionSync });
+  }
+
+  /** Deletes the native alarm, whosever it is. */
+  async delete(): Promise<void> {
+    await this.#native.delete();
   }
 
   /** True while the native alarm stands for jobs, and the user's in the agenda. */
@@ -103,7 +132,13 @@ export class Alarm {
   touch(): void {
     if (this.#wasOurs !== undefined) return;
     this.#wasOurs = this.#jobs.exist();
-    if (!this.isHeld) void Promise.resolve().then(() => this.settle());
+    if (!this.isHeld) void Promise.resolve().then(() => this.settle().catch((error: unknown) => this.#abort(error)));
+  }
+
+  /** No caller is waiting any more, and jobs that wait without an alarm would never run. */
+  #abort(error: unknown): void {
+    console.error("durable-base: the alarm for the jobs of this object could not be set; it is reset.", error);
+    this.#ctx.abort("durable-base: the alarm for the jobs of this object could not be set.");
   }
 
   /** Sets the native alarm to what comes first, if it is not. */
@@ -118,7 +153,7 @@ export class Alarm {
     const wasOurs = this.#wasOurs;
     this.#wasOurs = undefined;
     let agenda = this.#jobs.agenda();
-    const next = Math.min(this.#jobs.first(1)[0]?.at ?? Infinity, firstTurn(agenda)?.at ?? Infinity);
+    const next = Math.min(this.#jobs.next(), firstTurn(agenda)?.at ?? Infinity);
     if (next === Infinity) {
       if (wasOurs !== true) return;
       // The native alarm is the user's again.

@@ -122,6 +122,9 @@ export class Jobs {
   #damage: unknown;
   /** How often something was stored: what was read before may not come first any more. */
   changes = 0;
+  /** Whether anything waits for the alarm, and when the first job of the queue is due; undefined where that isn't known. */
+  #exist: boolean | undefined;
+  #next: number | undefined;
 
   constructor(storage: DurableObjectStorage, className: string) {
     this.#storage = storage;
@@ -142,12 +145,33 @@ export class Jobs {
     await this.#storage.sync();
   }
 
-  /** Tells whether anything waits for the alarm. */
+  /** Called when rows were undone or replaced: what is remembered of them has to be read again. */
+  forget(): void {
+    this.#exist = undefined;
+    this.#next = undefined;
+  }
+
+  /**
+   * Tells whether anything waits for the alarm. Remembered, since a loop of the user's over `kv.list()` breaks when
+   * another list begins.
+   */
   exist(): boolean {
+    return (this.#exist ??= (this.#next ?? Infinity) < Infinity || this.#look());
+  }
+
+  /** When the first job of the queue is due, in milliseconds since 1970; Infinity when there is none. Remembered too. */
+  next(): number {
+    return this.#next ?? this.first(1)[0]?.at ?? Infinity;
+  }
+
+  #look(): boolean {
     try {
       // Asked at each wake-up, and so without the question whether there is SQLite, which takes a good part of one.
       // Read to its end: an open list locks tables.
-      return [...this.#storage.kv.list({ prefix: AGENDA, limit: 1 })].length > 0;
+      const keys = Array.from(this.#storage.kv.list({ prefix: AGENDA, limit: 2 }), ([key]) => key);
+      const first = keys.find((key) => key !== AGENDA);
+      this.#next = first === undefined ? Infinity : rowOf(first, undefined).at;
+      return keys.length > 0;
     } catch {
       // A row that cannot be read is one; storage that is not SQLite has none.
       return withoutSqlite(this.#storage) === undefined;
@@ -185,7 +209,9 @@ export class Jobs {
       throw new DurableError("record-unreadable", text, { cause: this.#damage });
     }
     this.changes++;
-    if (agenda.user === undefined && agenda.turns.size === 0) this.#kv.delete(AGENDA);
+    const isEmpty = agenda.user === undefined && agenda.turns.size === 0;
+    this.#exist = isEmpty ? undefined : true;
+    if (isEmpty) this.#kv.delete(AGENDA);
     else this.#putAgenda(agenda);
   }
 
@@ -216,7 +242,22 @@ export class Jobs {
       if (row.job !== undefined) found.push(row);
       if (found.length === count) break;
     }
+    this.#next = found[0]?.at ?? Infinity;
     return found;
+  }
+
+  /** Notes that a job of the queue is stored. */
+  #added(at: number): void {
+    this.changes++;
+    this.#exist = true;
+    if (this.#next !== undefined) this.#next = Math.min(this.#next, at);
+  }
+
+  /** Deletes a row of the queue; tells whether it was still there. */
+  #take({ key, at }: QueuedJob): boolean {
+    this.#exist = undefined;
+    if (this.#next === at) this.#next = undefined;
+    return this.#kv.delete(key);
   }
 
   /** The row as it is stored now; undefined when it is not there any more. */
@@ -242,14 +283,11 @@ export class Jobs {
   /** Stores a job that runs once; under `id`, or a made-up one, which is given. */
   insert(at: number, job: StoredJob, id?: string): string {
     const suffix = this.newId(at);
-    this.changes++;
-    if (id === undefined || id === suffix) {
-      this.#kv.put(QUEUE + suffix, job);
-      return suffix;
-    }
-    this.#kv.put(QUEUE + suffix, { ...job, id });
-    this.#kv.put(NAMED + id, suffix);
-    return id;
+    const isNamed = id !== undefined && id !== suffix;
+    this.#kv.put(QUEUE + suffix, isNamed ? { ...job, id } : job);
+    if (isNamed) this.#kv.put(NAMED + id, suffix);
+    this.#added(at);
+    return id ?? suffix;
   }
 
   /** The row of a job that runs once. */
@@ -266,16 +304,16 @@ export class Jobs {
   }
 
   /** Deletes a job that runs once; tells whether it was still there. */
-  remove({ key, id, job }: QueuedJob): boolean {
-    if (!this.#kv.delete(key)) return false;
-    if (job?.id !== undefined) this.#kv.delete(NAMED + id);
+  remove(row: QueuedJob): boolean {
+    if (!this.#take(row)) return false;
+    if (row.job?.id !== undefined) this.#kv.delete(NAMED + row.id);
     return true;
   }
 
   /** Puts a job that runs once off; undefined when it is not there any more. */
   move(row: QueuedJob, at: number, progress: Progress): QueuedJob | undefined {
-    if (!this.#kv.delete(row.key)) return undefined;
-    this.changes++;
+    if (!this.#take(row)) return undefined;
+    this.#added(at);
     const suffix = digits(at, TIME) + row.key.slice(QUEUE.length + TIME);
     const { missing: _, ...rest } = row.job!;
     const job = { ...rest, id: row.id, time: rest.time ?? row.at, ...progress };

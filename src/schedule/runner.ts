@@ -176,6 +176,8 @@ export class Runner {
         next = 0;
         isOld = false;
       }
+      // Another instance runs the rest.
+      if (this.#isOver) return;
       const now = Date.now();
       const row = queue[next];
       const turn = firstTurn(agenda);
@@ -339,7 +341,14 @@ export class Runner {
     );
   }
 
+  /** True when the object was destroyed, or this instance of it is not the live one any more. */
+  get #isOver(): boolean {
+    return this.#home.owner.refusal?.() !== undefined;
+  }
+
   #fail(task: Task, attempts: number, error: unknown): void {
+    // It is as it was for the live instance, and the failure may be that this one could not write.
+    if (this.#isOver) return;
     const { id, data } = task;
     const delay = delayAfter(attempts, data.retry);
     const what = `durable-base: ${this.#label(data.method)}, try ${attempts} of the job ${quote(id)}, failed`;

@@ -26,11 +26,11 @@ export class Scheduler implements Schedules {
   readonly #alarm: Alarm;
   readonly #runner: Runner;
 
-  constructor(storage: DurableObjectStorage, home: Home) {
+  constructor(ctx: DurableObjectState, home: Home) {
     this.#home = home;
     const { name } = home.self.constructor;
-    this.#jobs = new Jobs(storage, name);
-    this.#alarm = new Alarm(storage, this.#jobs, name, () => home.handler());
+    this.#jobs = new Jobs(ctx.storage, name);
+    this.#alarm = new Alarm(ctx, this.#jobs, name, () => home.handler());
     this.#runner = new Runner(home, this.#jobs, this.#alarm);
   }
 
@@ -39,8 +39,19 @@ export class Scheduler implements Schedules {
     return this.#runner.fire(info);
   }
 
+  /** Deletes the native alarm, which the object's own `deleteAlarm` does for its user's alone. */
+  async disarm(): Promise<void> {
+    await this.#alarm.delete();
+  }
+
+  /** Leaves the storage as it was found. */
+  leave(): void {
+    this.#alarm.leave();
+  }
+
   /** The object has started, or was imported: jobs without an alarm get one. */
   wake(isWritten: () => boolean): void {
+    this.#jobs.forget();
     if (this.#jobs.exist()) {
       if (this.#jobs.areHalfImported) return;
       this.#alarm.touch();

@@ -4,6 +4,7 @@
  */
 import { DurableError, quote } from "../errors.ts";
 import { isOver } from "./size.ts";
+import { stateOf } from "./storage-state.ts";
 
 /** Every row the library writes lies under this prefix; `docs/storage-format.md` describes them. */
 export const PREFIX = "durable-base:";
@@ -44,28 +45,26 @@ export function isReserved(key: string): boolean {
   return key.startsWith(PREFIX);
 }
 
-/** By storage of a live object: the keys of its user that hold persisted fields, with those fields' names. */
-const adopted = new WeakMap<DurableObjectStorage, ReadonlyMap<string, string>>();
-
 /** Says which of the user's own keys hold persisted fields of a live object, under the fields' names. */
 export function adopt(storage: DurableObjectStorage, fields: ReadonlyMap<string, string>): void {
-  adopted.set(storage, fields);
+  stateOf(storage).fields = fields;
 }
 
 /** Runs `work` with those keys open to writes, after which the fields must be read anew. */
 export function withoutFields<Result>(storage: DurableObjectStorage, work: () => Result): Result {
-  const fields = adopted.get(storage);
-  adopted.delete(storage);
+  const state = stateOf(storage);
+  const { fields } = state;
+  state.fields = undefined;
   try {
     return work();
   } finally {
-    if (fields !== undefined) adopted.set(storage, fields);
+    state.fields = fields;
   }
 }
 
 /** The field that a key of the user's holds. */
 export function fieldUnder(storage: DurableObjectStorage, key: string): string | undefined {
-  return adopted.get(storage)?.get(key);
+  return stateOf(storage).fields?.get(key);
 }
 
 /**

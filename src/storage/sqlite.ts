@@ -2,8 +2,9 @@
  * @module
  * The storage behind a handle, and whether it is the one that everything here needs.
  */
-import { isOfAnother, mixedCopies } from "../copies.ts";
+import { COPY, mixedCopies } from "../copies.ts";
 import { DurableError, quote, sqliteConfig } from "../errors.ts";
+import { stateOf } from "./storage-state.ts";
 
 /**
  * Where to read and write: an object's storage, or whatever carries it, such as its `ctx`.
@@ -62,7 +63,7 @@ export function storageOf(handle: StorageHandle, className?: string): DurableObj
       `Storage: ${isRemote(handle) ? "this function works inside an object, and was given a stub of one" : `there is no storage in ${quote(handle)}`}. In a method of the object pass \`this.ctx\`.`,
     );
   }
-  if (isOfAnother(storage)) throw new DurableError("two-copies", mixedCopies("Storage: this call"));
+  if ((stateOf(storage).copy ?? COPY) !== COPY) throw new DurableError("two-copies", mixedCopies("Storage: this call"));
   const error = withoutSqlite(storage, className);
   if (error !== undefined) throw error;
   storages.set(handle, storage);

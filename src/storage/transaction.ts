@@ -5,9 +5,7 @@
 import { DurableError } from "../errors.ts";
 import { isThenable, kindOf } from "../functions.ts";
 import { storageOf, type StorageHandle } from "./sqlite.ts";
-
-/** The storages in which a function that is not async runs in a transaction now. */
-const busy = new WeakSet<DurableObjectStorage>();
+import { stateOf } from "./storage-state.ts";
 
 /**
  * Runs `work` so that everything it writes is kept, or nothing when it throws: keys, SQL with its tables, the alarm, and
@@ -32,7 +30,8 @@ const busy = new WeakSet<DurableObjectStorage>();
  */
 export function transaction<Result>(handle: StorageHandle, work: () => Result): Result {
   const storage = storageOf(handle);
-  const isInside = busy.has(storage);
+  const state = stateOf(storage);
+  const isInside = state.isBusy;
   if (kindOf(work) === "AsyncFunction") {
     if (!isInside) return storage.transaction(() => work() as Promise<unknown>) as Result;
     throw new DurableError(
@@ -42,11 +41,11 @@ export function transaction<Result>(handle: StorageHandle, work: () => Result): 
   }
   return storage.transactionSync(() => {
     let result: Result;
-    busy.add(storage);
+    state.isBusy = true;
     try {
       result = work();
     } finally {
-      if (!isInside) busy.delete(storage);
+      state.isBusy = isInside;
     }
     if (!isThenable(result)) return result;
     // Its code goes on by itself, and what becomes of it is no news after this error.

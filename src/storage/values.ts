@@ -161,6 +161,8 @@ async function askUpdate(handle: RemoteStorage, key: string, change: (value: unk
 
 /** A key and its value as `[key, value]`, also when that is `undefined`; one row read. */
 export function entryAt<Value>(kv: SyncKvStorage, key: string): [key: string, value: Value] | undefined {
+  const value = kv.get<Value>(key);
+  if (value !== undefined) return [key, value];
   // The platform's iterator is read to its end: an open one would lock tables.
   return [...kv.list<Value>({ start: key, end: after(key) })][0];
 }

@@ -1,0 +1,64 @@
+/**
+ * @module
+ * What the library keeps beside the storage of one object, and how it puts functions in the place of the storage's own.
+ *
+ * Other code may wrap an object's class and hand it a Proxy as `ctx.storage`, even another one for each read. So nothing
+ * is keyed by the identity of a storage, and no method of the platform's prototype is called on one that is wrapped.
+ */
+
+/** What the library keeps beside one object's storage while it is in memory. */
+export interface StorageState {
+  /** The user's own keys that hold persisted fields, with those fields' names. */
+  fields: ReadonlyMap<string, string> | undefined;
+  /** Called when an import has replaced the rows of the object. */
+  readonly followers: Set<() => void>;
+  /** True while a function that isn't async runs in `Storage.transaction`. */
+  isBusy: boolean;
+  /** The copy of the library that the class of the live instance comes from; undefined for a class without our base. */
+  copy: object | undefined;
+}
+
+/** A property of the storage itself, which every Proxy of it passes on; shared by all copies of this module. */
+const STATE: unique symbol = Symbol.for("durable-base.storage") as never;
+
+/** Returns the state of a storage, made when it is first asked for. */
+export function stateOf(storage: DurableObjectStorage & { [STATE]?: StorageState }): StorageState {
+  const known = storage[STATE];
+  if (known !== undefined) return known;
+  const state: StorageState = { fields: undefined, followers: new Set(), isBusy: false, copy: undefined };
+  Object.defineProperty(storage, STATE, { value: state });
+  return state;
+}
+
+/** The methods of a storage that can be replaced. */
+type Replaceable = "get" | "delete" | "transaction" | "transactionSync" | "deleteAll" | "getAlarm" | "setAlarm" | "deleteAlarm";
+
+/** Some of a storage's methods. */
+export type Replaced<Name extends Replaceable> = Pick<DurableObjectStorage, Name>;
+
+/** Returns a method of a storage as it is now, ready to be called after another has taken its place. */
+export function methodOf<Name extends Replaceable>(
+  storage: DurableObjectStorage,
+  name: Name,
+): DurableObjectStorage[Name] {
+  const proto = Object.getPrototypeOf(storage) as Record<Name, (...args: unknown[]) => unknown>;
+  const found = storage[name] as (...args: unknown[]) => unknown;
+  // Where nothing wraps it, it is looked up anew each time: what counts rows in tests replaces it on the prototype.
+  const method = found === proto[name] ? (...args: unknown[]) => proto[name].apply(storage, args) : found.bind(storage);
+  return method as DurableObjectStorage[Name];
+}
+
+/** Puts methods in the place of a storage's own; the function that is returned puts those back. */
+export function replaceOn(storage: DurableObjectStorage, methods: Partial<Replaced<Replaceable>>): () => void {
+  const undo = Object.entries(methods).map(([name, value]) => {
+    const before = Object.getOwnPropertyDescriptor(storage, name);
+    Object.defineProperty(storage, name, { value, writable: true, enumerable: true, configurable: true });
+    return () => {
+      // Another's that was put over it stays, and goes on calling it.
+      if (Object.getOwnPropertyDescriptor(storage, name)?.value !== value) return;
+      if (before === undefined) Reflect.deleteProperty(storage, name);
+      else Object.defineProperty(storage, name, before);
+    };
+  });
+  return () => undo.toReversed().forEach((put) => put());
+}
