@@ -19,6 +19,7 @@ const FLOORS = {
   "platform.ts": 0,
   "plan.ts": 1,
   "equal.ts": 1,
+  "kinds.ts": 1,
   "schema.ts": 1,
   "thrown.ts": 1,
   "entry.ts": 2,

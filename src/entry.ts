@@ -11,7 +11,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { DurableError, quote } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { Plan, Prepare } from "./plan.ts";
-import { giveOutBy, isContainer, snapshot, unwrap, type Replace } from "./snapshot.ts";
+import { giveOutBy, isContainer, isPrimitive, snapshot, unwrap, type Replace } from "./snapshot.ts";
 import { release, untrack } from "./thrown.ts";
 
 /** One object as its entries see it. */
@@ -280,6 +280,7 @@ giveOutBy((value) => {
 
 /** Gives plain data for tracked values, and makes later calls of what is handed out entries too. */
 function handOut(owner: Owner, result: unknown): unknown {
+  if (isPrimitive(result)) return result;
   const later =
     (method: Method, self?: object): Method =>
     (...args) =>
@@ -307,7 +308,7 @@ function handOut(owner: Owner, result: unknown): unknown {
   };
   // Of plain objects, the platform disposes of the outermost alone.
   const isDisposable = disposerOf(result) !== undefined;
-  const out = unwrap(result, replace, isDisposable);
+  const out = unwrap(result, replace, { isCopied: isDisposable });
   return isDisposable && isContainer(out as object) ? keepDisposer(result, out as object) : out;
 }
 

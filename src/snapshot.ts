@@ -7,7 +7,7 @@
 
 const rawOf = new WeakMap<object, object>();
 
-/** Remembers that `tracked` (a Proxy or a tracked Date) stands for `raw`, a plain tree that it owns. */
+/** Remembers that `tracked` (a Proxy, or a Date with setters of ours) stands for `raw`, a plain tree that it owns. */
 export function markTracked(tracked: object, raw: object): void {
   rawOf.set(tracked, raw);
 }
@@ -140,15 +140,19 @@ export type Replace = (value: object | ((...args: never[]) => unknown)) => unkno
 
 /**
  * A copy of `value` in which every tracked value is a plain one, every object has a prototype, and `replace` has seen
- * everything that is no container; `value` itself when there is nothing to change, unless it `isCopied` anyway. Follows
- * cycles and shared parts.
+ * everything that isn't a container; `value` itself when there is nothing to change. Follows cycles and shared parts.
  */
-export function unwrap(value: unknown, replace: Replace, isCopied = false): unknown {
+export function unwrap(
+  value: unknown,
+  replace: Replace,
+  { isOpen = isContainer, isCopied = false }: UnwrapOptions = {},
+): unknown {
   if (isPrimitive(value)) return value;
   const other = standIn(value);
   if (other !== undefined) return other;
-  if (!isContainer(value)) return replace(value);
-  return isCopied || holdsOther(value, replace, new Set()) ? unwrapAll(value, replace, new Map()) : value;
+  if (!isOpen(value)) return replace(value);
+  const rules = { replace, isOpen };
+  return isCopied || holdsOther(value, rules, new Set()) ? unwrapAll(value, rules, new Map()) : value;
 }
 
 /**
@@ -189,15 +193,29 @@ export function isPrimitive(value: unknown): value is Primitive {
   return value === null || (typeof value !== "object" && typeof value !== "function");
 }
 
+/** How {@link unwrap} goes through a value. */
+interface UnwrapOptions {
+  /** Returns true for what has members to look at. */
+  readonly isOpen?: (value: object) => boolean;
+  /** True to copy a container even when nothing in it changes. */
+  readonly isCopied?: boolean;
+}
+
+/** What {@link unwrap} was given. */
+interface Rules {
+  readonly replace: Replace;
+  readonly isOpen: (value: object) => boolean;
+}
+
 /** Tells whether a container, or anything inside it, would be replaced. */
-function holdsOther(value: object, replace: Replace, seen: Set<object>): boolean {
+function holdsOther(value: object, rules: Rules, seen: Set<object>): boolean {
   seen.add(value);
   // The platform refuses an object without prototype, such as a route's input or what `Object.groupBy` returns.
   if (Object.getPrototypeOf(value) === null) return true;
   const isOther = (member: unknown): boolean => {
     if (isPrimitive(member) || seen.has(member)) return false;
     if (rawOf.has(member) || nativeOf.has(member)) return true;
-    return isContainer(member) ? holdsOther(member, replace, seen) : replace(member) !== member;
+    return rules.isOpen(member) ? holdsOther(member, rules, seen) : rules.replace(member) !== member;
   };
   if (value instanceof Set) return [...value].some(isOther);
   if (value instanceof Map) return [...value].some(([key, item]) => isOther(key) || isOther(item));
@@ -205,18 +223,18 @@ function holdsOther(value: object, replace: Replace, seen: Set<object>): boolean
   return Object.values(value).some(isOther);
 }
 
-function unwrapAll(value: unknown, replace: Replace, done: Map<object, unknown>): unknown {
+function unwrapAll(value: unknown, rules: Rules, done: Map<object, unknown>): unknown {
   if (isPrimitive(value)) return value;
   if (done.has(value)) return done.get(value);
   const inPlace = standIn(value);
-  if (inPlace === undefined && isContainer(value)) {
+  if (inPlace === undefined && rules.isOpen(value)) {
     return rebuild(
       value,
-      (member) => unwrapAll(member, replace, done),
+      (member) => unwrapAll(member, rules, done),
       (copy) => done.set(value, copy),
     );
   }
-  const other = inPlace ?? replace(value);
+  const other = inPlace ?? rules.replace(value);
   done.set(value, other);
   return other;
 }

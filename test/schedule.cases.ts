@@ -272,9 +272,18 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       ["a function", () => 1, "the input is a function"],
       ["one inside", { a: [1, { b: (): number => 1 }] }, "the input.a[1].b is a function"],
       ["one in a Map", new Map([["k", new Set([(): number => 1])]]), "the input.k.0 is a function"],
-      ["a promise", { p: Promise.resolve() }, "the input.p is a Promise"],
-      ["an instance", [new (class Money {})()], "the input[0] is a Money"],
-      ["a stream", new ReadableStream(), "the input is a ReadableStream"],
+      ["a promise", { p: Promise.resolve() }, "the input.p is an instance of Promise, which cannot be stored"],
+      ["an instance", [new (class Money {})()], "the input[0] is an instance of Money"],
+      ["a stream", new ReadableStream(), "the input is an instance of ReadableStream"],
+      ["a subclass of Map", { m: new (class Hits extends Map {})() }, "the input.m is an instance of Hits"],
+      ["a subclass of Array", [[new (class Stack extends Array {})()]], "the input[0][0] is an instance of Stack"],
+      ["a subclass of Date", new (class Zoned extends Date {})(0), "the input is an instance of Zoned"],
+      ["a subclass of bytes", new (class Bytes extends Uint8Array {})(1), "the input is an instance of Bytes"],
+      [
+        "a Map with a property",
+        Object.assign(new Map(), { n: 1 }),
+        'the input is an instance of Map with the property "n"',
+      ],
       ["a symbol", { s: Symbol("s") }, "the input holds something that cannot be stored"],
     ])("refuses %s as input", async (_, input, part) => {
       const stub = fresh();

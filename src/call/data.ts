@@ -3,20 +3,16 @@
  * Which arguments and answers a call can have of which a copy is kept, and what tells arguments apart.
  */
 import { DurableError } from "../errors.ts";
-import { unwrap } from "../snapshot.ts";
-
-/** Beside arrays, Maps, Sets and plain objects: what storage gives back as it was. */
-const KINDS = [Date, RegExp, ArrayBuffer, Error];
+import { plainData } from "../kinds.ts";
 
 /**
  * A copy of `value` that is plain data, nothing tracked in it; `value` itself where it is. `what` begins the message.
  *
- * @throws DurableError `not-repeatable` for a stream, Response, function, stub or instance of a class.
+ * @throws DurableError `not-repeatable` for a stream, Response, function, stub or instance of a class, one that extends a built-in too.
  */
 export function dataOf(value: unknown, what: string): unknown {
-  return unwrap(value, (part) => {
-    if (ArrayBuffer.isView(part) || KINDS.some((kind) => part instanceof kind)) return part;
-    throw notRepeatable(`${what} holds a ${kindOf(part)}`);
+  return plainData(value, (_, part) => {
+    throw notRepeatable(`${what} holds ${part}`);
   });
 }
 

@@ -13,6 +13,7 @@ import type { DurableError } from "../errors.ts";
 import { isContainer, loadedBy } from "../snapshot.ts";
 import { diff } from "./diff.ts";
 import { partKey, unreadable, type Named } from "./layout.ts";
+import { printAsIs } from "./printing.ts";
 
 /** What a collection needs of the field it belongs to. */
 export interface Store extends Named {
@@ -100,8 +101,7 @@ export abstract class Collection {
   /** The name of its head among the parts of the field; empty for the field's own value. */
   readonly id: string;
   abstract raw: object;
-  /** True once every entry is in `raw`, in order. */
-  isComplete = false;
+  #isComplete = false;
   isOpen = false;
   isStored = false;
   chunks: Chunk[] = [];
@@ -119,6 +119,16 @@ export abstract class Collection {
   constructor(store: Store, id: string) {
     this.store = store;
     this.id = id;
+  }
+
+  /** True once every entry is in `raw`, in order. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  set isComplete(value: boolean) {
+    this.#isComplete = value;
+    if (value) printAsIs(this.raw);
   }
 
   get key(): string {

@@ -3,6 +3,7 @@
  * Copying a value in: checked and copied at the line that assigns it, as storage would do later.
  */
 import { DurableError, quote, type ErrorCode } from "../errors.ts";
+import { describe, lossOf } from "../kinds.ts";
 import { rebuild, wholeBehind } from "../snapshot.ts";
 import { cutOut } from "../storage/bytes.ts";
 import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
@@ -94,7 +95,7 @@ class Copy {
       case "object":
         return value === null ? null : this.#object(wholeBehind(value));
       case "function":
-        throw new Refusal("a function cannot be stored. Store the data it needs, and keep the function in the class.");
+        throw lost(value)!;
       case "symbol":
         throw new Refusal("a symbol cannot be stored. Store a string.");
       default:
@@ -120,17 +121,14 @@ class Copy {
       throw new Refusal(`${describe(value)} cannot be stored inside an Error. Store it beside the error.`);
     }
     if (!Array.isArray(value) && !isPlain(value)) checkBrand(value);
+    const loss = lost(value);
+    if (loss !== undefined) throw loss;
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#bytesOf(value);
     if (value instanceof Date || value instanceof RegExp) {
       this.#count(sizeOf(value));
       return value instanceof Date ? new Date(value.getTime()) : new RegExp(value.source, value.flags);
     }
-    const bytes = ownBytes(value);
-    if (bytes === undefined) {
-      throw new Refusal(
-        `${describe(value)} cannot be stored. Store plain data: \`{ ...value }\`, an array, a Map or a Set.`,
-      );
-    }
+    const bytes = Array.isArray(value) ? checkArray(value) : 0;
     return this.#inside(value, () => {
       if (value instanceof Error) return this.#error(value);
       this.#count(bytes);
@@ -194,25 +192,27 @@ class Copy {
   }
 }
 
-const BUILT_INS = [Map, Set, ArrayBuffer, Date, RegExp, Error];
+/** What all typed arrays extend. */
+const TypedArray = Object.getPrototypeOf(Uint8Array) as Uint8ArrayConstructor;
+
+const BUILT_INS = [Map, Set, ArrayBuffer, DataView, Date, RegExp, Error, Array, TypedArray];
 
 /** Refuses a Proxy of a built-in, and what merely inherits from one: neither has the contents that its methods want. */
 function checkBrand(value: object): void {
   const kind = BUILT_INS.find((kind) => value instanceof kind);
   if (kind === undefined) return;
   try {
-    // The first throws for what is no real Map, Set or ArrayBuffer, the second tells the others.
-    Reflect.get(kind.prototype, kind === ArrayBuffer ? "byteLength" : "size", value);
+    // The first throws for what is no real Map, Set, ArrayBuffer or DataView, the second tells the others.
+    Reflect.get(kind.prototype, kind === ArrayBuffer || kind === DataView ? "byteLength" : "size", value);
     if (Object.prototype.toString.call(value) !== "[object Object]") return;
   } catch {}
   throw new Refusal(`${describe(value)} that is a Proxy, or only inherits, cannot be stored. Store a real one.`);
 }
 
-/** The bytes of a container without its members, which is then fit to be stored; undefined for anything else. */
-function ownBytes(value: object): number | undefined {
-  if (Array.isArray(value)) return checkArray(value);
-  if (value instanceof Map || value instanceof Set || value instanceof Error) return 0;
-  return isPlain(value) ? checkPlain(value) : undefined;
+/** The refusal of an object or function of which storage would lose something. */
+function lost(value: object): Refusal | undefined {
+  const loss = lossOf(value);
+  return loss && new Refusal(`${loss.what} cannot be stored. ${loss.advice}`);
 }
 
 function isPlain(value: object): boolean {
@@ -220,6 +220,7 @@ function isPlain(value: object): boolean {
   return proto === Object.prototype || proto === null;
 }
 
+/** The bytes of an array without its items, which is fit to be stored. */
 function checkArray(value: readonly unknown[]): number {
   const keys = Object.keys(value);
   const last = keys.at(-1);
@@ -233,21 +234,8 @@ function checkArray(value: readonly unknown[]): number {
   return holes;
 }
 
-function checkPlain(value: object): number {
-  if (Object.getOwnPropertySymbols(value).length > 0) {
-    throw new Refusal("a property named by a symbol cannot be stored. Name it by a string.");
-  }
-  return 0;
-}
-
 /** Tells whether a property name is an array's index. */
 export function isIndex(key: string): boolean {
   const index = Number(key);
   return Number.isInteger(index) && index >= 0 && index < 2 ** 32 - 1 && String(index) === key;
-}
-
-function describe(value: unknown): string {
-  if (typeof value !== "object" || value === null) return `${typeof value} ${quote(value)}`;
-  const name = (value.constructor as { name?: unknown } | undefined)?.name;
-  return typeof name === "string" && name !== "" && name !== "Object" ? `an instance of ${name}` : "an object";
 }

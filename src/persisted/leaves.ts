@@ -5,25 +5,25 @@
 import { copyPlain } from "../snapshot.ts";
 import { Node, nodeBehind, nodeFor, type Leaf, type Parent } from "./node.ts";
 
-/** A Date that reports its setters; a date that is made from it is an ordinary one. */
-class TrackedDate extends Date {
-  static {
-    Object.defineProperty(TrackedDate.prototype, "constructor", { value: Date });
-    for (const name of Object.getOwnPropertyNames(Date.prototype)) {
-      if (!name.startsWith("set")) continue;
-      const original = Reflect.get(Date.prototype, name) as (...args: number[]) => number;
-      Object.defineProperty(TrackedDate.prototype, name, {
-        value(this: TrackedDate, ...args: number[]): number {
-          const node = nodeBehind(this) as DateNode | undefined;
-          node?.touch();
-          const time = Reflect.apply(original, this, args);
-          node?.accept();
-          return time;
-        },
-      });
-    }
-  }
-}
+/**
+ * The setters of a tracked Date, which report the change. They are its own and hidden, so that it stays a Date by its
+ * prototype too: other code (`util.isDeepStrictEqual`, capnweb) tells a Date by that.
+ */
+const SETTERS: readonly (readonly [name: string, property: PropertyDescriptor])[] = Object.getOwnPropertyNames(
+  Date.prototype,
+)
+  .filter((name) => name.startsWith("set"))
+  .map((name) => {
+    const original = Reflect.get(Date.prototype, name) as (...args: number[]) => number;
+    const value = function (this: Date, ...args: number[]): number {
+      const node = nodeBehind(this) as DateNode | undefined;
+      node?.touch();
+      const time = Reflect.apply(original, this, args);
+      node?.accept();
+      return time;
+    };
+    return [name, { value }];
+  });
 
 abstract class LeafNode extends Node implements Leaf {
   get isSilent(): boolean {
@@ -40,7 +40,7 @@ abstract class LeafNode extends Node implements Leaf {
   }
 }
 
-/** A Date, turned into a {@link TrackedDate} when it is first handed out. */
+/** A Date, which gets its {@link SETTERS} when it is first handed out. */
 export class DateNode extends LeafNode {
   declare readonly raw: Date;
   readonly outward: Date;
@@ -48,8 +48,10 @@ export class DateNode extends LeafNode {
 
   constructor(raw: Date, parent: Parent) {
     super(raw, parent);
-    // A property of its own would not be stored, so it can have none.
-    this.outward = Object.preventExtensions(Object.setPrototypeOf(raw, TrackedDate.prototype) as Date);
+    // One by one: that takes three quarters of the time of `defineProperties`.
+    for (const [name, property] of SETTERS) Object.defineProperty(raw, name, property);
+    // A property of the user's would not be stored, so it can have none.
+    this.outward = Object.preventExtensions(raw);
     this.#was = raw.getTime();
     this.remember();
   }

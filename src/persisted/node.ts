@@ -244,6 +244,11 @@ export abstract class ContainerNode<T extends object, C extends Collection> exte
     return refused(what, this, key === undefined ? [] : [key]);
   }
 
+  ownKeys(target: T): (string | symbol)[] {
+    this.collection?.complete();
+    return Reflect.ownKeys(target);
+  }
+
   setPrototypeOf(target: T, proto: object | null): boolean {
     if (proto === Object.getPrototypeOf(target)) return true;
     throw this.refuse("the prototype of stored data cannot be changed. Store plain data.");

@@ -7,6 +7,7 @@ import { DurableError } from "../errors.ts";
 import { levelOf, type FieldPlan } from "../plan.ts";
 import { accessorFor, fieldsOf } from "./accessors.ts";
 import { readOptions, verifyOptions, type Codec, type PersistedOptions } from "./options.ts";
+import type { HoldsMethod } from "./storable.ts";
 
 /** Names the framework, the platform or JavaScript owns on an instance. */
 const RESERVED = new Set([
@@ -17,9 +18,23 @@ const RESERVED = new Set([
 
 /**
  * What `@Persisted()` gives: a decorator for a standard `accessor`, a standard field or a legacy field. The field's
- * type must take `Given`, what the options give, and `Taken`, what they take, must include it.
+ * type must take `Given`, what the options give, and `Taken`, what they take, must include it. A type that holds a
+ * function or a Promise is an error, unless the field is `Encoded` by a codec.
  */
-export interface PersistedDecorator<Given = never, Taken = unknown> {
+export interface PersistedDecorator<Given = never, Taken = unknown, Encoded extends boolean = false> {
+  // The first three take what cannot be stored, and give what no decorator may: the compiler's message shows it.
+  <This extends object, Value>(
+    target: ClassAccessorDecoratorTarget<This, Value>,
+    context: ClassAccessorDecoratorContext<This, Value> & Unfit<Value, Encoded>,
+  ): { "no field can store functions, methods, symbols or Promises: await it in onStart, or give a codec": Value };
+  <This extends object, Value>(
+    target: undefined,
+    context: ClassFieldDecoratorContext<This, Value> & Unfit<Value, Encoded>,
+  ): { "no field can store functions, methods, symbols or Promises: await it in onStart, or give a codec": Value };
+  <This extends object, Name extends keyof This>(
+    target: This,
+    name: Name & Unfit<This[Name], Encoded>,
+  ): { "no field can store functions, methods, symbols or Promises: await it in onStart, or give a codec": This[Name] };
   <This extends object, Value>(
     target: ClassAccessorDecoratorTarget<This, Value>,
     context: ClassAccessorDecoratorContext<This, Value> & Fits<Value, Given, Taken>,
@@ -34,6 +49,9 @@ export interface PersistedDecorator<Given = never, Taken = unknown> {
   ): void;
 }
 
+/** Anything where no field of type `Value` can be stored; else, and where that depends on a type parameter, nothing. */
+type Unfit<Value, Encoded> = true extends (Encoded extends true ? false : HoldsMethod<Value>) ? unknown : never;
+
 /** Anything where options fit a field of type `Value`; else the types that don't. */
 type Fits<Value, Given, Taken> = [Given] extends [Value]
   ? [Value] extends [Taken]
@@ -46,7 +64,7 @@ type Fits<Value, Given, Taken> = [Given] extends [Value]
 export type PersistedFactory = PersistedDecorator & {
   <Value, Input = unknown>(
     options: PersistedOptions<Value, Input> & { readonly codec: Codec<Value> },
-  ): PersistedDecorator<Value, Input & (Value | null | undefined)>;
+  ): PersistedDecorator<Value, Input & (Value | null | undefined), true>;
   <Value = never, Input = unknown>(options?: PersistedOptions<Value, Input>): PersistedDecorator<Value, Input>;
 };
 

@@ -7,6 +7,7 @@ import { type Collection, type Head, type Kind, type Store } from "./collection.
 import { Keyed, type Entries } from "./entries.ts";
 import { unreadable } from "./layout.ts";
 import { List } from "./list.ts";
+import { loadToPrint } from "./printing.ts";
 
 /** The kinds of containers, as the first letter of a pointer tells them. */
 const KINDS = { a: "array", m: "map", s: "set", o: "object" } as const;
@@ -62,5 +63,6 @@ export function makeHeaded(store: Store, head: Head): Collection {
 function makeEmpty(store: Store, id: string, kind: Kind): Collection {
   const collection = makeCollection(store, id, EMPTY[kind]());
   loadBy(collection.raw, collection);
+  loadToPrint(collection.raw);
   return collection;
 }

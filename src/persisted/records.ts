@@ -29,11 +29,6 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     return Reflect.has(target, key);
   }
 
-  ownKeys(target: T): (string | symbol)[] {
-    this.collection?.complete();
-    return Reflect.ownKeys(target);
-  }
-
   set(target: T, key: PropertyKey, value: unknown, receiver: unknown): boolean {
     if (receiver !== this.outward) return Reflect.set(target, key, value, receiver);
     this.checkKey(key);

@@ -3,11 +3,9 @@
  * Which inputs a job can have: what storage gives back as it was.
  */
 import { DurableError } from "../errors.ts";
-import { isContainer, isPrimitive, unwrap } from "../snapshot.ts";
+import { plainData } from "../kinds.ts";
+import { isContainer, isPrimitive } from "../snapshot.ts";
 import { MAX_ROW, sizeOf } from "../storage/size.ts";
-
-/** Beside arrays, Maps, Sets and plain objects: what storage gives back as it was. */
-const KINDS = [Date, RegExp, ArrayBuffer, Error];
 
 /** Bytes for a job's key, its method's name and options. */
 const SPARE = 8_000;
@@ -18,9 +16,8 @@ const SPARE = 8_000;
  * @throws DurableError `not-persistable`, with the path of what cannot be stored; `too-large`.
  */
 export function storable(input: unknown, label: string): unknown {
-  const plain = unwrap(input, (part) => {
-    if (ArrayBuffer.isView(part) || KINDS.some((kind) => part instanceof kind)) return part;
-    throw notStorable(label, `${pathTo(part, input, new Set()) ?? ""} is a ${nameOf(part)}, which cannot be stored`);
+  const plain = plainData(input, (part, what) => {
+    throw notStorable(label, `${pathTo(part, input, new Set()) ?? ""} is ${what}, which cannot be stored`);
   });
   let bytes: number;
   try {
@@ -54,11 +51,6 @@ function notStorable(label: string, problem: string, cause?: unknown): DurableEr
     `${label}: the input${problem}. Pass plain data, such as the id of what is meant.`,
     { cause },
   );
-}
-
-function nameOf(part: object): string {
-  const name = typeof part === "function" ? "function" : part.constructor?.name;
-  return name || Object.prototype.toString.call(part).slice(8, -1);
 }
 
 /** Where in `whole` a part is; undefined when it is not in it. */

@@ -31,7 +31,15 @@ export function stateOf(storage: DurableObjectStorage & { [STATE]?: StorageState
 }
 
 /** The methods of a storage that can be replaced. */
-type Replaceable = "get" | "delete" | "transaction" | "transactionSync" | "deleteAll" | "getAlarm" | "setAlarm" | "deleteAlarm";
+type Replaceable =
+  | "get"
+  | "delete"
+  | "transaction"
+  | "transactionSync"
+  | "deleteAll"
+  | "getAlarm"
+  | "setAlarm"
+  | "deleteAlarm";
 
 /** Some of a storage's methods. */
 export type Replaced<Name extends Replaceable> = Pick<DurableObjectStorage, Name>;

@@ -75,3 +75,63 @@ export class Refused extends DurableBase {
   // @ts-expect-error a version is a number
   @Persisted({ version: "2", migrate: Number }) accessor version = 0;
 }
+
+/** Types that say nothing about functions, or hold none. */
+type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+interface Person {
+  name: string;
+  friends: Person[];
+  born?: Date;
+}
+
+export class Plain<T, U extends Person, O extends object> extends DurableBase {
+  @Persisted() accessor unknown: unknown;
+  @Persisted() accessor object: object = {};
+  @Persisted() accessor person: Person = { name: "", friends: [] };
+  @Persisted() accessor json: Json = null;
+  @Persisted() accessor generic: T | undefined;
+  @Persisted() genericField: T[] = [];
+  @Persisted accessor genericMap = new Map<string, T>();
+  @Persisted({}) accessor partly: { value: T; n: number } | undefined;
+  @Persisted() accessor bound: U | undefined;
+  @Persisted() accessor boundName: U["name"] | undefined;
+  @Persisted() accessor boundList: Partial<U>[] = [];
+  @Persisted() accessor boundObject: O | undefined;
+  @Persisted() accessor readonly: ReadonlyMap<string, readonly ReadonlySet<number>[]> = new Map();
+  @Persisted() accessor branded = "" as string & { readonly __brand: "Id" };
+  @Persisted() accessor record: Record<string, unknown> = {};
+  @Persisted() accessor error: Error | undefined;
+  @Persisted() accessor bytes: Uint8Array | ArrayBuffer | DataView = new Uint8Array();
+  @Persisted() accessor tuple: [label: string, at?: Date, pattern?: RegExp] = [""];
+  @Persisted() accessor empty: never[] = [];
+  @Persisted() accessor printable: { toString(): string } = "a";
+  @Persisted() accessor iterable: Iterable<number> = [];
+}
+
+export class Unfit<T> extends DurableBase {
+  // @ts-expect-error a Promise is awaited first
+  @Persisted() accessor promise = Promise.resolve(1);
+  // @ts-expect-error also of a type parameter
+  @Persisted() accessor later: Promise<T> | undefined;
+  // @ts-expect-error a function belongs into the class
+  @Persisted() accessor call = (): number => 1;
+  // @ts-expect-error also as a field
+  @Persisted() field = Promise.resolve(1);
+  // @ts-expect-error also one member of a union
+  @Persisted() accessor either: string | (() => void) = "";
+  // @ts-expect-error also in an array, with options
+  @Persisted({ key: "a" }) accessor list: Promise<string>[] = [];
+  // @ts-expect-error also bare
+  @Persisted accessor bare: readonly { run(): void }[] = [];
+  // @ts-expect-error also deep inside
+  @Persisted() accessor deep: { a: { b?: () => void } } = { a: {} };
+  // @ts-expect-error also in a Map
+  @Persisted() accessor map = new Map<string, Promise<number>>();
+  // @ts-expect-error a symbol in a Set
+  @Persisted() accessor set = new Set<symbol>();
+  // @ts-expect-error a class with methods wants a codec
+  @Persisted() accessor url = new URL("http://a");
+  // @ts-expect-error a class itself
+  @Persisted() accessor constructors: (typeof Money)[] = [];
+}

@@ -1,0 +1,6 @@
+/** Code that doesn't know this library, for the tests of what it makes of tracked values. */
+export { deserialize, serialize } from "capnweb";
+export { parse, stringify, uneval } from "devalue";
+export { default as isEqual } from "fast-deep-equal/es6/index.js";
+export { Buffer } from "node:buffer";
+export { inspect, isDeepStrictEqual, types } from "node:util";
