@@ -1,5 +1,5 @@
 /** A vite dev server with `@cloudflare/vite-plugin` for scripts: start it on a copy of a folder, request, edit, stop. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { cloudflare } from "@cloudflare/vite-plugin";
@@ -27,6 +27,8 @@ export async function startVite({ folder, objects }) {
   };
   cpSync(join(root, folder), project, { recursive: true });
   symlinkSync(join(root, "node_modules"), join(project, "node_modules"));
+  // Else the nearest one is that of a folder above, if there is any.
+  if (!existsSync(join(project, "tsconfig.json"))) writeFileSync(join(project, "tsconfig.json"), "{}");
   writeFileSync(join(project, "wrangler.json"), JSON.stringify(configuration(objects)));
   const server = await createServer({
     root: project,

@@ -122,7 +122,7 @@ class Stubs implements ProxyHandler<object> {
 function cannotCross(): DurableError {
   return new DurableError(
     "not-transferable",
-    "A handle cannot cross this RPC call, which a native stub or a WorkerEntrypoint carries. Pass or return its native stub: `Object.native(handle)`.",
+    "A handle cannot cross the RPC calls of native stubs and WorkerEntrypoints. Pass its native stub: `Object.native(handle)`.",
   );
 }
 
