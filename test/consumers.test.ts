@@ -90,6 +90,8 @@ describe("a tracked value handed to code that doesn't know it", () => {
         expect(structuredClone(things.date)).toEqual(new Date(123));
         expect(await new Response(things.bytes).bytes()).toEqual(new Uint8Array([1, 2, 3]));
         expect(new TextDecoder().decode(things.bytes)).toBe("\x01\x02\x03");
+        expect(others.deserialize(others.serialize({ at: things.date }))).toEqual({ at: new Date(123) });
+        expect(others.parse(others.stringify(things.map))).toEqual(new Map());
         expect(new Map(things.map.set("a", 1))).toEqual(new Map([["a", 1]]));
         expect(JSON.stringify({ at: things.date })).toBe('{"at":"1970-01-01T00:00:00.123Z"}');
       });
