@@ -50,6 +50,10 @@ const steps = [
     after: "build",
   },
   { name: "stubs", both: "node scripts/stubs.mjs" },
+  { name: "vite-dev", both: "node scripts/vite-dev.mjs" },
+  { name: "vite-edit", both: "node scripts/vite-edit.mjs" },
+  { name: "hono", both: "node scripts/hono.mjs" },
+  { name: "troubleshooting", long: "node scripts/troubleshooting.mjs" },
   { name: "commands", quick: "node scripts/commands.mjs --every 8", long: "node scripts/commands.mjs" },
   { name: "model", long: `node scripts/model.mjs --runs 10000 --seed ${seed}` },
   {
