@@ -401,7 +401,7 @@ export function evolveCases(
       it(
         "stores what the schema makes of an assigned value, and of one changed inside",
         onDisk(async (disk) => {
-          const run = await disk.wake(classes.After);
+          let run = await disk.wake(classes.After);
           await run((self) => (self.user = { name: " bob ", tags: [] } as never));
           expect(disk.record.fields["user"]).toEqual({ name: "bob", age: 18, tags: [] });
           const held = await run((self) => {
@@ -422,6 +422,7 @@ export function evolveCases(
             }),
           );
           expect(await disk.after((self) => self.user.name)).toBe("zoe");
+          run = await disk.wake(classes.After);
           // An order of keys that the schema would not give is no conversion.
           await run(async (self) => {
             const { user } = self;
@@ -600,10 +601,11 @@ export function evolveCases(
       it(
         "lets null and undefined past, and refuses an encode that gives them",
         onDisk(async (disk) => {
-          const run = await disk.wake(classes.After);
+          let run = await disk.wake(classes.After);
           for (const none of [null, undefined]) {
             await run((self) => (self.price = none));
             expect(await disk.after((self) => self.price)).toBe(none);
+            run = await disk.wake(classes.After);
           }
           behaviour.encode = () => null;
           const error = await refusal("not-persistable", () => run((self) => (self.price = new Money(1))));

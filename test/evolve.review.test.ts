@@ -348,13 +348,13 @@ it(
     class C extends Base {
       @Persisted({ schema: z.any() }) accessor v: any = { e: null, n: 0 };
     }
-    const o = await d.wake(C);
     for (const e of [
       new Error("x"),
       new TypeError("y", { cause: { a: 1 } }),
       Object.assign(new Error("z"), { code: 5 }),
       new AggregateError([new Error("q")], "agg"),
     ]) {
+      const o = await d.wake(C);
       o.run((s) => {
         s.v = { e, n: 0 };
       });
