@@ -20,7 +20,11 @@ export default defineConfig({
     // vitest's own default is one less than there are cores, and tests wait more than they compute.
     maxWorkers: Math.min(4, Math.max(2, availableParallelism() - 1)),
     projects: [
-      project("test", "./test/wrangler.toml", { setupFiles: ["./test/setup.ts"] }),
+      project("test", "./test/wrangler.toml", {
+        setupFiles: ["./test/setup.ts"],
+        // Files share a workerd: each has objects of its own names, and starting one takes longer than most files do.
+        isolate: false,
+      }),
       project("example", "./wrangler.toml"),
       project("readme", "./readme/wrangler.toml"),
       // What needs Node and not workerd.
@@ -58,8 +62,6 @@ function project(
       name,
       include: [`${name}/**/*.test.ts`],
       exclude: ["test/node/**"],
-      // Files share a workerd: each has objects of its own names, and starting one takes longer than most files do.
-      isolate: false,
       testTimeout: HANGS,
       hookTimeout: HANGS,
       ...more,
