@@ -39,14 +39,12 @@ await check(
     assert.deepEqual(await ask("getter", []), ["2", "reset", "4"]);
   },
 );
-await check(
-  "crosses as a native stub by `Object.native`, and says so where a handle was passed or returned",
-  async () => {
-    const advice =
-      "A handle cannot cross the RPC calls of native stubs and WorkerEntrypoints. Pass its native stub: `Object.native(handle)`.";
-    assert.deepEqual(await ask("crossing", []), ["2", 404, "5", "9", advice, advice, advice, "9"]);
-  },
-);
+await check("crosses as a native stub by `Object.native`, and says so where a handle is passed", async () => {
+  const advice = "A handle cannot be an argument of a native stub. Pass its own native stub: `Object.native(handle)`.";
+  // The platform takes what was returned for an object without methods, and tells nobody before one is called.
+  const missing = 'The RPC receiver does not implement the method "add".';
+  assert.deepEqual(await ask("crossing", []), ["2", 404, "5", "9", advice, advice, missing, "9"]);
+});
 report();
 // A Worker that crashes at load leaves miniflare waiting.
 process.exit();

@@ -80,7 +80,10 @@ class Stubs implements ProxyHandler<object> {
         return (...args: Parameters<DurableObjectStub["connect"]>) => this.open().connect(...args);
       case "dup":
         // Only the platform asks for it, of an argument that it is about to send.
-        throw cannotCross();
+        throw new DurableError(
+          "not-transferable",
+          "A handle cannot be an argument of a native stub. Pass its own native stub: `Object.native(handle)`.",
+        );
       case Symbol.dispose:
         return () => (this.native as Partial<Disposable>)[Symbol.dispose]?.();
       default:
@@ -91,12 +94,6 @@ class Stubs implements ProxyHandler<object> {
     const made = memberOf(this, (stub) => stub[key]!, key);
     (this.#members ??= new Map()).set(key, made);
     return made;
-  }
-
-  getOwnPropertyDescriptor(own: object, key: string | symbol): PropertyDescriptor | undefined {
-    // The platform looks for the methods of what was returned to another Worker among its own properties.
-    if (typeof key === "string" && !(key in own)) throw cannotCross();
-    return Reflect.getOwnPropertyDescriptor(own, key);
   }
 
   renew(): NativeStub {
@@ -116,14 +113,6 @@ class Stubs implements ProxyHandler<object> {
       throw error;
     });
   }
-}
-
-/** The error for a handle that the platform met: it takes a Proxy for an object with methods of its own. */
-function cannotCross(): DurableError {
-  return new DurableError(
-    "not-transferable",
-    "A handle cannot cross the RPC calls of native stubs and WorkerEntrypoints. Pass its native stub: `Object.native(handle)`.",
-  );
 }
 
 /** A member of a handle, or of one of its members; `find` finds it on a native stub, `name` is that of a handle's own. */
