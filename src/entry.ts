@@ -287,7 +287,9 @@ function handOut(owner: Owner, result: unknown): unknown {
       (owner.isStarting ? run : enter)(owner, method, self, args);
   const keepDisposer = <T extends object>(from: unknown, to: T): T => {
     const dispose = disposerOf(from);
-    return dispose === undefined ? to : Object.assign(to, { [Symbol.dispose]: later(dispose, from as object) });
+    if (dispose === undefined) return to;
+    // Hidden, as that of a call's result is.
+    return Object.defineProperty(to, Symbol.dispose, { value: later(dispose, from as object), configurable: true });
   };
   const replace: Replace = (value) => {
     // A stub of another object is callable too, but no Function: it goes out as it is.

@@ -49,6 +49,7 @@ describe("the package", () => {
       "DurableError",
       "Exclusive",
       "Idempotent",
+      "Internal",
       "Object",
       "Persisted",
       "Quarantine",

@@ -101,8 +101,8 @@ describe("the door of Object.once", () => {
   });
 
   it("waits for onStart, and remembers nothing when that fails", async () => {
-    Starting.fail.add("once");
-    const starting = Object.from(env.STARTING).byName("once");
+    Starting.fail.add("the door");
+    const starting = Object.from(env.STARTING).byName("the door");
     const errors = await Promise.all([1, 2].map(() => errorOf(() => Object.once(starting, "a").read())));
     expect(errors.map(({ message }) => message)).toEqual(Array(2).fill("cannot start yet"));
     expect([await Object.once(starting, "a").read(), await Object.once(starting, "a").read()]).toEqual([1, 1]);

@@ -12,6 +12,6 @@ describe("durable-base/storage", () => {
       format: "esm",
     });
     const brought = Object.keys(metafile.inputs).filter((file) => !file.startsWith("src/storage/"));
-    expect(brought.toSorted()).toEqual(["src/errors.ts", "src/functions.ts", "src/snapshot.ts"]);
+    expect(brought.toSorted()).toEqual(["src/copies.ts", "src/errors.ts", "src/functions.ts", "src/snapshot.ts"]);
   });
 });
