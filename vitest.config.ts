@@ -74,7 +74,7 @@ function battery(): Record<string, string> {
   return {
     TEST_LONG: `${isLong}`,
     TEST_SEED: seed,
-    FUZZ_REQUESTS: process.env["FUZZ_REQUESTS"] ?? (isLong ? "50000" : "1000"),
-    MODEL_RUNS: process.env["MODEL_RUNS"] ?? (isLong ? "2000" : "200"),
+    FUZZ_REQUESTS: process.env["FUZZ_REQUESTS"] ?? (isLong ? "50000" : "400"),
+    MODEL_RUNS: process.env["MODEL_RUNS"] ?? (isLong ? "2000" : "100"),
   };
 }

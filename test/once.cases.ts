@@ -3,6 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { DurableError, Object, type Handle, type Once } from "../src/index.ts";
 import type { DurableBase } from "../src/durable-base.ts";
+import { slice } from "./battery.ts";
 import { errorOf } from "./error-of.ts";
 import { works, type TillLike } from "./fixtures/once-data.ts";
 
@@ -286,7 +287,10 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       }
       const codes = await Promise.all(
         different.map(async (_, at) => {
-          const others = different.filter((_, other) => other !== at);
+          const others = slice(
+            different.filter((_, other) => other !== at),
+            5,
+          );
           const errors = await Promise.all(others.map((args) => errorOf(() => call(`${at}`, args()))));
           return errors.filter((error) => !DurableError.is(error, "once-conflict"));
         }),
@@ -312,11 +316,14 @@ export function onceCases(dialect: string, className: string, namespace: () => D
 
     it("refuses other arguments also while the first still runs", async () => {
       const till = fresh();
-      const [first, second] = await Promise.allSettled([
+      const answers = await Promise.allSettled([
         Object.once(till, "a").addLater("a", 1),
         Object.once(till, "a").addLater("a", 2),
       ]);
-      expect([first, second]).toMatchObject([{ value: 1 }, { reason: { code: "once-conflict" } }]);
+      // Each hashes its arguments first, and whichever ends that first is the one that runs.
+      const refused = answers.findIndex(({ status }) => status === "rejected");
+      expect(answers[refused]).toMatchObject({ reason: { code: "once-conflict" } });
+      expect(answers[1 - refused]).toMatchObject({ value: 2 - refused });
     });
 
     it("refuses arguments that it cannot compare, before the method runs", async () => {

@@ -19,6 +19,6 @@ import { nativeBehind } from "../snapshot.ts";
  * }
  * ```
  */
-export function native<S extends { readonly id: DurableObjectId }>(handle: S): Omit<S, typeof Symbol.dispose> {
+export function native<S extends { readonly id: DurableObjectId }>(handle: S): Omit<S, keyof Disposable> {
   return (nativeBehind(handle) as S | undefined) ?? handle;
 }
