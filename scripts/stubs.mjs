@@ -43,7 +43,7 @@ await check(
   "crosses as a native stub by `Object.native`, and says so where a handle was passed or returned",
   async () => {
     const advice =
-      "A handle cannot cross the RPC calls of native stubs and WorkerEntrypoints. Pass its native stub: `Object.native(handle)`.";
+      "A handle can't be sent through a native stub or a WorkerEntrypoint. Pass its native stub: `Object.native(handle)`.";
     assert.deepEqual(await ask("crossing", []), ["2", 404, "5", "9", advice, advice, advice, "9"]);
   },
 );
