@@ -1,6 +1,6 @@
 /**
- * Both ends of the range of Hono in package.json, `hono-oldest` and `hono`, and an application that has another one of
- * them than durable-base; `--oldest name` tries another package in place of the former.
+ * Runs the library with both ends of package.json's range of Hono, `hono-oldest` and `hono`, and in an application whose
+ * Hono differs from durable-base's. `--oldest name` tries another package in place of `hono-oldest`.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -34,7 +34,7 @@ process.exit();
 
 async function runOn(ours, theirs) {
   const require = createRequire(import.meta.url);
-  /** Gives each side its own Hono, and one that is the same by name as a second instance. */
+  /** Loads a separate Hono for each side; if both have the same name, it is loaded twice. */
   const copies = {
     name: "copies",
     setup({ onResolve, onLoad }) {
@@ -43,7 +43,7 @@ async function runOn(ours, theirs) {
         const file = require.resolve(path.replace("hono", isOurs ? ours : theirs));
         return { path: file.replace("/dist/cjs/", "/dist/"), namespace: isOurs ? "ours" : "theirs" };
       });
-      // What Hono imports of itself stays on the side that asked.
+      // Hono's imports of its own files stay on the side that asked.
       onResolve({ filter: /^\./ }, ({ path, resolveDir, namespace }) =>
         namespace === "file" ? undefined : { path: join(resolveDir, path), namespace },
       );
@@ -67,7 +67,7 @@ function load({ path }) {
   return { contents: readFileSync(path), loader: "js", resolveDir: resolve(path, "..") };
 }
 
-/** What each answers, as one list, so that a difference shows all at once. */
+/** Returns all answers as one list, so that every difference shows at once. */
 async function ask(url, prefix) {
   const answers = [];
   const send = async (method, path, body, headers = {}) => {

@@ -1,8 +1,9 @@
 /**
  * `npm run lint`, second half: plain English in README, docs, comments, messages and test names.
  *
- * `prose.json` keeps how often each rule may still be broken. A count may only fall: `-- --update` writes the lower ones.
- * `-- --list` prints every place, `-- --list long-sentence` those of one rule, `-- README.md src/plan.ts` those of some files.
+ * `prose.json` keeps the number of places where each rule may still be broken. A number may only fall: `-- --update`
+ * writes the lower ones. `-- --list` prints every place, `-- --list long-sentence` only places that break one rule, and
+ * `-- README.md src/plan.ts` only places in some files.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -14,7 +15,7 @@ import { fail } from "./options.mjs";
 /** The longest sentence, in words. */
 const LONGEST = 30;
 
-/** What is wrong, by the rule's name: what finds it in one sentence, and what to write instead. */
+/** The rules by name: a pattern or function that finds a bad sentence, and the advice. */
 const RULES = {
   "long-sentence": [(sentence) => sentence.split(/\s+/).length > LONGEST, `over ${LONGEST} words: write two sentences`],
   "what-opening": [/^(What|Whether|Those (that|of)|That which)\b(?!.*\?$)/, "begin with a verb or a noun"],
@@ -79,7 +80,7 @@ function filesToRead() {
   return files.split("\n").filter((file) => isProse.test(file) && (only.length === 0 || only.includes(file)));
 }
 
-/** Fails for each rule that is broken more often than it was, and where a ceiling can be lowered. */
+/** Fails for each rule that is broken more often than its ceiling allows, and for each ceiling that can be lowered. */
 function compare(ceilings) {
   let failed = 0;
   for (const [rule, count] of Object.entries(counts)) {
@@ -156,7 +157,7 @@ function passagesOfCode(file, code) {
   return passages;
 }
 
-/** Comments as text; line comments that follow each other are one. A directive or an example is none. */
+/** Comments as text; consecutive line comments are joined. Directives and examples are left out. */
 function commentsOf(comments, lineOf) {
   const passages = [];
   for (const { type, value, start } of comments) {
@@ -189,7 +190,7 @@ function isTest(callee) {
   return callee.type === "MemberExpression" && isTest(callee.object);
 }
 
-/** A literal in sentences: capitalised words that end in a full stop. */
+/** Returns the text of a literal that is a sentence: words that end in a full stop. */
 function messageOf(node) {
   const text = node.type === "Literal" || node.type === "TemplateLiteral" ? textOf(node) : undefined;
   return text !== undefined && /\w+ \w+ .*\.$/.test(text.trim()) ? text : undefined;

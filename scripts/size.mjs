@@ -21,13 +21,14 @@ const BUDGETS = {
   // text of errors, a fifth what finds the place in a statement;
   // by 1.04 for `destroy()`, which any object may call, and for handles that find the next object;
   // by 7.1 for jobs, which are in every class since `this.schedule` is a method of the base; by 0.4 for a review of
-  // `Storage`: migrations that would lose rows or leave an async transaction behind, values that share parts; by 0.3 for a review of jobs: none is
-  // given up for a crash that was another's, imported ones get their alarm, an agenda that is too large loses its errors alone;
+  // `Storage`: migrations that would lose rows or leave an async transaction behind, values that share parts;
+  // by 0.3 for a review of jobs: no job is given up for another job's crash, imported jobs get their alarm, and if the row of
+  // the recurring jobs is too large, only its errors are dropped;
   // by 0.3 for noticing two copies of the library, joining decorators of both dialects, and both forms of wrangler.toml;
   // by 0.6 for classes that other code wraps (nothing is keyed by a storage's identity), stale instances, and loops over `kv.list()`;
-  // by 0.6 for values that would lose their class: half of it is what to store in place of a Promise, URL, stream or stub;
-  // by 0.5 for guards of what a class hides, wrong names in `static rpc`, disposers of results, and `Object.native`; by 0.6 for what other
-  // projects' reports broke: objects without prototype, Proxies over tracked arrays, tracked keys.
+  // by 0.6 for values that would lose their class: half of it is advice on how to store a Promise, URL, stream or stub;
+  // by 0.5 for guards of hidden members, wrong names in `static rpc`, disposers of results, and `Object.native`; by 0.6 for bugs
+  // that reports of other projects led to: objects without prototype, Proxies over tracked arrays, tracked keys.
   counter: { own: { aim: 6, most: 44.3 }, whole: { aim: 10, most: 47.6 } },
   // Raised from 27 and 35.5 for every kind of body, schemas of parts, items as lines or events, and middleware; by 1 for
   // `serve`: names, places and options per path, and refusing at once what cannot work; for `Object` and `Object.once`; and for what a

@@ -1,8 +1,8 @@
 /**
  * `npm run suites`: the public suites of `abstract-level` and `keyv` over `Storage`, in a real Durable Object.
  *
- * Prints what failed, how many passed and which tests were left out and why; `--suite keyv` runs that one alone, and
- * `--keys text` the suite of `abstract-level` with keys of that kind alone.
+ * Prints the failures, how many tests passed, and which were left out and why. `--suite keyv` runs only that suite, and
+ * `--keys text` runs the suite of `abstract-level` with only that kind of keys.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -14,7 +14,7 @@ import { fail, readOptions } from "./options.mjs";
 import { quiet } from "./quiet.mjs";
 import { bundle, start } from "./runtime.mjs";
 
-/** A run that has not answered by then hangs, however slow the machine is. */
+/** The longest that a run may take: after that it hangs, however slow the machine is. */
 const LONGEST_RUN = 1_800_000;
 
 /** The kinds of keys that `abstract-level` is tried with, by their encoding. */

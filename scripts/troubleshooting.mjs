@@ -1,5 +1,5 @@
 /**
- * Produces every message that docs/guides/troubleshooting.md explains, by the tool or the runtime that users see it from.
+ * Produces every message that docs/guides/troubleshooting.md explains, with the tool or runtime that shows it to users.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -16,7 +16,7 @@ const root = resolve(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-troubleshooting-"));
 const objects = { COUNTER: "Counter", TWICE: "Twice", DEFINED: "Defined" };
 
-/** Gives the Worker a copy of the library of its own where it imports `src/`, beside the package. */
+/** Makes the Worker's imports of `src/` a second copy of the library, beside the package. */
 const secondCopy = {
   name: "second-copy",
   setup({ onResolve, onLoad }) {
@@ -30,15 +30,15 @@ const secondCopy = {
   },
 };
 
-/** By heading, what produces a text with that message. */
+/** Functions that produce a text with the message, by heading. */
 const produced = {
   'No such module "node:async_hooks"': onOldDate,
   "Invalid or unexpected token": withoutPlugin,
   "is not persisted: with": () => ask("/defined"),
   "mixes two copies of durable-base": () => ask("/twice"),
-  "that is no namespace of Durable Objects": () => ask("/binding"),
+  "that isn't a Durable Object namespace": () => ask("/binding"),
   "the Worker's main module exports no": () => ask("/unexported"),
-  "is exported, but is no namespace": () => ask("/plain"),
+  "is exported, but isn't a namespace": () => ask("/plain"),
   "`migrations` and `exports` are mutually exclusive": withBothForms,
   "does not implement the method": () => ask("/hidden"),
 };

@@ -1,7 +1,7 @@
 /**
  * A class under vite's dev server with `@cloudflare/vite-plugin`, whose stubs read members of the prototype.
  *
- * Such a stub reaches what it reaches when deployed, and nothing more; code inside the object reaches everything.
+ * Such a stub reaches the same members as in a deployed Worker, and code inside the object reaches all members.
  */
 import assert from "node:assert/strict";
 import { check, report } from "./check.mjs";
@@ -70,7 +70,7 @@ async function refuses(object, names) {
   assert.deepEqual(await ask(`/reach/${object}/${names}`), Object.fromEntries(names.map(refusal)));
 }
 
-/** What the two helpers give, called from there. */
+/** The results of the two helpers, called from there. */
 function both(from) {
   return [`${from}: base, room`, `${from}: slow base, slow room`];
 }

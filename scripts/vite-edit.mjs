@@ -1,6 +1,6 @@
 /**
  * An edit under vite's dev server with `@cloudflare/vite-plugin`, which makes a second instance on the same `ctx` while
- * calls still run in the first: what the second has stored stays.
+ * calls still run in the first: data that the second has stored stays.
  */
 import assert from "node:assert/strict";
 import { check, report } from "./check.mjs";

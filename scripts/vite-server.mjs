@@ -14,7 +14,7 @@ const root = resolve(import.meta.dirname, "..");
 /**
  * Serves a copy of `folder`, whose `worker.ts` is the Worker, on a free port of 127.0.0.1; `durable-base` is `src/`.
  *
- * `objects` gives the class of each binding; their state is lost at the end.
+ * `objects` has the class of each binding. Their state is lost at the end.
  */
 export async function startVite({ folder, objects }) {
   const project = mkdtempSync(join(tmpdir(), "durable-base-vite-"));
@@ -27,7 +27,7 @@ export async function startVite({ folder, objects }) {
   };
   cpSync(join(root, folder), project, { recursive: true });
   symlinkSync(join(root, "node_modules"), join(project, "node_modules"));
-  // Else the nearest one is that of a folder above, if there is any.
+  // Otherwise a tsconfig.json in a folder above would be the nearest one.
   if (!existsSync(join(project, "tsconfig.json"))) writeFileSync(join(project, "tsconfig.json"), "{}");
   writeFileSync(join(project, "wrangler.json"), JSON.stringify(configuration(objects)));
   const server = await createServer({
@@ -58,7 +58,7 @@ export async function startVite({ folder, objects }) {
   const url = `http://127.0.0.1:${server.httpServer.address().port}`;
   return {
     url,
-    /** What vite and the Worker have logged so far. */
+    /** The lines that vite and the Worker have logged so far. */
     logged,
     /** The status and the body's text of a request. */
     async request(path, init) {

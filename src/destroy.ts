@@ -122,7 +122,7 @@ export class Destroyer {
 
   async #delete(): Promise<void> {
     const { storage } = this.#ctx;
-    // Before compatibility date 2026-02-24 `deleteAll` leaves the alarm.
+    // Before compatibility date 2026-02-24, `deleteAll` leaves the alarm in place.
     await Promise.all([this.#disarm(), storage.deleteAll()]);
     await storage.sync();
   }

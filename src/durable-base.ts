@@ -82,7 +82,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
   constructor(ctx: DurableObjectState<Props>, env: Env) {
     super(ctx, env);
     const shape = shapeOf(new.target, DurableBase.prototype, {
-      // Code that wraps the class puts its own over it.
+      // Code that wraps the class may replace this property.
       alarm: { value: alarm, writable: true, configurable: true },
     });
     const life = new Life(this, ctx, shape, RpcTarget);

@@ -22,7 +22,7 @@ export interface Owner {
   readonly isConstructing: boolean;
   /** True when errors that leave take their stack along. */
   readonly sendsStacks: boolean;
-  /** The guards on its class's prototypes that let in no caller from outside. */
+  /** The guards on its class's prototypes that refuse callers from outside. */
   readonly hides: ReadonlySet<object>;
   /** The class of live objects that a method may hand out (`RpcTarget`). */
   readonly targetClass: abstract new () => object;
@@ -163,7 +163,7 @@ export function wrapPrototypes(from: object, stop: object, planFor: (proto: obje
     if (wrapped.has(proto)) continue;
     wrapped.add(proto);
     const plan = planFor(proto);
-    // Of the symbols, only this one is called for a stub: when an RpcTarget is disposed of.
+    // The platform calls only this symbol for a stub: when an RpcTarget is disposed of.
     for (const name of [...Object.getOwnPropertyNames(proto), Symbol.dispose] as string[]) {
       if (name === "constructor" || plan?.fields.has(name) === true || !Object.hasOwn(proto, name)) continue;
       const property = Object.getOwnPropertyDescriptor(proto, name)!;
@@ -193,12 +193,12 @@ function gated(method: Method, prepare: Prepare | undefined): Method {
  * Guards a prototype's method or getter `member`, called `name`, against callers that a class hides it from: for an
  * object that has the guard among its `hides`, it refuses as the platform does for a member that doesn't exist.
  *
- * The object's own property hides the member from workerd, and has the unguarded function, so code of the object that
- * calls `this.name()` never meets the guard, even where it runs in no entry: in a callback of the constructor, in the
- * listener of an accepted socket. The guard is met by who reads the prototype:
- * - A dev server that calls for a stub (`@cloudflare/vite-plugin`) does so outside of every entry, and is refused.
- * - `super.name()` runs in an entry, which the override's gate has opened, or during construction, and is let in. In
- *   code without an entry it is let in if the guard isn't the nearest one: an object's `hides` holds only those.
+ * The object's own property hides the member from workerd and holds the unguarded function. So `this.name()` in the
+ * object's own code never meets the guard, even outside of an entry: in a callback of the constructor, or in the
+ * listener of an accepted socket. Only code that reads the prototype meets the guard:
+ * - A dev server that calls on behalf of a stub (`@cloudflare/vite-plugin`) runs outside of every entry, and is refused.
+ * - `super.name()` runs in the entry that the override's gate has opened, or during construction, and is let in. Outside
+ *   of an entry it is let in if the guard isn't the nearest one: an object's `hides` holds only the nearest guards.
  */
 export function guard(name: string, member: Method): Method {
   if (behindGuards.has(member)) return member;
@@ -223,7 +223,7 @@ export function notImplemented(name: string): TypeError {
   return new TypeError(`The RPC receiver does not implement the method ${quote(name)}.`);
 }
 
-/** Gives a function the name and the length of the one it stands for. */
+/** Sets a function's name and length to those that the function it replaces has. */
 function alike(made: Method, { name, length }: Method): Method {
   return Object.defineProperties(made, { name: { value: name }, length: { value: length } });
 }
@@ -308,7 +308,7 @@ function handOut(owner: Owner, result: unknown): unknown {
     }
     return value;
   };
-  // Of plain objects, the platform disposes of the outermost alone.
+  // The platform disposes of the outermost plain object only.
   const isDisposable = disposerOf(result) !== undefined;
   const out = unwrap(result, replace, { isCopied: isDisposable });
   return isDisposable && isContainer(out as object) ? keepDisposer(result, out as object) : out;

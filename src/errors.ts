@@ -89,7 +89,7 @@ export class DurableError extends Error {
   /** What a schema found wrong, for `invalid-input`, `schema-failed` and `field-unreadable`. */
   declare readonly issues?: readonly Issue[];
 
-  /** Tells whether `error` is one of ours (and has that `code`), also when it came over RPC. */
+  /** Returns true if `error` is a DurableError (with that `code`, if one is passed), even when it came over RPC. */
   static is(error: unknown, code?: ErrorCode): error is DurableError {
     if (!(error instanceof Error) || error.name !== "DurableError") return false;
     const found = (error as { code?: unknown }).code;
@@ -116,7 +116,7 @@ export function quote(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-/** The lines of wrangler.toml that give a class its storage; of the two forms wrangler takes one per Worker. */
+/** The lines of wrangler.toml that declare a class's storage, in both forms: a Worker uses one of the two. */
 export function sqliteConfig(className: string): string {
   return `[exports.${className}]
 type = "durable-object"

@@ -1,6 +1,6 @@
 /**
  * @module
- * The kinds of objects that storage returns as they were, and what to store in place of the others.
+ * The kinds of objects that storage returns unchanged, and advice for all the others.
  */
 import { isContainer, unwrap } from "./snapshot.ts";
 
@@ -11,19 +11,19 @@ const TypedArray: object = Object.getPrototypeOf(Uint8Array.prototype) as object
 const KINDS = [globalThis.Object, Map, Set, Date, RegExp, ArrayBuffer, DataView];
 const PROTOTYPES: ReadonlySet<unknown> = new Set<unknown>(KINDS.map((kind): unknown => kind.prototype));
 
-/** What storage would lose of an object. */
+/** A part of an object that storage would lose. */
 export interface Loss {
   /** A noun phrase: `an instance of Money`. */
   readonly what: string;
-  /** What to store in its place, as a sentence. */
+  /** A sentence that says how to store it. */
   readonly advice: string;
 }
 
 /**
  * Returns what storage would lose of an object or function itself, not of its members; undefined if nothing is lost.
  *
- * A class that extends Map, Array, Date or another built-in would come back without its methods and fields, as would
- * properties of a Map. Of an Error the data is kept and the class is not, as structured clone defines it.
+ * An instance of a class that extends Map, Array, Date or another built-in would come back without its methods and
+ * fields. A Map would lose its properties. An Error keeps its data but not its class, as structured clone defines it.
  */
 export function lossOf(value: object): Loss | undefined {
   if (!isKept(protoOf(value))) {
@@ -44,8 +44,8 @@ export function lossOf(value: object): Loss | undefined {
 }
 
 /**
- * Returns `value` as data that storage gives back as it was, with plain values in place of tracked ones; `value` itself
- * if it is such data. `refuse` throws the caller's error for a part that isn't.
+ * Returns `value` as data that storage returns unchanged, with plain values in place of tracked ones; `value` itself if
+ * it is such data already. `refuse` throws the caller's error for a part that storage would lose.
  */
 export function plainData(value: unknown, refuse: (part: object, what: string) => never): unknown {
   return unwrap(
@@ -60,7 +60,7 @@ export function plainData(value: unknown, refuse: (part: object, what: string) =
 
 /** Returns a noun phrase for an object or function, such as `an instance of Money`. */
 export function describe(value: object): string {
-  // The promise of a call by a stub is a function.
+  // The promise that a stub's call returns is a function.
   if (typeof value === "function" && !tagOf(value).endsWith("Promise")) return "a function";
   const name = (value.constructor as { name?: unknown } | undefined)?.name;
   return typeof name === "string" && name !== "" && name !== "Object" ? `an instance of ${name}` : "an object";
@@ -72,12 +72,12 @@ function isKept(proto: object | null): boolean {
   return proto === null || PROTOTYPES.has(proto) || Array.isArray(proto) || protoOf(proto) === TypedArray;
 }
 
-/** Returns true for the hidden method that the platform gives the result of each call by a stub. */
+/** Returns true for the hidden dispose method that the platform adds to the result of a stub's call. */
 function isDisposer(value: object, key: symbol): boolean {
   return key === Symbol.dispose && !Object.prototype.propertyIsEnumerable.call(value, key);
 }
 
-/** What to store in place of objects that are no data, by their tags. */
+/** How to store objects that aren't data, by their tags. */
 const ADVICE: readonly (readonly [tag: RegExp, advice: string])[] = [
   [/Promise$/, "Await it first, in `onStart` for a default: `this.field = await value`."],
   [/Function$/, "Store the data it needs, and keep the function in the class."],

@@ -64,7 +64,7 @@ export class Life implements Owner {
   #isCleared: boolean | undefined;
   #defect: DurableError | undefined;
   #starting: Promise<void> | undefined;
-  /** What gives the storage back as it was found. */
+  /** Functions that restore the storage's own methods. */
   readonly #leaves: (() => void)[];
 
   constructor(self: Living, ctx: DurableObjectState, shape: Shape, targetClass: Owner["targetClass"]) {
@@ -114,14 +114,14 @@ export class Life implements Owner {
     this.scheduler.written();
   }
 
-  /** A newer instance takes the place of this one, whose memory is out of date from then on. */
+  /** Called when a newer instance replaces this one, whose memory is out of date from then on. */
   #retire(): void {
     this.fields.flush();
     const { name } = this.#class;
     this.refusal = () =>
       new DurableError(
         "stale-instance",
-        `${name}: a newer instance of this object has taken the place of this one, as in a dev server after an edit, so it can change nothing any more. Call the object again, and make one instance for one \`ctx\`.`,
+        `${name}: a newer instance of this object has replaced this one, as after an edit in a dev server, so this one can't change anything. Call the object again, and make only one instance for each \`ctx\`.`,
       );
     this.start = () => {
       throw this.refusal!();

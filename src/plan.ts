@@ -58,7 +58,7 @@ export interface Plan {
   readonly idempotent: ReadonlyMap<string, MarkGate>;
   /** By method name: when it runs again and again, as the room of schedules reads it. */
   readonly scheduled: ReadonlyMap<string, object>;
-  /** The members that no stub reaches, overrides included. */
+  /** The members that are hidden from stubs, overrides included. */
   readonly internal: ReadonlySet<string>;
   /** Makes the class's HTTP engine; present when a decorator or `routes()` brought one. */
   engine: MakeEngine | undefined;
@@ -94,7 +94,7 @@ type Holder = { [LEVEL]?: Level };
  * The level of the class that is being decorated: `context.metadata`, or the prototype in the legacy dialect.
  *
  * @throws DurableError `two-copies` when decorators of another copy of the library recorded there; `bad-decorator` when the
- * compiler gives no metadata.
+ * compiler passes no metadata.
  */
 export function levelOf(holder: object | undefined): Level {
   if (holder === undefined) {
@@ -103,7 +103,7 @@ export function levelOf(holder: object | undefined): Level {
       'A decorator got no `context.metadata`: the compiler follows an older proposal. Use esbuild, TypeScript 5.2 or later, or Babel with `version: "2023-11"`.',
     );
   }
-  // swc's default lowers decorators the legacy way except for those on an `accessor`: both belong to one level.
+  // By default swc compiles decorators the legacy way, except decorators on an `accessor`: both belong to one level.
   holder = metadataOf(holder.constructor) ?? holder;
   if (!Object.hasOwn(holder, LEVEL)) {
     const level: Level = {
@@ -129,7 +129,7 @@ function levelIn(holder: Holder, where: string): Level {
 }
 
 /**
- * What the class itself, not an ancestor, recorded.
+ * Returns the level that the class itself, not an ancestor, recorded.
  *
  * @throws DurableError `two-copies` when another copy of the library recorded it; `bad-decorator` for decorators of both
  * dialects that could not be joined.
@@ -158,7 +158,7 @@ function metadataOf(cls: unknown): Holder | undefined {
  */
 export function planOf(cls: AnyClass): Plan {
   const known = Reflect.getOwnMetadata(KEY, cls) as Plan | undefined;
-  // That of a class of the platform may be another copy's, whose own classes are refused below.
+  // A platform class may have another copy's plan. That copy's own classes are refused below.
   if (known?.copy === COPY) return known;
   const parent = Object.getPrototypeOf(cls) as AnyClass | null;
   const base = typeof parent === "function" && parent.prototype !== undefined ? planOf(parent) : undefined;

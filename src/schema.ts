@@ -22,16 +22,16 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
-/** Carries what a schema takes in a type: no value has it. */
+/** Carries a schema's input in a type; no value has this property. */
 export declare const INPUT: unique symbol;
 
 /**
- * The type of a routed method's parameter that a schema validates: the schema's output inside the method, its input
- * for callers by `Stub`, `Handle` and `Object.once`.
+ * The type of a routed method's parameter that a schema validates. Inside the method it is the schema's output; callers
+ * by `Stub`, `Handle` and `Object.once` pass the schema's input.
  *
- * Where the parts of the input have schemas of their own, join them: `Validated<typeof Params> & Validated<typeof Body>`, or
- * `{ id: string } & Validated<typeof Body>` for a path parameter without a schema. A body that is no plain object is
- * `{ body: Validated<typeof List> }`. Plain output is assignable to it, so calls from inside the object and jobs pass that.
+ * If parts of the input have their own schemas, join the types: `Validated<typeof Params> & Validated<typeof Body>`. For a
+ * path parameter without a schema write `{ id: string } & Validated<typeof Body>`, and for a body that isn't a plain
+ * object `{ body: Validated<typeof List> }`. Calls from inside the object and jobs pass the output, which is assignable to it.
  *
  * @example
  * ```ts
@@ -47,17 +47,17 @@ export type Validated<S extends StandardSchema> = Marked<Sides<S>["output"], Sid
 
 type Sides<S extends StandardSchema> = NonNullable<S["~standard"]["types"]>;
 
-/** Marks each part of a union; what an intersection would make `never` or something else of stays as it is. */
+/** Marks each part of a union, except types that an intersection would change, for example to `never`. */
 type Marked<Output, Input> = unknown extends Output
   ? Output
   : Output extends null | undefined
     ? Output
     : Output & Mark<Input, Output>;
 
-// No interface, which would not be assignable to a record.
+// Not an interface, which wouldn't be assignable to a record.
 type Mark<Input, Output> = { readonly [INPUT]?: { readonly input: Input; readonly output: Output } };
 
-/** A parameter as a caller gives it: with the input of each {@link Validated} in it in place of its output. */
+/** A parameter as a caller passes it: each {@link Validated} in it is replaced by the schema's input. */
 export type Unvalidated<T> = T extends unknown
   ? IsMarked<T> extends true
     ? T extends Mark<infer Input, infer Output>
@@ -68,10 +68,10 @@ export type Unvalidated<T> = T extends unknown
       : T
   : never;
 
-/** An input with what a parameter has beside it, such as a path parameter without a schema. */
+/** An input joined with the parameter's other members, such as a path parameter without a schema. */
 type Beside<Input, Others> = [keyof Others] extends [never] ? Input : Input & Unvalidated<Others>;
 
-/** True for a type that is {@link Validated}, or has such a body; of a union, for such a part. */
+/** `true` for a type that is {@link Validated} or has such a body, and for a union with such a part. */
 export type IsValidated<T> = IsMarked<T> | (T extends { readonly body?: infer Body } ? IsMarked<Body> : false);
 
 type IsMarked<T> = 0 extends 1 & T
@@ -84,12 +84,12 @@ type IsMarked<T> = 0 extends 1 & T
       : false
     : false;
 
-/** What a Standard Schema answers: the converted value, or what is wrong. */
+/** The result of a Standard Schema: the converted value, or the issues. */
 export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
 
-/** One thing that is wrong, as a Standard Schema tells it. */
+/** One thing that is wrong, as a Standard Schema reports it. */
 export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
@@ -98,7 +98,7 @@ export interface SchemaIssue {
 // A value can be wrong in half a million places; nobody reads so many.
 const MAX_ISSUES = 100;
 
-/** Tells whether a value is a Standard Schema; arktype's are functions. */
+/** Returns true for a Standard Schema; arktype's are functions. */
 export function isSchema(value: unknown): value is StandardSchema {
   return typeof (value as Partial<StandardSchema> | null | undefined)?.["~standard"]?.validate === "function";
 }

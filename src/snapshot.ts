@@ -1,8 +1,8 @@
 /**
  * @module
- * Which values are tracked, and how to get a plain copy of them.
+ * The registry of tracked values and handles, and plain copies of them.
  *
- * Lower than the tracking itself, so that every floor can unwrap what it hands to the platform.
+ * It is in a lower layer than the tracking itself, so that every layer can unwrap values for the platform.
  */
 
 const rawOf = new WeakMap<object, object>();
@@ -19,15 +19,15 @@ export function rawBehind(value: object): object | undefined {
 
 const nativeOf = new WeakMap<object, Holder>();
 
-/** What makes the native stubs of a handle. */
+/** Makes the native stubs of a handle. */
 interface Holder {
-  /** Makes one: that of the handle may have met a reset meanwhile. */
+  /** Makes a native stub: the handle's own may have met a reset meanwhile. */
   open(): object;
-  /** Makes one and puts it in place of the handle's own. */
+  /** Makes a native stub that replaces the handle's own. */
   renew(): object;
 }
 
-/** Remembers that `handle` crosses to other objects as what `holder` opens. */
+/** Remembers that `handle` crosses to other objects as the native stub that `holder` opens. */
 export function markHandle(handle: object, holder: Holder): void {
   nativeOf.set(handle, holder);
 }
@@ -37,12 +37,12 @@ export function renewedBehind(value: object): object | undefined {
   return nativeOf.get(value)?.renew();
 }
 
-/** A fresh native stub of a handle's object, beside the handle's own; undefined for any other value. */
+/** Returns a fresh native stub of a handle's object, and keeps the handle's own; undefined for any other value. */
 export function nativeBehind(value: object): object | undefined {
   return nativeOf.get(value)?.open();
 }
 
-/** What crosses in place of a tracked value or a handle; undefined for any other value. */
+/** Returns the value that crosses in place of a tracked value or a handle; undefined for any other value. */
 function standIn(value: object): unknown {
   const raw = rawOf.get(value);
   return raw === undefined ? nativeBehind(value) : copyPlain(raw);
@@ -57,13 +57,13 @@ interface Loader {
   complete(): void;
 }
 
-/** Says what loads the rest of a raw container; undefined when it is all there. */
+/** Sets the loader for the rest of a raw container; undefined if it is fully loaded. */
 export function loadBy(raw: object, loader: Loader | undefined): void {
   if (loader === undefined) loaders.delete(raw);
   else loaders.set(raw, loader);
 }
 
-/** What loads the rest of a raw container. */
+/** Returns the loader for the rest of a raw container. */
 export function loadedBy(raw: object): Loader | undefined {
   return loaders.get(raw);
 }
@@ -195,19 +195,19 @@ export function isPrimitive(value: unknown): value is Primitive {
 
 /** How {@link unwrap} goes through a value. */
 interface UnwrapOptions {
-  /** Returns true for what has members to look at. */
+  /** Returns true for a value whose members are to be looked at. */
   readonly isOpen?: (value: object) => boolean;
   /** True to copy a container even when nothing in it changes. */
   readonly isCopied?: boolean;
 }
 
-/** What {@link unwrap} was given. */
+/** The arguments of {@link unwrap}. */
 interface Rules {
   readonly replace: Replace;
   readonly isOpen: (value: object) => boolean;
 }
 
-/** Tells whether a container, or anything inside it, would be replaced. */
+/** Returns true if a container, or anything inside it, would be replaced. */
 function holdsOther(value: object, rules: Rules, seen: Set<object>): boolean {
   seen.add(value);
   // The platform refuses an object without prototype, such as a route's input or what `Object.groupBy` returns.

@@ -58,8 +58,8 @@ function makeShape(cls: AnyClass, base: object, own: PropertyDescriptorMap): Sha
 }
 
 /**
- * Hides what a stub must not reach: by an own property of every instance, since workerd offers prototype members only,
- * and by a guard on the prototype's member itself.
+ * Hides members that a stub must not reach, in two ways: by an own property of every instance, since workerd offers only
+ * prototype members, and by a guard on the prototype's member.
  */
 function hideMembers(cls: AnyClass, base: object, plan: Plan): Pick<Shape, "hidden" | "hides"> {
   const { rpc } = cls as { rpc?: readonly string[] };
@@ -78,7 +78,7 @@ function hideMembers(cls: AnyClass, base: object, plan: Plan): Pick<Shape, "hidd
         offered.add(name);
       if (offered.has(name) && rpc?.includes(name) !== false) continue;
       const property = { ...hideMember(proto, name, hides, plan), enumerable: false };
-      // A field has an own property anyway.
+      // A field is an own property anyway.
       if (!isField) hidden[name] = property;
     }
   }
@@ -90,7 +90,7 @@ function hideMembers(cls: AnyClass, base: object, plan: Plan): Pick<Shape, "hidd
   );
 }
 
-/** Guards a prototype's member, and gives its property as it is without the guard. */
+/** Guards a prototype's member, and returns its property without the guard. */
 function hideMember(proto: object, name: string, hides: Set<object>, plan: Plan): PropertyDescriptor {
   const property = Object.getOwnPropertyDescriptor(proto, name)!;
   const kind = "value" in property ? "value" : "get";
@@ -100,7 +100,7 @@ function hideMember(proto: object, name: string, hides: Set<object>, plan: Plan)
   hides.add(guarded);
   if (guarded !== member) {
     Object.defineProperty(proto, name, { ...property, [kind]: guarded });
-    // A sibling class may offer what this one hides.
+    // A sibling class may offer a member that this one hides.
     plan.idempotent.get(name)?.(guarded);
   }
   return { ...property, [kind]: behindGuard(guarded) };

@@ -11,7 +11,7 @@ import { snapshot } from "./snapshot.ts";
 /** A class of errors that come back as themselves: its constructor is not called. */
 export type ErrorClass = abstract new (...args: never) => Error;
 
-/** Puts copies in the place of the tracked values that an error, and those inside it, carry. */
+/** Replaces the tracked values in an error, and in the errors inside it, by copies. */
 export function untrack(error: unknown): void {
   walk(error, new Set(), () => {});
 }
@@ -28,7 +28,7 @@ export function release(error: unknown, withStack = false): void {
   });
 }
 
-/** Puts copies in the place of tracked values, and then calls `visit` with the properties that have a value. */
+/** Replaces tracked values by copies, and then calls `visit` with the properties that have a value. */
 function walk(error: unknown, seen: Set<unknown>, visit: (error: Error, keys: readonly string[]) => void): void {
   if (!(error instanceof Error) || seen.has(error)) return;
   seen.add(error);

@@ -2,15 +2,15 @@
  * @module
  * A vite plugin that lowers decorators the way wrangler does.
  *
- * Vite 8 and vitest leave standard decorators and `accessor` in place, which no runtime can parse yet, and give
- * legacy decorators other field semantics than wrangler. This plugin hands files that use decorators to esbuild
- * with the nearest `tsconfig.json`, so tests run the code that is deployed.
+ * Vite 8 and vitest leave standard decorators and `accessor` in place, which no runtime can parse yet. They also compile
+ * the fields of classes with legacy decorators differently from wrangler. This plugin compiles files that use decorators
+ * with esbuild and the nearest `tsconfig.json`, so tests run the code that is deployed.
  */
 import { build, type Loader } from "esbuild";
 
 /** Options of {@link decorators}. */
 export interface DecoratorsOptions {
-  /** Which files are looked at, by path; by default TypeScript and JavaScript files outside `node_modules`. */
+  /** The files to compile, by path; by default TypeScript and JavaScript files outside `node_modules`. */
   include?: RegExp;
   /** A `tsconfig.json` to use for every file in place of the nearest one. */
   tsconfig?: string;
@@ -25,13 +25,13 @@ export interface DecoratorsPlugin {
 
 const SOURCE = /^(?!.*\/node_modules\/).*\.[cm]?[jt]sx?$/;
 
-/** Finds every decorator and some that are none, in a string for example; tags of JSDoc are left out. */
+/** Finds every decorator, but not the tags of JSDoc. It may also find an `@` that isn't a decorator, such as one in a string. */
 const DECORATOR = /(?<=^|[\s;{}()*/])(?<!^\s*(?:\/\*)?\*+\s*)@[\p{ID_Start}$_(]/mu;
 
-/** Finds every `accessor`, and the word in some places beside comments. */
+/** Finds every `accessor`. It may also find the word elsewhere, but not in a line that is a comment. */
 const ACCESSOR = /(?<=^|[\s;{}*/])(?<!^\s*(?:\*(?!\/)|\/\/|\/\*(?!.*\*\/)).*)accessor\s+[\p{ID_Start}$_#["'[\d]/mu;
 
-/** The helpers that esbuild calls where it lowers a decorator. */
+/** The helpers that esbuild calls for a decorator that it compiles. */
 const LOWERED = /\b__decora\w+\(/;
 
 /** Marks the question to esbuild whether a file is on disk. */
@@ -90,13 +90,13 @@ export function decorators(options: DecoratorsOptions = {}): DecoratorsPlugin {
       });
       const text = (ending: string): string => result.outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? "";
       const lowered = text(".js");
-      // What only looked like a decorator is left as it is, for vite's own treatment.
+      // A file that has no decorator after all is left to vite.
       return hasAccessor || LOWERED.test(lowered) ? { code: lowered, map: text(".js.map") } : undefined;
     },
   };
 }
 
-/** The language of a file, as wrangler reads it: any JavaScript may have JSX in it. */
+/** Returns the language of a file, as wrangler reads it: any JavaScript may contain JSX. */
 function loaderOf(file: string): Loader {
   if (!/\.[cm]?tsx?$/.test(file)) return "jsx";
   return file.endsWith("x") ? "tsx" : "ts";

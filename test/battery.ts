@@ -9,7 +9,7 @@ declare const TEST_SEED: number;
 /** True in `npm run test:long`. */
 export const isLong: boolean = TEST_LONG;
 
-/** Where every random test begins. */
+/** The seed at which every random test begins. */
 export const seed: number = TEST_SEED;
 
 /** The cases to run: every nth in `npm test`, all of them in `npm run test:long`. */

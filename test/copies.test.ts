@@ -14,7 +14,7 @@ beforeAll(async () => {
   vi.resetModules();
   other = await import("../src/index.ts");
   expect(other.DurableBase).not.toBe(ours.DurableBase);
-  // Loads the Worker anew, which takes long.
+  // Loads the Worker again, which takes long.
   await withState("first", () => {});
 }, 120_000);
 
@@ -123,7 +123,7 @@ describe("two copies of the library", () => {
     });
   });
 
-  it("live beside each other where nothing mixes them", async () => {
+  it("work beside each other if nothing mixes them", async () => {
     const classes = [ours, other].map(({ DurableBase, Persisted }) => {
       class Field extends DurableBase {
         @Persisted() accessor count = 0;
@@ -141,7 +141,7 @@ describe("two copies of the library", () => {
     }
   });
 
-  it("follow one another on the same object, as when a dev server loads everything anew", async () => {
+  it("follow one another on the same object, as when a dev server reloads everything", async () => {
     await withState("reload", async (state) => {
       for (const { DurableBase, Persisted, Storage } of [ours, other]) {
         class Field extends DurableBase {
@@ -157,7 +157,7 @@ describe("two copies of the library", () => {
     });
   });
 
-  it("know each other's errors by `DurableError.is`, and their classes where nothing of the plan is asked", async () => {
+  it("know each other's errors by `DurableError.is`, and their classes if the plan isn't read", async () => {
     const error = thrownBy(() => other.Object.from(env.PROBE).byName(""));
     expect(error).not.toBeInstanceOf(ours.DurableError);
     expect(ours.DurableError.is(error, "bad-name")).toBe(true);

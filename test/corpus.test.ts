@@ -625,7 +625,7 @@ function codeOf(work: () => unknown): string {
   return "no error";
 }
 
-describe("an object that a class of the user's made", () => {
+describe("an instance of a user's class", () => {
   it.each(subclasses)("is kept as a plain one once the platform has copied it: %s", async (_, kind, make) => {
     const stub = fresh();
     const plain = structuredClone(make());

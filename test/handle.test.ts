@@ -333,7 +333,7 @@ describe("a handle and errors", () => {
     });
   });
 
-  it("keeps the order of calls round one that cannot be sent", async () => {
+  it("keeps the order of calls round a call that can't be sent", async () => {
     let opened = 0;
     const handle = makeHandle<Handle<Peer>>(() => (opened++, env.PEER.getByName("order of bad ones")));
     const calls: Promise<unknown>[] = [];
@@ -381,14 +381,14 @@ describe("a handle that crosses a call", () => {
     expect(await peer("crossing a").introduce("crossing b").arrived()).toEqual([1, 3]);
   });
 
-  it("arrives as a fresh stub, whatever its own has met", async () => {
+  it("arrives as a fresh stub, even after its own met an error", async () => {
     const crossing = peer("crossing after a reset");
     await crossing.arrive(1);
     await errorOf(() => env.PEER.getByName("crossing after a reset").abort());
     expect(await peer("crossing a").tell(crossing, { peers: new Map([["again", crossing]]) })).toEqual([1, 2]);
   });
 
-  it("is refused as argument of a native stub, with what to write: `Object.native(handle)`", async () => {
+  it("is refused as argument of a native stub, with the fix: `Object.native(handle)`", async () => {
     const native = env.PEER.getByName("crossing native");
     const tell = async (one: Stub<Peer>, other: Stub<Peer>): Promise<unknown> =>
       await (native as unknown as Stub<Peer>).tell(one, { peers: new Map([["b", other]]) });
@@ -404,7 +404,7 @@ describe("a handle that crosses a call", () => {
     expect(await tell(Object.native(peer("crossing d")), Object.native(peer("crossing e")))).toEqual([1, 1]);
   });
 
-  it("gives its native stub, with id and name, and a native stub itself", async () => {
+  it("returns its native stub, with id and name, and a native stub as it is", async () => {
     const stub = Object.native(peer("native"));
     expect([stub.name, stub.id.equals(peer("native").id)]).toEqual(["native", true]);
     expect(await stub.echo(5)).toBe(5);
@@ -412,7 +412,7 @@ describe("a handle that crosses a call", () => {
     expect(Object.native(peer("native"))).not.toBe(Object.native(peer("native")));
   });
 
-  it("has own properties of its own names alone, and can be compared and spread", () => {
+  it("lists own properties only for its own names, and can be compared and spread", () => {
     const handle = peer("data");
     expect(globalThis.Object.keys({ ...handle })).toEqual(["id", "name"]);
     expect(globalThis.Object.hasOwn(handle, "id")).toBe(true);

@@ -43,7 +43,7 @@ describe.each(dialects)("a member hidden from stubs, %s", (dialect, hidden, list
     expect(await messageOf(() => once[name]!())).toBe(refused(name));
   });
 
-  it("refuses who reads the prototype outside of every entry, and stays as it is", async () => {
+  it("refuses code that reads the prototype outside of every entry, and stays as it is", async () => {
     const stub = hidden.getByName("foreign");
     await runInDurableObject(stub, async (self) => {
       for (const name of [...base, ...fields, "prune", "pruneLater", "size", "job"]) {
@@ -67,7 +67,7 @@ describe.each(dialects)("a member hidden from stubs, %s", (dialect, hidden, list
     expect(await runInDurableObject(stub, (self) => reach(self, "shared"))).toContain("Hidden");
   });
 
-  it("refuses also where the object has an own property of that name", async () => {
+  it("refuses even where the object has an own property of that name", async () => {
     await runInDurableObject(hidden.getByName("own"), async (self) => {
       self.prune = () => "own";
       expect(self.prune("own")).toBe("own");
@@ -89,7 +89,7 @@ describe.each(dialects)("a member hidden from stubs, %s", (dialect, hidden, list
     });
   });
 
-  it("can be called by way of the prototype in an entry, and on what is no object", async () => {
+  it("can be called by way of the prototype in an entry, and on any other value", async () => {
     const stub = hidden.getByName("entry");
     expect(await stub.byPrototype()).toBe("prototype: base, child");
     await runInDurableObject(stub, (self) => {

@@ -6,7 +6,7 @@ import * as Storage from "../src/storage/storage.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import type { StandardAlarms, StandardDeclared } from "./fixtures/schedule.ts";
 
-/** What a loop does at each key. */
+/** The work of a loop at each key. */
 type Step<Self> = (self: Self, storage: DurableObjectStorage, key: string) => unknown;
 
 const KEYS = ["row:1", "row:2", "row:3"];
@@ -36,7 +36,7 @@ async function withKeys<Self extends StandardAlarms | StandardDeclared | Accesso
   await inside(work);
 }
 
-/** Expects that a loop in one turn sees every key, and one that waits at each of them too. */
+/** Expects that a loop sees every key, both in one turn and when it waits at each key. */
 async function survives<Self extends StandardAlarms | StandardDeclared | AccessorThings>(
   namespace: () => DurableObjectNamespace<Self>,
   step: Step<Self>,
@@ -88,7 +88,7 @@ describe("the user's loop over ctx.storage.kv.list()", () => {
     await survives(alarms, (self) => self.schedule(MINUTE, self.tick), hasJob);
   });
 
-  it("goes on when it schedules jobs by id, and jobs that come again", async () => {
+  it("goes on when it schedules jobs by id, and recurring jobs", async () => {
     await survives(alarms, (self, _, key) => self.schedule(MINUTE, self.tick, undefined, { id: key, replace: true }));
     await survives(alarms, (self) => self.schedule({ every: MINUTE }, self.tick));
   });
@@ -102,7 +102,7 @@ describe("the user's loop over ctx.storage.kv.list()", () => {
     await survives(alarms, step, hasJob);
   });
 
-  it("goes on when it cancels jobs that are not due first, and asks for jobs", async () => {
+  it("goes on when it cancels jobs that aren't due first, and gets jobs", async () => {
     const after = (self: StandardAlarms): void => {
       hasJob(self, undefined as never, "");
       self.schedule(MINUTE / 2, self.tick);
@@ -155,7 +155,7 @@ describe("the user's loop over ctx.storage.kv.list()", () => {
     });
   });
 
-  it("is one over Storage.list() where it can do anything", async () => {
+  it("can do anything when it is over Storage.list()", async () => {
     await withKeys(alarms, hasJob, async (self, storage) => {
       const seen: string[] = [];
       for (const [key] of Storage.list(storage, { prefix: "row:" })) {
@@ -170,8 +170,8 @@ describe("the user's loop over ctx.storage.kv.list()", () => {
   });
 });
 
-// These read the rows of jobs in order, which the key-value storage does by a list alone. They turn red, and become
-// cases like those above, once jobs are rows of a SQL table (found 2026-11-30, as the others here).
+// These read the rows of jobs in order, which key-value storage can do only by a list. Once jobs are rows of a SQL table,
+// these tests turn red and become cases like the ones above (found 2026-11-30, like the others here).
 describe("the user's loop over ctx.storage.kv.list(), as long as jobs are keys", () => {
   it.fails("goes on when it waits after it cancelled the job that is due first", async () => {
     await waits(alarms, (self, _, key) => self.schedules.cancel(`job ${KEYS.indexOf(key)}`), hasJob);
@@ -186,9 +186,9 @@ describe("the user's loop over ctx.storage.kv.list(), as long as jobs are keys",
   });
 });
 
-// An answer expires on a day, and the last of those days is found by a list (found 2026-11-30).
+// An answer expires on a given day, and a list finds the last of these days (found 2026-11-30).
 describe("the user's loop over ctx.storage.kv.list(), as long as answers of Object.once are keys", () => {
-  it.fails("goes on when it waits while a call of Object.once comes", async () => {
+  it.fails("goes on when it waits while a call of Object.once arrives", async () => {
     await withKeys(
       alarms,
       () => {},

@@ -405,7 +405,7 @@ describe("a migration that rebuilds a table which others reference", () => {
       expect(sql.exec("insert into users (name) values ('eve') returning id").one()).toEqual({ id: 10 });
       sql.exec("delete from posts where id = 4");
       expect(all(ctx, "select id from log")).toEqual([{ id: 4 }]);
-      // What the reference says holds again; a deferred one is checked at the commit alone.
+      // The reference is enforced again; a deferred one is checked only at the commit.
       if (reference.includes("deferrable")) return;
       expect(() => sql.exec("insert into posts values (5, 7)")).toThrow("FOREIGN KEY");
       if (/cascade|set/.test(reference)) sql.exec("delete from users where id = 2");

@@ -1,4 +1,4 @@
-/** What the tests use of other code; the types of these packages ask for those of Node. */
+/** Exports of other packages for the tests, whose own types need Node's. */
 export function serialize(value: unknown): string;
 export function deserialize(text: string): unknown;
 export function stringify(value: unknown): string;

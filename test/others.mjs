@@ -1,4 +1,4 @@
-/** Code that doesn't know this library, for the tests of what it makes of tracked values. */
+/** Code that doesn't know this library, for tests that pass it tracked values. */
 export { deserialize, serialize } from "capnweb";
 export { parse, stringify, uneval } from "devalue";
 export { default as isEqual } from "fast-deep-equal/es6/index.js";

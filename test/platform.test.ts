@@ -313,13 +313,13 @@ describe("what an export leans on", () => {
 
 describe("a loop over kv.list()", () => {
   let probes = 0;
-  /** Does something between two steps of a loop over three keys; tells whether the loop goes on. */
+  /** Runs `between` between two steps of a loop over three keys; returns true if the loop goes on. */
   const goesOn = async (between: (storage: DurableObjectStorage) => unknown): Promise<boolean> =>
     await runInDurableObject(env.PROBE.getByName(`loop ${probes++}`), async (_, { storage }) => {
       const { kv, sql } = storage;
       for (const key of ["a", "b", "c"]) kv.put(key, 0);
       sql.exec("create table t (x)");
-      // In a turn of its own, which has written nothing yet.
+      // In its own turn, which has written nothing yet.
       await storage.sync();
       await scheduler.wait(1);
       const rows = kv.list()[Symbol.iterator]();

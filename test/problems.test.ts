@@ -1,4 +1,4 @@
-/** The errors of a Worker as answers. */
+/** A Worker's errors as responses. */
 import { env } from "cloudflare:workers";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
@@ -18,7 +18,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Answers for what a route throws. */
+/** Returns the answer to an error that a route throws. */
 async function answerTo(throwing: () => unknown): Promise<Response> {
   const app = new Hono<{ Bindings: Cloudflare.Env; Variables: { user: string } }>();
   app.onError(problems);
@@ -33,7 +33,7 @@ const throwing = (error: unknown) => (): never => {
 };
 
 describe("problems", () => {
-  it("answers an error with a bare 500 that says nothing of it, and logs it", async () => {
+  it("answers an error with a bare 500 that shows nothing of it, and logs it", async () => {
     const plain = new Error(SECRET, { cause: new Error(SECRET) });
     for (const error of [
       plain,
@@ -52,7 +52,7 @@ describe("problems", () => {
     }
   });
 
-  it("answers a DurableError with its code and nothing else of it", async () => {
+  it("answers a DurableError with nothing but its code", async () => {
     const issues = [{ path: [], message: SECRET }];
     for (const code of ["write-failed", "invalid-input", "body-used"] as const) {
       const response = await answerTo(throwing(new DurableError(code, SECRET, { cause: SECRET, issues })));
@@ -84,7 +84,7 @@ describe("problems", () => {
     expect(log).toHaveBeenCalledTimes(1);
   });
 
-  it("answers a name or an id that `Object.from` refuses with 400, and that of an object's own bug with 500", async () => {
+  it("answers a name or an id that `Object.from` refuses with 400, and the same error of an object's own bug with 500", async () => {
     await expectProblem(await answerTo(() => Objects.from(env.PEER).byName("")), 400, { code: "bad-name" });
     await expectProblem(await answerTo(() => Objects.from(env.PEER).byId("zz")), 400, { code: "bad-id" });
     expect(log).not.toHaveBeenCalled();
@@ -142,7 +142,7 @@ describe("problems", () => {
 });
 
 describe("a problem's title", () => {
-  it("is the phrase of IANA's registry, which is that of RFC 9110", async () => {
+  it("is the phrase of IANA's registry and RFC 9110", async () => {
     const phrases = {
       400: "Bad Request",
       401: "Unauthorized",
@@ -184,7 +184,7 @@ describe("a problem's title", () => {
       511: "Network Authentication Required",
     };
     for (let status = 400; status < 600; status++) {
-      // What is not registered is one of its class.
+      // An unregistered status gets the title of its class.
       const title = (phrases as Record<number, string>)[status] ?? (status < 500 ? "Request Refused" : "Server Error");
       const code = title.toLowerCase().replaceAll(" ", "-");
       expect(await problem(status).json()).toEqual({ type: "about:blank", title, status, code });

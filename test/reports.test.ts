@@ -1,6 +1,6 @@
 /**
- * Situations that users of other projects of this field reported, told in our own words; each names the public
- * thread that it comes from.
+ * Situations that users of other projects in this field reported, in our own words. Each names the public thread that it
+ * comes from.
  */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -28,7 +28,7 @@ describe("what crosses to another object", () => {
   const other = (): ReturnType<ReturnType<typeof Object.from<Reports>>["byName"]> =>
     Object.from(env.REPORTS).byName("other");
 
-  // cloudflare/workerd#6358: an object whose prototype is another is refused; tc39/proposal-array-grouping#13.
+  // cloudflare/workerd#6358: an object with another prototype is refused; tc39/proposal-array-grouping#13.
   it("may be an object without prototype, at any depth, as result and as argument", async () => {
     expect(await fresh().byParity()).toEqual({ odd: [1, 3], even: [2] });
     const values = [
@@ -49,7 +49,7 @@ describe("what crosses to another object", () => {
   });
 
   // cloudflare/workerd#1028: an error's own fields cross with it.
-  it("may be an error that holds tracked values, which is no reason to throw", async () => {
+  it("may be an error that holds tracked values", async () => {
     const [failure] = (await fresh().failures()) as unknown as [{ reason: Error & { item: unknown } }];
     expect(failure.reason).toMatchObject({ name: "RangeError", message: "sold out", item: { id: 1 } });
     expect(failure.reason.cause).toMatchObject({ message: "stock", cause: [{ id: 1 }] });
@@ -89,7 +89,7 @@ describe("a tracked array", () => {
     expect(await runInDurableObject(stub, (self) => self.run(() => [...self.list]))).toEqual([2, 8]);
   });
 
-  it("can be the prototype of another object, which then has what it is given", async () => {
+  it("can be the prototype of another object, which keeps its own properties", async () => {
     await inside((self) => {
       self.list = [1];
       const heir = globalThis.Object.create(self.list) as unknown[];
@@ -98,8 +98,8 @@ describe("a tracked array", () => {
     });
   });
 
-  // w3c/IndexedDB#309: native code takes the Proxy of an array for none.
-  it("is a list of keys for the object's own storage, also in a transaction", async () => {
+  // w3c/IndexedDB#309: native code doesn't recognize the Proxy of an array as an array.
+  it("is a list of keys for the object's own storage, even in a transaction", async () => {
     await inside(async (self) => {
       const { storage } = self.ctx;
       self.list = ["a", "b"];
@@ -128,7 +128,7 @@ describe("code that is called later", () => {
     await runInDurableObject(stub, (self) =>
       self.run(async () => {
         self.list = [];
-        // Inside, a method gives the tracked value itself; to an outsider, a copy.
+        // A method returns the tracked value itself to code inside, and a copy to code outside.
         const add = (by: string): void => void (self.run(() => self.list) as unknown[]).push(by);
         const thenable = {
           // oxlint-disable-next-line unicorn/no-thenable -- the very case
@@ -165,7 +165,7 @@ describe("code that is called later", () => {
     ]);
   });
 
-  // oven-sh/bun#33066: a WebSocket's listeners have no context; here they would wait for the very start they belong to.
+  // oven-sh/bun#33066: a WebSocket's listeners have no context; here they would wait for the start that waits for them.
   it("as a bound listener of an accepted socket, calls methods while onStart waits for it", async () => {
     expect(await fresh().greetings()).toEqual(["hello"]);
   });
@@ -189,7 +189,7 @@ describe("HTTP behind Hono's middleware", () => {
   });
 
   // honojs/hono#4471 and #2932
-  it("keeps the `Vary` of a route beside that of the middleware, and lets the method replace other headers", async () => {
+  it("joins the `Vary` of a route and its middleware, and lets the method replace other headers", async () => {
     const { headers } = await send(fresh() as never, "/varied");
     expect(headers.get("vary")!.toLowerCase().split(", ").toSorted()).toEqual([
       "accept-language",
@@ -212,7 +212,7 @@ describe("HTTP behind Hono's middleware", () => {
   });
 
   // honojs/hono#5278 and #2103
-  it("reads a body that `bodyLimit` has wrapped, of a declared length and of none", async () => {
+  it("reads a body that `bodyLimit` has wrapped, with and without a declared length", async () => {
     for (const wrap of [(text: string) => text, (text: string) => new Blob([text]).stream()]) {
       const taken = await send(fresh() as never, "/limited", post(wrap('{"a":1}')));
       expect(await taken.json()).toEqual({ a: 1 });
@@ -222,7 +222,7 @@ describe("HTTP behind Hono's middleware", () => {
   });
 
   // honojs/hono#2615
-  it("answers 504 for a method that `timeout` gave up, which ends by itself and loses nothing", async () => {
+  it("answers 504 for a method that exceeds `timeout`; the method ends by itself and loses nothing", async () => {
     const stub = fresh();
     expect(await (await send(stub as never, "/slow")).json()).toMatchObject({ status: 504 });
     await vi.waitFor(async () => expect(await runInDurableObject(stub, (self) => self.run(() => self.late))).toBe(1));
@@ -233,7 +233,7 @@ describe("HTTP behind Hono's middleware", () => {
 
 describe("a schema whose transform throws", () => {
   // colinhacks/zod#3756 and #3077
-  it("is the server's fault: a bare 500 by HTTP, its error by RPC, and the object goes on", async () => {
+  it("is the server's fault: a bare 500 over HTTP, its error over RPC, and the object goes on", async () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     const stub = fresh();
     const response = await send(stub as never, "/shout", post('{"word":""}'));
@@ -266,7 +266,7 @@ describe("decorators", () => {
     ["standard", env.INSTRUMENTED_REPORTS],
     ["legacy", env.LEGACY_INSTRUMENTED_REPORTS],
   ])("in a class that a %s class decorator replaced", (_, namespace) => {
-    // evanw/esbuild#3781 and #3968: the class in the end is another than the one that was decorated.
+    // evanw/esbuild#3781 and #3968: the final class isn't the one that was decorated.
     it("persist, route and undo as in any other", async () => {
       const stub = namespace.getByName("instrumented");
       expect(await (stub as unknown as { whoAmI(): Promise<string> }).whoAmI()).toBe("instrumented");
@@ -292,7 +292,7 @@ describe("decorators", () => {
     ["legacy", env.LEGACY_MIXED_REPORTS, env.LEGACY_COUNTED_REPORTS],
   ])("in %s mixins", (_, mixed, counted) => {
     // lit/lit#4191
-    it("join what each brings, and keep apart the classes that use one", async () => {
+    it("join the members that each adds, and keep apart the classes that use one", async () => {
       const [one, two] = [mixed.getByName("one"), counted.getByName("two")];
       const read = async (stub: DurableObjectStub<never>, path: string): Promise<string> =>
         await (await send(stub, path)).text();

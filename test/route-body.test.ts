@@ -45,7 +45,7 @@ const samples: Record<string, Sample> = {
   "bytes beside others": { path: "/any", type: "x/y", body: BINARY, readers: whole },
 };
 
-/** A stream of JavaScript's, which unlike a Blob's declares no length. */
+/** A stream made in JavaScript, which declares no length, unlike a Blob's. */
 function inPieces(bytes: Uint8Array): ReadableStream<Uint8Array> {
   return new ReadableStream({
     start(controller) {
@@ -67,7 +67,7 @@ async function send(
   });
 }
 
-describe.each([true, false])("A body that middleware has read, of a declared length: %s", (isDeclared) => {
+describe.each([true, false])("a body that middleware has read, with a declared length: %s", (isDeclared) => {
   let log: MockInstance<typeof console.error>;
   beforeEach(() => {
     log = vi.spyOn(console, "error").mockImplementation(() => undefined);
@@ -88,7 +88,7 @@ describe.each([true, false])("A body that middleware has read, of a declared len
   });
 
   const limited = Object.entries(samples).filter(([, { path }]) => path !== "/any");
-  it.each(limited)("is held against `maxBody`: %s", async (_, sample) => {
+  it.each(limited)("is limited by `maxBody`: %s", async (_, sample) => {
     const body = (await new Blob([sample.body, " ".repeat(9)]).bytes()) as Uint8Array<ArrayBuffer>;
     const long = { ...sample, path: `/small${sample.path}`, body };
     for (const read of sample.readers) {
@@ -128,7 +128,7 @@ describe.each([true, false])("A body that middleware has read, of a declared len
     }
   });
 
-  it("is refused as it is without middleware where it is of another type, or no JSON", async () => {
+  it("is refused as without middleware if it has another type or isn't JSON", async () => {
     for (const [path, type, status] of [
       ["/json", FORM, 415],
       ["/json", MULTIPART, 415],
@@ -145,15 +145,15 @@ describe.each([true, false])("A body that middleware has read, of a declared len
     }
   });
 
-  it("is not made up from a reading that lost a part of it: logged with the fix, answered without", async () => {
+  it("isn't rebuilt from a read that lost a part of it: the fix is logged, and not in the answer", async () => {
     const file = samples["multipart"]!;
     for (const [read, sample, path] of [
-      // Bytes that are no UTF-8 are lost in a text.
+      // Bytes that aren't UTF-8 are lost in a text.
       ["text", file, "/form"],
       ["text, then formData", file, "/form"],
       ["text", samples["bytes"]!, "/bytes"],
       ["text", samples["stream"]!, "/stream"],
-      // A form that is encoded anew has another boundary than the header says.
+      // A form that is encoded again has a boundary that differs from the header's.
       ["formData", file, "/bytes"],
       ["formData", file, "/stream"],
       ["formData", file, "/text"],
@@ -176,7 +176,7 @@ describe.each([true, false])("A body that middleware has read, of a declared len
     }
   });
 
-  it.each(["raw", "raw reader"])("is gone after `c.req.%s`: logged with the fix, answered without", async (read) => {
+  it.each(["raw", "raw reader"])("is gone after `c.req.%s`: the fix is logged, and not in the answer", async (read) => {
     for (const [kind, sample] of Object.entries(samples)) {
       log.mockClear();
       const response = await send({ ...sample, body: bytesOf(SECRET) }, read, isDeclared);

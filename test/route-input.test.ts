@@ -14,7 +14,7 @@ for (const [dialect, open] of [
   describe(`Validated, ${dialect}`, () => {
     const at = "2026-11-01T00:00:00Z";
 
-    it("takes through a handle what HTTP takes, and gives the method the same", async () => {
+    it("takes the same input through a handle as over HTTP, and passes the method the same", async () => {
       const room = open();
       const get = async (path: string, init?: RequestInit): Promise<unknown> =>
         await (await room.fetch(`http://o${path}`, init)).json();
@@ -63,7 +63,7 @@ for (const [dialect, open] of [
       expect(await errorOf(() => open().query({ free: true }))).toMatchObject({ code: "invalid-input" });
     });
 
-    it("leaves calls from inside alone, which pass the output", async () => {
+    it("doesn't convert in calls from inside, which pass the output", async () => {
       expect(await open().within()).toEqual([{ free: false }, { id: 2, year: 1970, seats: 2 }]);
     });
   });

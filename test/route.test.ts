@@ -100,7 +100,7 @@ describe("Route, misplaced", () => {
     ["a method alone", () => (Route as Loose)("x"), "bad-option", '@Route("X", undefined) has no path'],
     ["a path alone", () => (Route as Loose)("/Todos"), "bad-option", 'Write `@Route.get("/Todos")`'],
     ["no method", () => (Route as Loose)(), "bad-option", "has no path"],
-    ["what is no method", () => (Route as Loose)("get /x", "/x"), "bad-option", "has no HTTP method"],
+    ["a value that isn't a method", () => (Route as Loose)("get /x", "/x"), "bad-option", "has no HTTP method"],
     [
       "a limit that is no number",
       () => Route.get("/x", { maxBody: Number.NaN }),

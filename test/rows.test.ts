@@ -33,7 +33,7 @@ interface Subject {
 
 const results: { operation: Operation; ours: Measured | string; hand: Measured }[] = [];
 
-/** In `npm test` few of those on large collections. */
+/** In `npm test` only a few of the cases on large collections. */
 const CASES = OPERATIONS.map((operation, nth) => [operation.name, operation, nth] as const).filter(
   ([name], nth) => isLong || nth % 24 === 0 || !/\b[13]0,000\b/.test(name),
 );
@@ -48,7 +48,7 @@ describe("rows written and read", () => {
     expect(broken).toEqual([]);
   });
 
-  it("are those of docs/rows.md, which `npm run rows -- --update` writes", async () => {
+  it("are the same as in docs/rows.md, which `npm run rows -- --update` writes", async () => {
     expect(results.length).toBe(CASES.length);
     const rows = results.map(({ operation, ours, hand }) => rowOf(operation, ours, hand));
     if (!isLong) {
@@ -155,7 +155,7 @@ above ${ROW} bytes unless one value alone is.
 
 const HEAD = ["operation", "most", "cold", "warm", "by hand, cold", "warm"];
 
-/** A line of the table without what only brings its columns in line. */
+/** The cells of a line of the table, without padding. */
 function cellsOf(line: string): string {
   return line
     .split("|")

@@ -233,7 +233,7 @@ describe("streams across an RPC call", () => {
     (await handle(`streams ${made++}`)["give"]!(what)) as ReadableStream;
   const textOf = async (what: string): Promise<string> => await new Response(await give(what)).text();
 
-  it.each(["streamOfBytes", "streamOfText"])("carry %s, and arrive as bytes", async (what) => {
+  it.each(["streamOfBytes", "streamOfText"])("carry the chunks of %s as bytes", async (what) => {
     const chunks = await chunksOf(await give(what));
     expect(chunks.length).toBeGreaterThan(0);
     for (const chunk of chunks) expect(chunk).toBeInstanceOf(Uint8Array);
@@ -249,11 +249,11 @@ describe("streams across an RPC call", () => {
     expect(await chunksOf(items)).toEqual([]);
   });
 
-  it("break off where an object is sent otherwise", async () => {
+  it("break off at an object that is sent in another way", async () => {
     await expect(textOf("lostStream")).rejects.toThrow("disconnected");
   });
 
-  it("carry lines of JSON, written and read as docs/stubs.md has it", async () => {
+  it("carry lines of JSON, written and read as in docs/stubs.md", async () => {
     const blocks = Array.from(stubsText.matchAll(/^```ts lines\n(.*?)^```$/gms), ([, block]) =>
       block!.replaceAll(/^(?=.)/gm, "  "),
     );
@@ -275,7 +275,7 @@ describe("streams across an RPC call", () => {
     });
   });
 
-  it("take the place of a generator by the message's own words", async () => {
+  it("replace a generator, as the message advises", async () => {
     const error = (await outcome(() => handle("streams error")["give"]!("generator"))) as Error;
     expect(error.message).toContain("a ReadableStream of bytes");
     expect(stubsText).toContain("\n## Streams\n");

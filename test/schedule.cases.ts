@@ -350,7 +350,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       await refusalOf(fresh(), code, (self) => self.schedule(1, self.tick, undefined, options));
     });
 
-    it("refuses what is no method of the class", async () => {
+    it("refuses a value that isn't a method of the class", async () => {
       const stub = fresh();
       for (const method of [(): void => {}, undefined, "tick", function tick(): void {}]) {
         const message = await refusalOf(stub, "unknown-method", (self) =>

@@ -1,4 +1,4 @@
-/** What users do to the app that `serve` returns. */
+/** Routes, middleware and handlers that users add to the app that `serve` returns. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { Hono } from "hono";
@@ -23,7 +23,7 @@ const outerApp = (): App => new Hono<{ Bindings: Cloudflare.Env }>();
 const textOf = async (path: string, init: RequestInit, handler: Handler): Promise<string> =>
   await (await call(path, init, handler)).text();
 
-/** The app itself, and in all the ways in which another takes it. */
+/** The app itself, and the app inside another one in every way. */
 const places: [string, string, (app: App) => Handler][] = [
   ["itself", "", (app) => app],
   ["route", "/v1", (app) => outerApp().route("/v1", app)],
@@ -33,7 +33,7 @@ const places: [string, string, (app: App) => Handler][] = [
   ["mount", "/v1", (app) => outerApp().mount("/v1", app.fetch)],
 ];
 
-describe.each(places)("what is added to the app of `serve`, in %s", (_, prefix, place) => {
+describe.each(places)("an addition to the app of `serve`, in %s", (_, prefix, place) => {
   it("answers before the objects, below their paths too", async () => {
     const app = make();
     app.get("/a/:name/pay", (c) => c.text(`pay ${c.req.param("name")}`));
@@ -157,7 +157,7 @@ describe("the app of `serve`", () => {
     }
   });
 
-  it("takes what is added after its first request", async () => {
+  it("uses routes that are added after its first request", async () => {
     const app = make();
     expect((await call("/a/alice/pay", {}, app)).status).toBe(207);
     app.get("/a/:name/pay", (c) => c.text("pay"));
@@ -182,7 +182,7 @@ describe("the app of `serve`", () => {
     expect(listed(outerApp().route("/v1", app))).toEqual(["GET /v1/a/:name/pay", "ALL /v1/*", "ALL /v1/a/:name/*"]);
   });
 
-  it("leaves what it does not have to `notFound`, its own or that of the outer app", async () => {
+  it("passes unknown paths to `notFound`, its own or the outer app's", async () => {
     const app = make().notFound((c) => c.text("mine", 404));
     expect(await textOf("/nowhere", {}, app)).toBe("mine");
     const outer = outerApp().route("/v1", app);
@@ -191,7 +191,7 @@ describe("the app of `serve`", () => {
     expect((await call("/v1/a/alice/x", {}, outer)).status).toBe(207);
   });
 
-  it("asks `onError` of the user's for every error, that of an object too", async () => {
+  it("asks the user's `onError` for every error, including an object's", async () => {
     quiet();
     const app = make().onError((error, c) => c.text(error.message.length > 0 ? "mine" : "none", 418));
     app.get("/a/:name/pay", () => {
@@ -213,7 +213,7 @@ describe("the app of `serve`", () => {
     },
   );
 
-  it("takes handlers of every path that leave objects alone", async () => {
+  it("takes handlers for every path that don't answer for objects", async () => {
     const app = make();
     app.options("*", (c) => c.body(null, 204));
     app.get("*", async (c, next) => {
@@ -226,7 +226,7 @@ describe("the app of `serve`", () => {
     expect(await seenBy("/a/alice/x", { method: "POST" }, app)).toMatchObject({ method: "POST" });
   });
 
-  it("can be asked by `app.request`, which takes `env` and `ctx`", async () => {
+  it("can be called with `app.request`, which takes `env` and `ctx`", async () => {
     const app = serve({ "/a/:name": Mirror, "/b/:name": ({ MIRROR }) => MIRROR }, { authorize: () => true });
     const { error } = quiet();
     expect(await (await app.request("/a/alice/x", {}, env, createExecutionContext())).json()).toMatchObject({
@@ -240,13 +240,13 @@ describe("the app of `serve`", () => {
     expect(logged.message).toContain("`app.request(path, init, env, ctx)`");
   });
 
-  it("takes a slash at the end for none in its own routes, and passes it on to the object", async () => {
+  it("ignores a slash at the end in its own routes, and passes it on to the object", async () => {
     const app = make().get("/a/:name/pay", (c) => c.text("pay"));
     expect(await textOf("/a/alice/pay/", {}, app)).toBe("pay");
     expect(await seenBy("/a/alice/x/", {}, app)).toMatchObject({ path: "/x/" });
   });
 
-  it("shows code of the Worker the whole URL and the object the rest, and leaves redirects of both as they are", async () => {
+  it("shows the Worker's code the whole URL and the object the rest, and doesn't change redirects of either", async () => {
     const app = serve(
       {
         "/a/:name": () =>
@@ -264,7 +264,7 @@ describe("the app of `serve`", () => {
       return new URL(response.headers.get("location")!, `http://worker${path}`).pathname;
     };
     expect(await target("/v1/a/alice/pay")).toBe("/v1/a/alice/paid");
-    // Relative to the client's URL, which the object does not know.
+    // Relative to the client's URL, which the object doesn't know.
     expect(await target("/v1/a/alice/up")).toBe("/v1/a/alice/down");
     expect(await target("/v1/a/alice/x")).toBe("/down");
   });
@@ -282,7 +282,7 @@ describe("a body that was read before `serve` passes it on", () => {
   const bytes = new Uint8Array([0xff, 0, 0x61]);
   const piecewise = (): ReadableStream => new Blob([bytes]).stream().pipeThrough(new TransformStream());
 
-  it("reaches the object where Hono has kept it", async () => {
+  it("reaches the object if Hono has kept it", async () => {
     const { error } = quiet();
     for (const [read, body] of [
       [reading((request) => request.text()), "é\uFFFD"],
@@ -339,7 +339,7 @@ describe("a body that was read before `serve` passes it on", () => {
     expect(await (await call("/a/alice", { method: "POST", body: form }, app)).bytes()).toEqual(bytes);
   });
 
-  it("is refused where a part of it is gone: logged with the fix, and nothing is woken", async () => {
+  it("is refused if a part of it is gone: the fix is logged, and no object is woken", async () => {
     for (const [read, body] of [
       [(request: { raw: Request }) => request.raw.text(), "secret"],
       [(request: { raw: Request }) => void request.raw.body!.getReader(), "secret"],

@@ -68,7 +68,7 @@ describe("docs/serve.md", () => {
     expect((await call("/tills/bob/x", { method: "OPTIONS", headers }, shop)).status).toBe(204);
   });
 
-  it("tells an object the whole URL", async () => {
+  it("passes an object the whole URL", async () => {
     const { url, headers } = (await seenBy("/tills/a/details", { headers: { "x-url": "forged" } }, linking)) as {
       url: string;
       headers: string[][];
@@ -76,7 +76,7 @@ describe("docs/serve.md", () => {
     expect([url, headers]).toEqual(["http://worker/details", [["x-url", "http://worker/tills/a/details"]]]);
   });
 
-  it("answers for errors of a Worker without `serve`", async () => {
+  it("answers errors of a Worker without `serve`", async () => {
     const { error } = quiet();
     await expectProblem(await call("/nowhere", {}, own), 404, { code: "not-found" });
     expect((await call("/pay", { method: "POST" }, own)).status).toBe(200);

@@ -131,7 +131,7 @@ describe("authorize", () => {
     expect(await seenBy("/mirrors/alice/x", init, marking)).toMatchObject({ name: "alice", path: "/x", body: "body" });
   });
 
-  it("may read the body through Hono alone: else the log says so, and nothing is woken", async () => {
+  it("may read the body only through Hono: otherwise the log says so, and no object is woken", async () => {
     const { error } = quiet();
     const before = await listDurableObjectIds(env.MIRROR);
     const reading = authorizing(async (request) => (await request.text()) !== "");
@@ -426,14 +426,14 @@ describe("what serve refuses", () => {
     }
   });
 
-  it("a class that is exported but not configured: logged with the lines for wrangler.toml, and no word of a minifier", async () => {
+  it("a class that is exported but not configured: logged with the lines for wrangler.toml, and without mention of a minifier", async () => {
     const { error } = quiet();
     class Plain extends Mirror {}
     const app = serve({ "/x/:name": Plain }, { authorize: () => true });
     const context = { exports: { Plain }, waitUntil() {}, passThroughOnException() {} };
     await expectProblem(await app.request("/x/alice", {}, env, context as never), 500, { code: "missing-binding" });
     const { message } = error.mock.calls[0]![0] as DurableError;
-    expect(message).toContain("`Plain` is exported, but is no namespace");
+    expect(message).toContain("`Plain` is exported, but isn't a namespace");
     expect(message).toContain("[exports.Plain]");
     expect(message).toContain('new_sqlite_classes = ["Plain"]');
     expect(message).not.toContain("minifier");

@@ -1,4 +1,4 @@
-/** What every test file runs behind: random tests begin at the seed of `test/battery.ts`. */
+/** Runs before every test file: random tests begin at the seed of `test/battery.ts`. */
 import fc from "fast-check";
 import { seed } from "./battery.ts";
 

@@ -125,7 +125,7 @@ describe("Storage.sql, of hostile text", () => {
     });
   });
 
-  it("refuses it between any quotes and comments of a template, or keeps it data there", async () => {
+  it("refuses it inside any quotes and comments of a template, or keeps it data there", async () => {
     await within("sql templates", (ctx) => {
       sql(ctx)`create table victim (id integer primary key, name text); insert into victim values (1, 'alice')`.run();
       const chunk = fc.array(fc.constantFrom(...HOSTILE, "a", " ", "''", "select", "from victim", ","), {
@@ -143,7 +143,7 @@ describe("Storage.sql, of hostile text", () => {
       fc.assert(
         fc.property(chunk, chunk, attack, attack, (before, behind, one, other) => {
           const chunks = [`select ${before.join("")}`, behind.join(""), ""];
-          // What the language makes of a template that is written so.
+          // The strings object that JavaScript makes for such a template.
           const strings = Object.freeze(Object.assign(chunks, { raw: Object.freeze([...chunks]) }));
           try {
             sql(ctx)(strings, one, other).all();

@@ -26,7 +26,7 @@ const withTodos = (name: string, work: (ctx: DurableObjectState) => unknown): Pr
 const titles = (ctx: DurableObjectState): string[] =>
   sql<{ title: string }>(ctx)`select title from todos order by id`.all().map(({ title }) => title);
 
-/** A template of that text: `Object.freeze` makes of arrays what the language makes. */
+/** A template of that text, with frozen arrays as JavaScript makes them. */
 const template = (...texts: string[]): TemplateStringsArray =>
   globalThis.Object.freeze(globalThis.Object.assign([...texts], { raw: globalThis.Object.freeze([...texts]) }));
 
@@ -116,7 +116,7 @@ describe("Storage.sql", () => {
     });
   });
 
-  it("refuses a digit right behind a value, which would make a placeholder of both", async () => {
+  it("refuses a digit right behind a value, since both would make one placeholder", async () => {
     await withTodos("digit", (ctx) => {
       const { join, part } = sql;
       for (const act of [
@@ -598,7 +598,7 @@ describe("an error of SQLite", () => {
     });
   });
 
-  it("comes of values in several statements", async () => {
+  it("comes from values in several statements", async () => {
     await within("sql parameters", (ctx) => {
       expect(failure(sql(ctx)`select ${1}; select ${2}`).message).toContain("a query for each statement");
     });

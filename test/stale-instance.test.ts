@@ -16,12 +16,12 @@ type Class<T> = new (ctx: DurableObjectState, env: Cloudflare.Env) => T;
 
 let nth = 0;
 
-/** Runs `test` with the state of a new object, which no instance of ours has yet. */
+/** Runs `test` with the state of a new object that no instance of ours uses yet. */
 async function withState(test: (state: DurableObjectState) => unknown): Promise<void> {
   await runInDurableObject(env.PROBE.getByName(`stale ${nth++}`), async (_, state) => void (await test(state)));
 }
 
-/** Makes an instance, as the platform does: before its first call its constructor has ended. */
+/** Makes an instance as the platform does: its constructor ends before its first call. */
 async function born<T>(cls: Class<T>, state: DurableObjectState): Promise<T> {
   const self = new cls(state, env);
   await scheduler.wait(0);
@@ -62,7 +62,7 @@ describe.each<[string, Class<LifeLike>]>([
     });
   });
 
-  it("keeps what it had changed when the newer one was made", async () => {
+  it("keeps changes that it made before the newer one was made", async () => {
     await withState(async (state) => {
       const older = await born(cls, state);
       let newer: LifeLike | undefined;
@@ -113,7 +113,7 @@ describe.each<[string, Class<LifeLike>]>([
     });
   });
 
-  it("undoes the @Atomic call that is open in it and goes on to write", async () => {
+  it("undoes an @Atomic call that was open in it and writes again", async () => {
     await withState(async (state) => {
       const older = await born(cls, state);
       let newer: LifeLike | undefined;
@@ -171,7 +171,7 @@ describe("an instance whose object has a newer one", () => {
     override alarm(): void {}
   }
 
-  /** What the platform does at the time of the alarm. */
+  /** Calls the alarm as the platform does. */
   async function fire(self: DurableBase): Promise<void> {
     await self.alarm!();
   }
@@ -222,7 +222,7 @@ describe("an instance whose object has a newer one", () => {
     });
   });
 
-  it("has no part in the alarm and in imports any more", async () => {
+  it("no longer takes part in the alarm and in imports", async () => {
     await withState(async (state) => {
       const older = await born(Bytes, state);
       older.run((self) => void self.log.push("older"));
@@ -236,7 +236,7 @@ describe("an instance whose object has a newer one", () => {
     });
   });
 
-  it("keeps a function that other code has put over its own on the storage", async () => {
+  it("keeps a function with which other code has replaced its own on the storage", async () => {
     await withState(async (state) => {
       const older = await born(Bytes, state);
       const { storage } = state;

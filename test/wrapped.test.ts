@@ -85,7 +85,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     }
   });
 
-  it("takes fields along in transactions of the user's own, and in deleteAll", async () => {
+  it("includes fields in the user's own transactions, and in deleteAll", async () => {
     const stub = fresh();
     await stub.later(
       work(async (self) => {
@@ -131,7 +131,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     expect(await stub.act(work((self) => self.log.at(-1)))).toBe("sweep");
   });
 
-  it("cancels jobs and lets the native alarm go", async () => {
+  it("cancels jobs and deletes the native alarm", async () => {
     const stub = fresh();
     const left = await stub.act(
       work(async (self) => {
@@ -143,7 +143,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     expect(left).toEqual([true, null]);
   });
 
-  it("destroys itself and lets the next call find a new object", async () => {
+  it("destroys itself, and the next call finds a new object", async () => {
     const handle = objects.from(namespace).byName(`${kind} destroyed`);
     const destroys = work((self) => {
       change(self);
@@ -203,7 +203,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     expect([await once.add(2), await once.add(2), await handle.act(read)]).toEqual([2, 2, [2, [], undefined, ""]]);
   });
 
-  it("leaves by export and comes by import, after which fields are read anew", async () => {
+  it("is exported and imported, and reads its fields again after that", async () => {
     const [source, target] = [fresh(), fresh()];
     await source.act(work((self) => (change(self), void (self.owned = "mine"))));
     const bytes = (await source.later(
@@ -234,7 +234,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
 });
 
 describe("an object whose alarm can't be set", () => {
-  it("is reset, which undoes the job and tells who scheduled it", async () => {
+  it("is reset, which undoes the job and rejects the call that scheduled it", async () => {
     const printed = vi.spyOn(console, "error").mockImplementation(() => {});
     const stub = (): DurableObjectStub<StandardJobs> => env.STANDARD_JOBS.getByName("no alarm");
     const native = await runInDurableObject(
@@ -246,7 +246,7 @@ describe("an object whose alarm can't be set", () => {
       self.run((jobs) => jobs.schedule(60_000, jobs.tick));
       await new Promise(() => {});
     });
-    expect((await errorOf(() => scheduled)).message).toContain("the alarm for the jobs of this object");
+    expect((await errorOf(() => scheduled)).message).toContain("the alarm for this object's jobs");
     broken.mockRestore();
     expect(printed).toHaveBeenCalledOnce();
     printed.mockRestore();

@@ -168,7 +168,7 @@ function deadlineOf(part: Part | undefined): number | undefined {
 /** From now on, what the code of `part` changes throws `error`. */
 function refuse(owner: Owner, part: Part, error: DurableError): DurableError {
   part.refusal = error;
-  // What refuses everything goes on doing so.
+  // An owner that already refuses everything keeps doing so.
   owner.refusal ??= refusal;
   return error;
 }

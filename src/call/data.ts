@@ -8,7 +8,7 @@ import { plainData } from "../kinds.ts";
 /**
  * A copy of `value` that is plain data, nothing tracked in it; `value` itself where it is. `what` begins the message.
  *
- * @throws DurableError `not-repeatable` for a stream, Response, function, stub or instance of a class, one that extends a built-in too.
+ * @throws DurableError `not-repeatable` for a stream, Response, function, stub or instance of a class, including a class that extends a built-in.
  */
 export function dataOf(value: unknown, what: string): unknown {
   return plainData(value, (_, part) => {

@@ -14,7 +14,7 @@ import { misplaced, replaceMethod, type CallDecorator } from "./method.ts";
  * `Counter.from(namespace)` do. Nothing else is ever run twice. It changes nothing for calls from inside. A subclass
  * inherits the mark, but one that overrides the method has to repeat it.
  *
- * @throws DurableError `bad-decorator` when the class is evaluated: on what is no method that a stub could call.
+ * @throws DurableError `bad-decorator` when the class is evaluated: on a member that isn't a method, or that a stub can't call.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
  * @module
- * The `@Internal` decorator: a member that no stub reaches.
+ * The `@Internal` decorator: hides a member from stubs.
  */
 import { levelOf } from "../plan.ts";
 import { misplaced } from "./method.ts";
@@ -19,10 +19,10 @@ export interface InternalDecorator {
  *
  * Code inside the object calls it as before, and routes, jobs and recurring jobs reach it. A stub gets the platform's error for a
  * method that doesn't exist. The mark is inherited, and an override is hidden with the method it overrides.
- * `Stub<T>` still lists the method, since TypeScript can't see decorators: use `#private` for what no subclass,
- * route or job needs.
+ * `Stub<T>` still lists the method, since TypeScript can't see decorators. Use `#private` where no subclass, route or job
+ * needs the method.
  *
- * @throws DurableError `bad-decorator` when the class is evaluated: on what a stub can't reach anyway, and on `fetch`.
+ * @throws DurableError `bad-decorator` when the class is evaluated: on a member that a stub can't reach anyway, and on `fetch`.
  *
  * @example
  * ```ts
@@ -44,9 +44,9 @@ function decorate(...[target, nameOrContext, property]: unknown[]): void {
   const standard = typeof nameOrContext === "object" ? (nameOrContext as ClassMemberDecoratorContext) : undefined;
   const name = standard?.name ?? (nameOrContext as string | symbol | undefined);
   const { value, get } = (property ?? {}) as PropertyDescriptor;
-  if (typeof name === "symbol") throw misplaced(WRITTEN, name, "a stub reaches no symbol");
+  if (typeof name === "symbol") throw misplaced(WRITTEN, name, "a stub can't reach a symbol");
   if (name === undefined || standard?.kind === ("class" as string))
-    throw misplaced(WRITTEN, undefined, "a class is no method");
+    throw misplaced(WRITTEN, undefined, "a class isn't a method");
   if (standard?.private === true) throw misplaced(WRITTEN, name.slice(1), "a #private member is hidden already");
   if (standard?.static ?? typeof target === "function")
     throw misplaced(WRITTEN, name, "a static member belongs to no object");

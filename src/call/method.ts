@@ -27,7 +27,7 @@ export type Wrap = (method: Method, name: string) => Method;
 
 /**
  * Applies `wrap` to the method that a decorator, written as `written`, got with these arguments. The class gets a level even
- * where nothing is recorded, by which another copy of the library knows it.
+ * where nothing is recorded, so that another copy of the library recognizes the class.
  */
 export function replaceMethod(written: string, wrap: Wrap, args: readonly unknown[]): unknown {
   const [target, nameOrContext, property] = args;
@@ -38,8 +38,8 @@ export function replaceMethod(written: string, wrap: Wrap, args: readonly unknow
 
 function standard(written: string, wrap: Wrap, method: unknown, context: ClassMethodDecoratorContext): Method {
   const { kind, name } = context;
-  if ((kind as string) === "class") throw misplaced(written, undefined, "a class is no method");
-  if (kind !== "method") throw misplaced(written, name, `a ${String(kind)} is no method`);
+  if ((kind as string) === "class") throw misplaced(written, undefined, "a class isn't a method");
+  if (kind !== "method") throw misplaced(written, name, `a ${String(kind)} isn't a method`);
   if (context.static) throw misplaced(written, name, "a static method belongs to no object");
   levelOf(context.metadata);
   return replacement(written, wrap, method as Method, name);
@@ -52,9 +52,9 @@ function legacy(
   name: string | symbol | undefined,
   property: PropertyDescriptor | undefined,
 ): void {
-  if (name === undefined) throw misplaced(written, undefined, "a class is no method");
+  if (name === undefined) throw misplaced(written, undefined, "a class isn't a method");
   if (typeof target === "function") throw misplaced(written, name, "a static member belongs to no object");
-  if (typeof property?.value !== "function") throw misplaced(written, name, "a field or accessor is no method");
+  if (typeof property?.value !== "function") throw misplaced(written, name, "a field or accessor isn't a method");
   levelOf(target as object);
   property.value = replacement(written, wrap, property.value as Method, name);
 }

@@ -1,6 +1,6 @@
 /**
  * @module
- * The order of a served app: what users add to it comes before the objects.
+ * The order of routes in a served app: what users add comes before the objects.
  */
 import type { Env, Hono as HonoApp } from "hono";
 import type { Result, Router } from "hono/router";
@@ -11,10 +11,10 @@ import { DurableError } from "../errors.ts";
 type Entry = [H, RouterRoute];
 
 /**
- * Puts all that is added to `app` from now on before the routes that it has, which stay in their order.
+ * Puts everything that is added to `app` from now on before the routes that it has, which stay in their order.
  *
- * Those take whole subtrees of paths, so that nothing added after them would ever run: no route below an object's path,
- * and no middleware. The order holds in matching and in `app.routes`, which an outer app copies in `outer.route(path, app)`.
+ * The existing routes match whole subtrees of paths. Behind them no middleware would run, and no route below an object's
+ * path. The order holds in matching and in `app.routes`, which an outer app copies in `outer.route(path, app)`.
  */
 export function addFirst<E extends Env>(app: HonoApp<E>): void {
   const last = app.router;
@@ -25,7 +25,7 @@ export function addFirst<E extends Env>(app: HonoApp<E>): void {
       refuseCatchAll(method, path, entry[0]);
       first.add(method, path, entry);
     },
-    // Neither has a stash of parameters beside its handlers.
+    // Neither router returns a separate list of parameters beside its handlers.
     match: (method, path) =>
       [[...first.match(method, path)[0], ...last.match(method, path)[0]]] as unknown as Result<Entry>,
   };
@@ -38,11 +38,11 @@ export function addFirst<E extends Env>(app: HonoApp<E>): void {
   Object.defineProperty(routes, "push", { value: push });
 }
 
-/** A handler that takes no `next` answers; at every path it would answer in place of every object. */
+/** Refuses a handler without `next` at every path: it would answer in place of every object. */
 function refuseCatchAll(method: string, path: string, handler: H): void {
   if (path !== "/*" || handler.length !== 1 || (method !== "GET" && method !== "ALL")) return;
   throw new DurableError(
     "bad-option",
-    `serve: \`app.${method.toLowerCase()}("*", …)\` would answer in place of every object, since what you add comes first. Write \`app.notFound((c) => …)\` for what nothing else answers, and \`app.use(async (c, next) => …)\` for middleware.`,
+    `serve: \`app.${method.toLowerCase()}("*", …)\` would answer in place of every object, since routes that you add come first. Write \`app.notFound((c) => …)\` for requests that nothing else answers, and \`app.use(async (c, next) => …)\` for middleware.`,
   );
 }

@@ -35,8 +35,8 @@ function flawOf(path: string, segments: readonly string[], isNamed: boolean): st
  * Cut from the URL's text as workerd passes it on: parsing resolves `..`, which the router took for text.
  */
 export function locate(c: Context, place: number | undefined): { segment: string; rest: URL | null } {
-  // The whole pattern, also when the app is mounted below a path of another one; its last segment is "*". Not the
-  // helper of "hono/route", which knows the requests of its own copy of Hono only: the outer app may have another.
+  // The whole pattern, even when the app is mounted below a path of another one; its last segment is "*". The helper of
+  // "hono/route" won't do: it knows only the requests of its own copy of Hono, and the outer app may have another copy.
   const pattern = c.req.routePath;
   if (pattern.includes("{")) {
     throw new DurableError(

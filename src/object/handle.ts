@@ -16,10 +16,10 @@ type NativeMember = NativePromise & ((...args: unknown[]) => NativePromise);
 
 type NativeStub = DurableObjectStub & Record<string, NativeMember>;
 
-/** Makes a call once more; undefined where what it sends can be read only once. */
+/** Makes a call once more; undefined if its arguments can be read only once. */
 type Again<Value> = (stub: NativeStub) => Promise<Value> | undefined;
 
-/** How often a call is made again that met an object which had destroyed itself: one may do so at each start. */
+/** The most retries of a call that meets a destroyed object: an object may destroy itself at each start. */
 const AGAIN = 3;
 
 /**
@@ -76,7 +76,7 @@ class Stubs implements ProxyHandler<object> {
             args.some(hasStream) ? undefined : stub.fetch(...args),
           );
       case "connect":
-        // No promise, but a socket at once, which fails by itself: none of its own could tell that the stub is dead.
+        // It returns a socket at once, not a promise. The socket fails by itself, which can't show that the stub is dead.
         return (...args: Parameters<DurableObjectStub["connect"]>) => this.open().connect(...args);
       case "dup":
         // Only the platform asks for it, of an argument that it is about to send.
@@ -120,7 +120,7 @@ function memberOf(stubs: Stubs, find: (stub: NativeStub) => NativeMember, name?:
   return new Proxy(() => undefined, new Member(stubs, find, name)) as unknown as NativeMember;
 }
 
-/** A method that is called, or a getter that is awaited or whose members are. */
+/** A method to call, or a getter to await or to call members of. */
 class Member implements ProxyHandler<object> {
   readonly #stubs: Stubs;
   readonly #find: (stub: NativeStub) => NativeMember;
@@ -147,7 +147,7 @@ class Member implements ProxyHandler<object> {
     const stubs = this.#stubs;
     const stub = stubs.native;
     if (AWAITING.has(key)) {
-      // Awaiting a member that was not called reads a getter.
+      // Awaiting a member that wasn't called reads a getter.
       const property = this.#find(stub);
       return Reflect.get(watch(property, stubs.notice(property, stub, this.#find)), key);
     }
@@ -178,14 +178,14 @@ function watch(promise: NativePromise, noticed: Promise<unknown>): NativePromise
   return promise;
 }
 
-/** What awaiting a promise may call. */
+/** The methods of a promise that awaiting it may call. */
 const AWAITING: ReadonlySet<PropertyKey> = new Set(["then", "catch", "finally"]);
 
 /**
- * Tells whether a native stub may be of no more use after this error: one that met a reset gives the same error for ever.
+ * Returns true if a native stub may be dead after this error: one that met a reset rejects permanently.
  *
- * Not every reset's error has a flag, so that is any error but one that the object's own code threw (`remote`, and what
- * is no Error), and but that of an argument that cannot cross, after which the calls around it keep their order.
+ * Not every reset's error has a flag, so any error counts, with two exceptions. The object's own code threw the error
+ * (`remote` is set, or it isn't an Error). Or an argument can't be sent: then the calls around it must keep their order.
  */
 function isFatal(error: unknown): boolean {
   if (!(error instanceof Error) || error.name === "DataCloneError") return false;
@@ -193,7 +193,7 @@ function isFatal(error: unknown): boolean {
   return durableObjectReset === true || remote !== true;
 }
 
-/** Tells whether an argument is, has as body, or holds what can be read only once. */
+/** Returns true if an argument is or holds a stream, or has one as its body: it can be read only once. */
 function hasStream(arg: unknown): boolean {
   let isFound = false;
   unwrap(arg, (part) => {

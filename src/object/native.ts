@@ -1,14 +1,15 @@
 /**
  * @module
- * From a handle to what the platform can send.
+ * `Object.native`: from a handle to a stub that the platform can send.
  */
 import { nativeBehind } from "../snapshot.ts";
 
 /**
  * Returns a fresh native stub of a handle's object; a native stub is returned as it is.
  *
- * A handle becomes a native stub by itself where a call is made on a handle or answered by an object of `DurableBase`.
- * Elsewhere, as an argument of a native stub or of a `WorkerEntrypoint`, and as its result, pass the native stub. Sends nothing.
+ * You can pass a handle as it is to a call on another handle, and return it from an object of `DurableBase`: it becomes a
+ * native stub by itself. Use this for arguments of a native stub, and for arguments and results of a `WorkerEntrypoint`.
+ * Makes no call to the object.
  *
  * @example
  * ```ts

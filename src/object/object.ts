@@ -121,7 +121,7 @@ export function find<T extends Rpc.DurableObjectBranded>(
   cls?: AnyClass,
 ): Finder<T> {
   if (typeof (namespace as Partial<typeof namespace> | null | undefined)?.getByName !== "function") {
-    throw missingBinding(`Object.from(${quote(namespace)}): that is no namespace of Durable Objects.`, cls?.name);
+    throw missingBinding(`Object.from(${quote(namespace)}): that isn't a Durable Object namespace.`, cls?.name);
   }
   // A handle's type says more than the native stub's; they stand for the same object.
   const { retry, errors = [], idempotent = [] } = options;

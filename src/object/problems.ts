@@ -1,21 +1,23 @@
 /**
  * @module
- * Errors of a Worker as answers.
+ * A Worker's errors as HTTP responses.
  */
 import { DurableError } from "../errors.ts";
 import { problem, refuse } from "../route/problem.ts";
 
-/** When to come back to an object that was overloaded, moving or destroyed, in seconds. */
+/** Seconds to wait before calling an object again that was overloaded, moving or destroyed. */
 const RETRY_AFTER = "5";
 
 /**
- * Answers for an error of a Worker as `serve` and `@Route` do, for Hono's `app.onError(problems)`.
+ * Returns the response to an error in a Worker, as `serve` and `@Route` make it. Pass it to Hono: `app.onError(problems)`.
  *
- * Hono's `HTTPException` is answered with its own response or, without one, with a problem of its status and message. A
- * name or id that `Object.from(…)` refuses (`bad-name`, `bad-id`) is a 400. An error that the platform marks `overloaded`
- * or `retryable`, and `destroyed`, are a 503 with `Retry-After`. Anything else is a 500 that says nothing but the code of
- * a {@link DurableError}. All are RFC 9457 `application/problem+json`; those from 500 on are logged, and no message,
- * stack or value of theirs is sent.
+ * - Hono's `HTTPException`: its own response or, without one, a problem with its status and message.
+ * - A name or id that `Object.from(…)` refuses (`bad-name`, `bad-id`): 400.
+ * - An error that the platform marks `overloaded` or `retryable`, and `destroyed`: 503 with `Retry-After`.
+ * - Anything else: 500, which shows nothing but the code of a {@link DurableError}.
+ *
+ * All are RFC 9457 `application/problem+json`. Errors with a status from 500 on are logged; their message, stack and
+ * values aren't sent.
  *
  * @example
  * ```ts
@@ -26,7 +28,7 @@ const RETRY_AFTER = "5";
  */
 export function problems(error: unknown): Response {
   const { overloaded, retryable, remote } = (error ?? {}) as Partial<Record<string, boolean>>;
-  // What an object threw is no fault of the request's.
+  // An error that came from an object isn't the request's fault.
   const code = DurableError.is(error) && remote !== true ? error.code : undefined;
   if (code === "bad-name" || code === "bad-id") return problem(400, { code });
   if (overloaded !== true && retryable !== true && code !== "destroyed") return refuse(error);

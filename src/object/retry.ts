@@ -13,13 +13,13 @@ import { platformRetryable } from "../platform.ts";
  * ```
  */
 export interface RetryOptions {
-  /** How often a call is made again at most, 0 to 10; 4 by default. */
+  /** The most retries of a call, 0 to 10; 4 by default. */
   readonly maxRetries?: number;
-  /** Until when it is made again, in milliseconds since it was first made, 500 to 60,000; 10,000 by default. */
+  /** The time in which a call is retried, in milliseconds since it was first made, 500 to 60,000; 10,000 by default. */
   readonly timeoutMs?: number;
   /**
-   * Ends our own repeating: a call that would be made again, or waits for that, rejects with the signal's reason. The
-   * platform's own retries know no signal.
+   * Ends the library's own retries: a call that would be retried, or waits for a retry, rejects with the signal's reason.
+   * The platform's own retries ignore the signal.
    */
   readonly signal?: AbortSignal;
 }
@@ -30,13 +30,13 @@ const FIRST_WAIT = 100;
 /** The longest wait of all, in milliseconds. */
 const LONGEST_WAIT = 2_000;
 
-/** Which calls of a handle are made again, and how. */
+/** Decides which calls of a handle are retried, and retries them. */
 export class Repeater {
   readonly #methods: ReadonlySet<string>;
   readonly #options: RetryOptions;
   readonly #platform: () => Promise<unknown>;
 
-  /** `platform` gives the platform's own `retryable`, if there is one: where there is, nothing is made again here. */
+  /** `platform` returns the platform's own `retryable`, if it exists: then nothing is retried here. */
   constructor(
     methods: Iterable<string>,
     options: RetryOptions = {},
@@ -47,7 +47,7 @@ export class Repeater {
     this.#platform = platform;
   }
 
-  /** Tells whether a method is marked as safe to run more than once. */
+  /** Returns true if a method is marked as safe to run more than once. */
   covers(method: string | undefined): boolean {
     return this.#methods.has(method!);
   }

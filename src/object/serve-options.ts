@@ -70,8 +70,8 @@ type Eventually<Value> = Value | Promise<Value>;
 
 /**
  * Options of `serve`, for all its paths or for one. Their functions may read the body with `c.req.text()`,
- * `c.req.arrayBuffer()` or `request.clone()`, never from the request itself. One that throws a Hono `HTTPException`
- * answers with it, and any other throw is a 500.
+ * `c.req.arrayBuffer()` or `request.clone()`, never from the request itself. If one throws Hono's `HTTPException`, that
+ * is the response; anything else that it throws is a 500.
  *
  * @example
  * ```ts

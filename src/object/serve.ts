@@ -24,21 +24,22 @@ import {
 } from "./serve-options.ts";
 
 /**
- * A Worker that serves objects over HTTP: under each path the object that its segment `:name` or the option
- * `name` says.
+ * A Worker that serves objects over HTTP. Each path serves the object that its segment `:name` or the option `name`
+ * names.
  *
  * The object gets the request with the rest of the path (`/counters/alice/increment?by=2` arrives as
  * `/increment?by=2`), and the method, headers and body as they are, in one subrequest; its answer goes out as it
- * is, redirects too. Of several paths that match, the one written first answers. A bad name is answered with 400,
- * an unknown path with 404, an object that throws with a bare 500, one that is overloaded or moving with 503 and
- * `Retry-After`, all as `application/problem+json`; nothing is sent twice.
+ * is, redirects too. Of several paths that match, the one written first answers. A bad name is answered with 400, and an
+ * unknown path with 404. An object that throws is answered with a bare 500, and an overloaded or moving object with 503
+ * and `Retry-After`. All are `application/problem+json`; nothing is sent twice.
+ *
  * Returns a Hono app: export it, mount it in another, or add routes and middleware of your own. Those come before the
- * objects, whatever the paths, and their errors are answered as {@link problems} does. Without `authorize` anyone can
- * create objects; that is warned of once.
+ * objects, whatever the paths, and {@link problems} answers their errors. Without `authorize` anyone can create objects;
+ * a warning says so once.
  *
  * @param options for all paths; a path's own take their place, one by one.
- * @throws DurableError `bad-option` when a path names no object, a target is none, or an option is misspelt or has a
- * value that cannot work. When a request comes, `missing-binding` is logged if there is no namespace of the class.
+ * @throws DurableError `bad-option` when a path names no object, a target isn't a class or function, or an option is
+ * misspelt or has a value that can't work. When a request comes, `missing-binding` is logged if the class has no namespace.
  *
  * @example
  * ```ts
@@ -126,16 +127,16 @@ async function pass<Env extends object>(
   }
 }
 
-/** The request as the object gets it; with the body that Hono has kept, where code before has read it. */
+/** The request for the object. If earlier code has read the body, it gets the body that Hono has kept. */
 async function forward(passed: Request, rest: URL, asked: HonoRequest): Promise<Request> {
-  // A request that was made by code, as middleware does, would make the stub follow redirects itself.
+  // The stub would follow redirects itself for a request that code has made, as middleware does.
   const redirect = "manual";
   if (!passed.bodyUsed && passed.body?.locked !== true) return new Request(new Request(rest, passed), { redirect });
   if (passed !== asked.raw) throw bodyUsed(asked);
   const body = await exactBytes(asked);
   const { method, signal, cf } = passed;
   const headers = new Headers(passed.headers);
-  // A byte order mark may be gone.
+  // Hono may have dropped a byte order mark.
   headers.delete("content-length");
   return new Request(rest, { method, headers, body, redirect, signal, ...(cf && { cf }) });
 }
@@ -164,15 +165,15 @@ function namespaceOf<Env extends object>(target: ServeTarget<Env>, c: ServeCall<
   const { name } = target;
   const found = exportsOf(c, name)?.[name];
   if (isNamespace(found)) return found;
-  // What is exported but not configured is there as a function.
+  // A class that is exported but not configured is there as a function.
   const why =
     found === undefined
       ? `the Worker's main module exports no \`${name}\`. If the class has another name there, or a minifier renamed it, pass a function in its place: \`(env) => env.COUNTER\`.`
-      : `\`${name}\` is exported, but is no namespace: wrangler.toml has no storage for it.`;
+      : `\`${name}\` is exported, but isn't a namespace: wrangler.toml declares no storage for it.`;
   throw missingBinding(`serve: ${why}`, name);
 }
 
-/** @throws DurableError `missing-binding` where the app was called without `ctx`, as by `app.request(path)`. */
+/** @throws DurableError `missing-binding` if the app was called without `ctx`, as `app.request(path)` does. */
 function exportsOf(
   c: Pick<Context, "executionCtx">,
   name: string,
@@ -183,7 +184,7 @@ function exportsOf(
   } catch {
     throw new DurableError(
       "missing-binding",
-      `serve: the app was called without \`ctx\`, in which it finds the class ${name}. Write \`app.request(path, init, env, ctx)\`, with \`createExecutionContext()\` of "cloudflare:test" in tests.`,
+      `serve: the app was called without \`ctx\`, where it finds the class ${name}. Write \`app.request(path, init, env, ctx)\`, with \`createExecutionContext()\` of "cloudflare:test" in tests.`,
     );
   }
   // Hono types the contexts of all platforms; `exports` is this one's.

@@ -98,7 +98,7 @@ type Methods<T, Hidden = HiddenMember> = {
 /** Any function, whatever it takes. */
 export type AnyFunction = (...args: never) => unknown;
 
-/** A field of type `any` is no method, though it extends one. */
+/** A field of type `any` isn't a method, though it extends one. */
 type IsMethod<Member> = unknown extends Member ? false : Member extends AnyFunction ? true : false;
 
 /** A function as it looks from the other side of an RPC call. */
@@ -108,7 +108,7 @@ type Remote<F> = F extends (...args: infer Args) => infer Result
     : true extends Has<Awaited<Result>, Uncloneable> | Wants<Args, Iterating | Uncloneable>
       ? NotTransferable<"a symbol, WeakMap, WeakSet or iterator cannot cross an RPC call: pass and return plain data">
       : true extends HasLossyStream<Awaited<Result>> | HasLossyStream<Given<Args>[number]>
-        ? NotTransferable<"a stream crosses an RPC call as bytes, and loses all else: encode text, and write values as lines of JSON">
+        ? NotTransferable<"only bytes cross an RPC call in a stream: encode text, and write values as lines of JSON">
         : true extends IsInstance<Awaited<Result>> | WantsInstance<Given<Args>>
           ? NotTransferable<"an instance of a class cannot cross an RPC call: pass and return plain data, or extend RpcTarget">
           : IsRouted<Args> extends false
@@ -167,7 +167,7 @@ type Received<Value> = Value extends AnyFunction
       ? Omit<Value, "id" | "name"> & Disposable
       : Value;
 
-/** An async iterable as well, for which no plain data can stand; a stream is one, and is looked at by itself. */
+/** Includes async iterables, which no plain data can replace. A stream is one too, and is checked separately. */
 type Iterating =
   | Iterator<unknown, unknown, never>
   | AsyncIterator<unknown, unknown, never>
@@ -176,7 +176,7 @@ type Iterating =
 /** A Map or Set has the shape of a weak one too, but a size. */
 type Uncloneable = symbol | ((WeakMap<WeakKey, unknown> | WeakSet<WeakKey>) & { readonly size?: never });
 
-/** Tells whether some parameter takes nothing but a `Kind`. */
+/** `true` if some parameter takes nothing but a `Kind`. */
 type Wants<Args extends readonly unknown[], Kind> = {
   [I in keyof Args]: 0 extends 1 & Args[I]
     ? false
@@ -187,7 +187,7 @@ type Wants<Args extends readonly unknown[], Kind> = {
         : false;
 }[number];
 
-/** Tells whether some part of the union `Value`, or a member of it, is a stream that bytes are no chunks of. */
+/** `true` if some part of the union `Value`, or a member of it, is a stream whose chunks aren't bytes. */
 type HasLossyStream<Value> = 0 extends 1 & Value
   ? false
   : IsLossy<Value> extends false
@@ -200,7 +200,7 @@ type HasLossyStream<Value> = 0 extends 1 & Value
         : false
     : true;
 
-/** Chunks arrive as `Uint8Array`; other kinds of bytes, too. */
+/** `true` for a stream without `Uint8Array` among its chunks; all kinds of bytes arrive as that. */
 type IsLossy<Value> = 0 extends 1 & Value
   ? false
   : Value extends ReadableStream<infer Chunk> | WritableStream<infer Chunk>
@@ -209,7 +209,7 @@ type IsLossy<Value> = 0 extends 1 & Value
       : true
     : false;
 
-/** What crosses although it may be an instance of a class with private members. */
+/** Types that cross even though they may be instances of a class with private members. */
 type Crossing =
   | Live
   | (abstract new (...args: never) => unknown)
@@ -241,7 +241,7 @@ type IsInstance<Value> = 0 extends 1 & Value
         : true
       : false;
 
-/** Tells whether some parameter takes nothing but such instances. */
+/** `true` if some parameter takes only such instances. */
 type WantsInstance<Args extends readonly unknown[]> = {
   [I in keyof Args]: [NonNullable<Args[I]>] extends [never]
     ? false
@@ -253,7 +253,7 @@ type WantsInstance<Args extends readonly unknown[]> = {
 /** The parameters that a caller gives. */
 type Given<Args extends readonly unknown[]> = IsRouted<Args> extends false ? Args : OneInput<Args>;
 
-/** Tells whether some part of the union `Value` is a `Kind`; `any` is taken for data. */
+/** `true` if some part of the union `Value` is a `Kind`; `any` counts as data. */
 export type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;
 
 /** The router's context, known by its shape, so that callers' types don't load the router's. */
@@ -265,12 +265,12 @@ interface ContextLike {
 type AcceptsContext<Args extends readonly unknown[]> =
   Required<Args> extends readonly [unknown, infer Second] ? Has<Second, ContextLike> : false;
 
-/** Tells whether the router or its schemas are known from the parameters: the method gets one argument then. */
+/** `true` if the parameters show that the method is routed or validated: a caller then passes one argument. */
 type IsRouted<Args extends readonly unknown[]> = true extends AcceptsContext<Args> | IsValidated<Args[0]>
   ? true
   : false;
 
-/** Only the first parameter, as the schemas take it and optional where it was. */
+/** Only the first parameter, as the schemas take it; it stays optional if it was. */
 type OneInput<Args extends readonly unknown[]> = Args extends readonly [infer Input, unknown?]
   ? [input: Unvalidated<Input>]
   : Args extends readonly [(infer Input)?, unknown?]

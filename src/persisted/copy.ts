@@ -192,24 +192,24 @@ class Copy {
   }
 }
 
-/** What all typed arrays extend. */
+/** The class that all typed arrays extend. */
 const TypedArray = Object.getPrototypeOf(Uint8Array) as Uint8ArrayConstructor;
 
 const BUILT_INS = [Map, Set, ArrayBuffer, DataView, Date, RegExp, Error, Array, TypedArray];
 
-/** Refuses a Proxy of a built-in, and what merely inherits from one: neither has the contents that its methods want. */
+/** Refuses a Proxy of a built-in, and an object that merely inherits from one: neither has the contents that the methods need. */
 function checkBrand(value: object): void {
   const kind = BUILT_INS.find((kind) => value instanceof kind);
   if (kind === undefined) return;
   try {
-    // The first throws for what is no real Map, Set, ArrayBuffer or DataView, the second tells the others.
+    // The first line throws unless it's a real Map, Set, ArrayBuffer or DataView; the second recognizes the other kinds.
     Reflect.get(kind.prototype, kind === ArrayBuffer || kind === DataView ? "byteLength" : "size", value);
     if (Object.prototype.toString.call(value) !== "[object Object]") return;
   } catch {}
   throw new Refusal(`${describe(value)} that is a Proxy, or only inherits, cannot be stored. Store a real one.`);
 }
 
-/** The refusal of an object or function of which storage would lose something. */
+/** Returns the refusal of an object or function if storage would lose something of it. */
 function lost(value: object): Refusal | undefined {
   const loss = lossOf(value);
   return loss && new Refusal(`${loss.what} cannot be stored. ${loss.advice}`);
@@ -220,7 +220,7 @@ function isPlain(value: object): boolean {
   return proto === Object.prototype || proto === null;
 }
 
-/** The bytes of an array without its items, which is fit to be stored. */
+/** Returns the bytes of a storable array without its items. */
 function checkArray(value: readonly unknown[]): number {
   const keys = Object.keys(value);
   const last = keys.at(-1);

@@ -52,7 +52,7 @@ export class Fields implements Keeper {
   #loaded = new Map<string, Field>();
   /** The platform's own, without the fields' part in it. */
   readonly #transact: (work: () => void) => void;
-  /** Gives the storage's own transactions back. */
+  /** Restores the storage's own transactions. */
   readonly #leave: (() => void) | undefined;
   #storage: SyncKvStorage | undefined;
   /** Undefined until it is needed; null when nothing is stored. */
@@ -303,7 +303,7 @@ export class Fields implements Keeper {
     this.#tell(error, writers);
   }
 
-  /** A newer instance of the object writes its fields from now on: this one does not, and reads what is stored. */
+  /** Called when a newer instance of the object takes over: this one only reads what is stored, and writes nothing. */
   retire(): void {
     this.#isRetired = true;
     this.forget();

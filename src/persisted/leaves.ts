@@ -6,8 +6,8 @@ import { copyPlain } from "../snapshot.ts";
 import { Node, nodeBehind, nodeFor, type Leaf, type Parent } from "./node.ts";
 
 /**
- * The setters of a tracked Date, which report the change. They are its own and hidden, so that it stays a Date by its
- * prototype too: other code (`util.isDeepStrictEqual`, capnweb) tells a Date by that.
+ * The setters of a tracked Date, which report the change. They are own, non-enumerable properties, so that its prototype
+ * stays `Date.prototype`: other code (`util.isDeepStrictEqual`, capnweb) recognizes a Date by that.
  */
 const SETTERS: readonly (readonly [name: string, property: PropertyDescriptor])[] = Object.getOwnPropertyNames(
   Date.prototype,
@@ -48,9 +48,9 @@ export class DateNode extends LeafNode {
 
   constructor(raw: Date, parent: Parent) {
     super(raw, parent);
-    // One by one: that takes three quarters of the time of `defineProperties`.
+    // One by one takes three quarters of the time that `defineProperties` takes.
     for (const [name, property] of SETTERS) Object.defineProperty(raw, name, property);
-    // A property of the user's would not be stored, so it can have none.
+    // Properties that users add wouldn't be stored, so it takes none.
     this.outward = Object.preventExtensions(raw);
     this.#was = raw.getTime();
     this.remember();

@@ -17,12 +17,13 @@ const RESERVED = new Set([
 ]);
 
 /**
- * What `@Persisted()` gives: a decorator for a standard `accessor`, a standard field or a legacy field. The field's
- * type must take `Given`, what the options give, and `Taken`, what they take, must include it. A type that holds a
- * function or a Promise is an error, unless the field is `Encoded` by a codec.
+ * A decorator for a standard `accessor`, a standard field or a legacy field, as `@Persisted()` returns it. The field's
+ * type must include `Given`, the type that the options return, and be assignable to `Taken`, the type that they take. A
+ * type that holds a function or a Promise is an error, unless the field is `Encoded` by a codec.
  */
 export interface PersistedDecorator<Given = never, Taken = unknown, Encoded extends boolean = false> {
-  // The first three take what cannot be stored, and give what no decorator may: the compiler's message shows it.
+  // The first three take types that can't be stored, and return a type that no decorator may return: the compiler's
+  // message shows its name.
   <This extends object, Value>(
     target: ClassAccessorDecoratorTarget<This, Value>,
     context: ClassAccessorDecoratorContext<This, Value> & Unfit<Value, Encoded>,
@@ -49,7 +50,7 @@ export interface PersistedDecorator<Given = never, Taken = unknown, Encoded exte
   ): void;
 }
 
-/** Anything where no field of type `Value` can be stored; else, and where that depends on a type parameter, nothing. */
+/** `unknown` if a field of type `Value` can't be stored; else, or if that depends on a type parameter, `never`. */
 type Unfit<Value, Encoded> = true extends (Encoded extends true ? false : HoldsMethod<Value>) ? unknown : never;
 
 /** Anything where options fit a field of type `Value`; else the types that don't. */

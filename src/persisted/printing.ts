@@ -1,10 +1,10 @@
 /**
  * @module
- * Printing a collection that isn't all in memory: `console.log` looks past a Proxy, at the raw container.
+ * Printing a collection that isn't fully in memory: `console.log` looks past the Proxy, at the raw container.
  */
 import { wholeBehind } from "../snapshot.ts";
 
-/** The method that `console.log` and `util.inspect` call on a value, if it has one, to print it. */
+/** The name of the method that `console.log` and `util.inspect` call to print a value that has one. */
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 const hook = {
@@ -12,21 +12,21 @@ const hook = {
     try {
       wholeBehind(this);
     } catch (error) {
-      // A line of a log must not fail the method that writes it.
+      // Logging must not make the method that logs fail.
       return `[${String(error)}]`;
     }
-    // Which is printed as it is.
+    // A hook that returns the value itself has it printed as usual.
     return this;
   },
   configurable: true,
 };
 
-/** Has a raw container loaded before it is printed. */
+/** Makes printing a raw container load all of it first. */
 export function loadToPrint(raw: object): void {
   Object.defineProperty(raw, INSPECT, hook);
 }
 
-/** Has a raw container printed as it is, since it is all there. */
+/** Lets a raw container be printed as it is, since it is fully loaded. */
 export function printAsIs(raw: object): void {
   Reflect.deleteProperty(raw, INSPECT);
 }

@@ -123,7 +123,7 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
     const value: unknown = Reflect.get(target, key, receiver);
     if (typeof value === "object" && value !== null) return super.get(target, key, receiver);
     if (typeof value !== "function") return value;
-    // A Proxy of the user's over this one gets JavaScript's own methods, which go through its traps and ours.
+    // Behind a Proxy that users put over this one, JavaScript's own methods run, which go through both Proxies' traps.
     if (receiver === this.outward && Object.hasOwn(arrayMethods, key)) {
       return arrayMethods[key as keyof typeof arrayMethods];
     }

@@ -1,21 +1,21 @@
 /**
  * @module
- * Which types no field can store without a codec.
+ * The check of types for values that a field can't store without a codec.
  */
 
 type Primitive = string | number | bigint | boolean | null | undefined;
 
-/** Built-ins that have methods, and are stored all the same. */
+/** Built-ins that can be stored although they have methods. */
 type Kept = Date | RegExp | Error | ArrayBufferLike | ArrayBufferView;
 
 type Callable = ((...args: never) => unknown) | (abstract new (...args: never) => unknown);
 
-/** How many levels are looked at. */
+/** The number of levels that are checked. */
 type Deepest = 4;
 
 /**
- * `true` for a type that is a function, symbol or Promise, or holds one as a member of a union, array, Map, Set or
- * object, such as a class with methods; `boolean` where only some members of a union do; else `false`.
+ * `true` for a type that is a function, symbol or Promise, or holds one in an array, Map, Set or object, such as a class
+ * with methods. `boolean` if only some members of a union are or hold one, else `false`.
  */
 export type HoldsMethod<Value, Level extends unknown[] = []> = 0 extends 1 & Value
   ? false

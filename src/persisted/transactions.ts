@@ -25,9 +25,9 @@ const within = new AsyncLocalStorage<Set<Promise<unknown>>>();
 /**
  * Replaces `transaction`, `transactionSync` and `deleteAll` of one object's storage by own properties.
  *
- * What the fields have to write is written before and, for changes made inside, within the transaction;
- * after a rollback, `deleteAll` or an import everything is read again when it is used again. The function that is
- * returned puts the storage's own back.
+ * Pending changes of fields are written before the transaction, and changes made inside it are written within it. After
+ * a rollback, `deleteAll` or an import, fields are read again when they are next used. Returns a function that restores
+ * the storage's own methods.
  */
 export function joinTransactions(storage: DurableObjectStorage, fields: Written): () => void {
   const native: Replaced<"transaction" | "transactionSync" | "deleteAll"> = {
@@ -96,7 +96,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
   };
 
   const deleteAll = async (options?: DurableObjectPutOptions): Promise<void> => {
-    // What is pending goes with the rest: written now, so that nothing is left to write later.
+    // Pending changes are deleted with the rest: they are written now, so that nothing is left to write later.
     fields.write();
     const deleted = native.deleteAll(options);
     fields.forget();
@@ -113,7 +113,7 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
   };
 }
 
-/** Lets `get` and `delete` take a tracked array of keys: native code takes a Proxy for one key, the text "a,b". */
+/** Lets `get` and `delete` take a tracked array of keys: native code reads a Proxy as a single key, the text "a,b". */
 function takeTrackedKeys(storage: Pick<DurableObjectStorage, "get" | "delete">): () => void {
   const plain = (name: "get" | "delete"): never => {
     const method = methodOf(storage as DurableObjectStorage, name) as (keys: unknown, options?: object) => unknown;

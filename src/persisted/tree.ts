@@ -5,8 +5,8 @@
  * A field owns a *raw* tree of plain data: no part of it is shared with anything else, since what is
  * assigned is copied in. Reading a container gives a Proxy over its raw part; the Proxy's handler is a
  * node that knows its parent, so a change finds its way up to the field. Nodes are made when first
- * touched and kept as long as their raw part, so `a[1] === a[1]`. A Date is the raw Date with setters of
- * its own, and bytes are the raw bytes, compared with a copy when the field is written: code that
+ * touched and kept as long as their raw part, so `a[1] === a[1]`. A Date is the raw Date with its
+ * own setters, and bytes are the raw bytes, compared with a copy when the field is written: code that
  * doesn't know us gets the right data from both.
  */
 import { KeyedNode } from "./keyed.ts";

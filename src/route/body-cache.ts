@@ -1,15 +1,14 @@
 /**
  * @module
- * Bodies that code of the user's reads before the library does: Hono keeps what its own readers, as `c.req.text()`, read.
+ * Bodies that users' code reads before the library does. Hono keeps a body that `c.req.text()` or another of its readers read.
  */
 import type { HonoRequest } from "hono";
 import { DurableError, quote } from "../errors.ts";
 
 /**
- * Returns how the body was first read, which all later readings are made from; undefined for a body that is still
- * unread.
+ * Returns how the body was first read, which later reads are derived from; undefined for a body that is still unread.
  *
- * @throws DurableError `body-used` if it was read past Hono, which then keeps nothing of it.
+ * @throws DurableError `body-used` if it was read past Hono, which then keeps nothing.
  */
 export function keptAs(request: HonoRequest): string | undefined {
   const [kept] = Object.keys(request.bodyCache);
@@ -20,19 +19,19 @@ export function keptAs(request: HonoRequest): string | undefined {
 /**
  * Returns the bytes of the body.
  *
- * @throws DurableError `body-used` if an earlier reading has lost some of them.
+ * @throws DurableError `body-used` if an earlier read has lost some of them.
  */
 export async function exactBytes(request: HonoRequest): Promise<Uint8Array<ArrayBuffer>> {
   const kept = keptAs(request);
-  // Encoded again, a form has another boundary than the header says.
+  // A form that is encoded again has a boundary that differs from the header's.
   if (kept === "formData") throw bodyUsed(request);
   if (kept === "text" && isRepaired(await request.text(), declaredLength(request))) throw bodyUsed(request);
   return new Uint8Array(await request.arrayBuffer());
 }
 
 /**
- * Returns true if U+FFFD in a text stands for bytes that aren't UTF-8: it takes three where they took one or two.
- * A character of four bytes that lost its last is overlooked; without a declared length any U+FFFD counts.
+ * Returns true if U+FFFD in a text replaces bytes that aren't UTF-8: it takes three bytes where they took one or two.
+ * A four-byte character that lost its last byte is overlooked. Without a declared length any U+FFFD counts.
  */
 export function isRepaired(text: string, bytes: number): boolean {
   if (!text.includes("\uFFFD")) return false;
@@ -41,15 +40,15 @@ export function isRepaired(text: string, bytes: number): boolean {
   return surplus !== 0 && surplus !== -3;
 }
 
-/** NaN where none is declared. */
+/** Returns the declared length of the body; NaN if none is declared. */
 export function declaredLength(request: HonoRequest): number {
   return Number(request.raw.headers.get("content-length") ?? NaN);
 }
 
-/** The error for a body of which a part is gone. */
+/** The error for a body that Hono hasn't fully kept. */
 export function bodyUsed({ method, path }: HonoRequest): DurableError {
   return new DurableError(
     "body-used",
-    `${method} ${quote(path)}: the body was read before, and Hono has not kept all of it. Read it with \`await c.req.arrayBuffer()\`, or text with \`await c.req.text()\`, never from \`c.req.raw\`.`,
+    `${method} ${quote(path)}: the body was read earlier, in a way that loses all or part of it. Read it with \`await c.req.arrayBuffer()\`, or text with \`await c.req.text()\`, never from \`c.req.raw\`.`,
   );
 }

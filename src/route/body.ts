@@ -27,15 +27,15 @@ const NAMES: Readonly<Record<string, string>> = {
 const MAX_DEPTH = 500;
 
 /**
- * Reads a body that is of one of `kinds`, at most `max` bytes of it; undefined for none.
+ * Reads a body that is of one of `kinds`, at most `max` bytes of it; undefined without a body.
  *
- * JSON gives any value, a form an object without prototype, text a string, bytes a `Uint8Array`, and a stream the
- * body as it comes, of which only a declared length is held against `max`. Where one of the last three is the only
- * kind, it takes any content type, and no body is an empty one. A body that middleware has read through Hono is taken
+ * JSON becomes any value, a form an object without prototype, text a string, and bytes a `Uint8Array`. A stream is the
+ * body as it arrives; only its declared length is compared with `max`. If one of the last three is the only kind, it
+ * takes any content type, and an absent body counts as an empty one. If middleware has read the body through Hono, it comes
  * from Hono's cache.
  *
  * @throws HTTPException 415 for another content type, 413 over `max` bytes, 400 for what cannot be parsed.
- * @throws DurableError `body-used` if middleware has read it in another way, or lost a part of it.
+ * @throws DurableError `body-used` if middleware has read it in another way, or in a way that loses a part of it.
  */
 export function readBody(c: Context, kinds: readonly BodyKind[], max: number): unknown {
   const { body } = c.req.raw;
@@ -66,14 +66,14 @@ export function safe(word: string, place: string): string {
   throw refusal(400, { code: "forbidden-key", detail: `\`__proto__\` is not allowed in the ${place}.` });
 }
 
-/** What no body is where only one kind is taken. */
+/** Returns the value of an absent body where only one kind is taken. */
 function emptyBody(kind: BodyKind): unknown {
   if (kind === "text") return "";
   if (kind === "bytes") return new Uint8Array();
   return kind === "stream" ? new Blob([]).stream() : undefined;
 }
 
-/** The kind that a content type stands for, undefined where it is not taken. */
+/** Returns the kind that a content type stands for; undefined if that kind isn't taken. */
 function kindOf(type: string, kinds: readonly BodyKind[]): BodyKind | undefined {
   const [only] = kinds;
   if (kinds.length === 1 && only !== "json" && only !== "form") return only;
@@ -100,7 +100,7 @@ async function readJson(c: Context, max: number): Promise<unknown> {
   return parseJson(text);
 }
 
-/** Reads a form, whose fields are counted where middleware has parsed it. */
+/** Reads a form. If middleware has parsed it, its fields are counted. */
 async function readForm(c: Context, type: string, max: number): Promise<object | undefined> {
   if (keptAs(c.req) !== "formData") {
     const bytes = await readExactly(c, max);
@@ -129,7 +129,7 @@ async function readBytes(
   if (declared > max) throw tooLong();
   const kept = keptAs(c.req);
   if (kept === undefined && !(declared <= max)) return await readChunks(c, max, tooLong);
-  // Encoded again, it would differ from what was sent. A body that isn't taken is refused anyway.
+  // If encoded again, it would differ from the body that was sent. A body that isn't taken is refused anyway.
   if (kept === "formData") throw max === 0 ? tooLong() : bodyUsed(c.req);
   const bytes = new Uint8Array(await c.req.arrayBuffer().catch(brokeOff));
   if (bytes.length > max) throw tooLong();
@@ -210,9 +210,9 @@ function lengthOf(value: string | File): number {
   return typeof value === "string" ? value.length : value.size;
 }
 
-/** A client that goes away, or breaks the rules of HTTP within a body, is no fault of the object's. */
+/** Answers 400 for a client that goes away, or breaks the rules of HTTP within a body: that isn't the object's fault. */
 function brokeOff(error: unknown): never {
-  // A TypeError is of a bug, such as a reading that failed in middleware before.
+  // A TypeError comes from a bug, such as an earlier read that failed in middleware.
   if (isHttpException(error) || error instanceof TypeError) throw error;
   throw refusal(400, { detail: "The body broke off." });
 }

@@ -30,7 +30,7 @@ export function queryOf(c: Context): Input {
   const input = nothing();
   if (!c.req.url.includes("?")) return input;
   const query = c.req.queries();
-  // An older Hono makes what `__proto__` holds the prototype.
+  // An older Hono makes the value of `__proto__` the prototype.
   if (Array.isArray(Object.getPrototypeOf(query))) safe("__proto__", "query");
   for (const key in query) {
     const values = query[key]!;

@@ -91,7 +91,7 @@ const KNOWN: Record<keyof RouteOptions, 1> = {
 
 const KINDS: readonly unknown[] = ["json", "form", "text", "bytes", "stream"];
 
-/** Returns which option cannot work, and the fix; undefined when all can. */
+/** Returns a message for the option that can't work, with the fix; undefined if all options can. */
 export function flawOf(options: RouteOptions): string | undefined {
   if (typeof options !== "object" || options === null) {
     return "has options that aren't an object. Write `{ input: z.object({ by: z.number() }), status: 201 }`";

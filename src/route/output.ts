@@ -7,7 +7,7 @@ import { accepts } from "hono/accepts";
 import { DurableError } from "../errors.ts";
 import { endItems, itemsOf, streamItems } from "./stream.ts";
 
-/** What a Response takes a string for. */
+/** The content type of a `Response` made from a string. */
 const TEXT_TYPE = "text/plain;charset=UTF-8";
 const EVENTS = "text/event-stream";
 const LINES = "application/x-ndjson";
@@ -16,9 +16,9 @@ const LINES = "application/x-ndjson";
 const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /**
- * Makes the response: a `Response` as it is, 204 for `undefined`, text for a string, a stream as a stream, events or
- * lines for an async iterable or an iterator, and JSON for anything else; none of it with a status that has no body. What the method set on `c` (`c.status`,
- * `c.header`) wins over `headers`.
+ * Makes the response. A `Response` stays as it is, `undefined` becomes 204, a string text, and a stream stays a stream.
+ * An async iterable or an iterator becomes events or lines, and anything else JSON. A status without a body gets none.
+ * The method's own settings on `c` (`c.status`, `c.header`) win over `headers`.
  *
  * @param member - the method's name, for messages.
  * @throws DurableError `not-json` when JSON would lose a part of the result.
@@ -82,7 +82,7 @@ function withHeaders(response: Response, headers: Headers | undefined, type?: st
   const chosen = headers?.get("content-type") ?? (EMPTY.has(response.status) ? undefined : type);
   if (chosen !== undefined && (own.get("content-type") ?? TEXT_TYPE) === TEXT_TYPE) own.set("content-type", chosen);
   for (const [name, value] of headers ?? []) {
-    // What an answer depends on is a list, to which middleware adds too.
+    // `Vary` is a list, and middleware may have added to it.
     if (name === "vary") own.append(name, value);
     else if (!own.has(name)) own.set(name, value);
   }

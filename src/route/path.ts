@@ -54,12 +54,12 @@ const OPTIONAL = /(?:\/\x7F\?)+$/;
 const WRONG_NAME = /\/:\w*[^\0-\x7F]|\/:(?!\w)/;
 
 /**
- * What Hono cannot match, or reads otherwise than it is written, with the fix; looked for in the text round the
- * parameters, in this order.
+ * Paths that Hono can't match, or reads differently from how they are written, with the fix. They are searched for in the
+ * text round the parameters, in this order.
  */
 const FLAWS: readonly (readonly [RegExp, string])[] = [
   [/^(?!\/)/, 'does not begin with "/". Write `"/todos"`'],
-  [/\x7F:\w/, 'has a parameter right behind another one, which Hono takes for text. Write "/" or "-" between them'],
+  [/\x7F:\w/, 'has a parameter right behind another one, which Hono reads as text. Write "/" or "-" between them'],
   [/\x7F\{/, "has a parameter whose pattern is empty or has no end. Write `/:id{[0-9]+}`"],
   [/\{\d+,?\d*\}/, "has a number in braces that belongs to no parameter. Write `/:id{[0-9]{2}}`"],
   [/\|/, 'has a "|" that belongs to no parameter. Write `/:kind{a|b}`, or a route for each'],
@@ -92,8 +92,8 @@ function arrived(path: string): string {
 }
 
 /**
- * Returns why Hono cannot match a path as it reads, and the fix, so that a route is refused where it is written;
- * undefined for a path that it can match.
+ * Returns why Hono can't match a path as it is written, and the fix, so that a route is refused where it is declared;
+ * undefined for a path that Hono can match.
  */
 export function flawOfPath(path: string): string | undefined {
   const names = paramNames(path);

@@ -17,7 +17,7 @@ export interface ProblemMembers {
   issues?: readonly Issue[] | undefined;
 }
 
-/** The phrases of IANA's registry of status codes, which are those of RFC 9110 where that has the code. */
+/** The phrases of IANA's registry of status codes, which agree with RFC 9110 wherever it defines the code. */
 const titles: Readonly<Record<number, string>> = {
   400: "Bad Request",
   401: "Unauthorized",

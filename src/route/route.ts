@@ -37,9 +37,9 @@ export type RouteContext<Env = Cloudflare.Env, Variables extends object = object
  * stub, with the same validation. Paths are Hono's: `/todos/:id`, `/files/*`, `/:year{[0-9]{4}}`, `/todos/:id?`.
  * `Route.none()` on an overriding method removes the routes that it inherits.
  *
- * @throws DurableError `bad-decorator` where it cannot work (field, getter, static, `#private`), where it isn't called,
- * for a route that an earlier one makes unreachable and for a second schema, `reserved-name` on a hook, `bad-option` for
- * a path or option that cannot work.
+ * @throws DurableError `bad-decorator` on a member that isn't a public instance method, without a call, for a route that
+ * an earlier one makes unreachable, and for a second schema; `reserved-name` on a hook; `bad-option` for a path or option
+ * that can't work.
  *
  * @example
  * ```ts
@@ -85,7 +85,7 @@ function verb(name: string, method: string): RouteVerb {
   };
 }
 
-/** Without its parentheses a decorator is itself called with what it stands on: standard and legacy. */
+/** Without parentheses, the decorator itself is called with the member, in the standard or the legacy way. */
 function refuseUncalled(written: string, [target, site]: readonly unknown[]): void {
   if (typeof target === "string") return;
   const { kind, name } = Object(site) as { kind?: unknown; name?: unknown };

@@ -31,10 +31,10 @@ export class Alarm {
   /** True while an alarm runs: what it changes is settled at its end. */
   isHeld = false;
 
-  /** Puts the storage's own functions back in their place. */
+  /** Restores the storage's own functions. */
   readonly leave: () => void;
 
-  /** Takes the place of the alarm's functions on the storage; without `handler`, `setAlarm` is refused. */
+  /** Replaces the storage's alarm functions; without `handler`, `setAlarm` is refused. */
   constructor(ctx: DurableObjectState, jobs: Jobs, className: string, handler: () => unknown) {
     this.#ctx = ctx;
     this.#jobs = jobs;
@@ -92,7 +92,7 @@ export class Alarm {
           txn.rollback = () => {
             rollback();
             jobs.forget();
-            // Whose the alarm is goes back too.
+            // Restores whose alarm it is, too.
             if (this.#wasOurs !== undefined) this.#wasOurs = jobs.exist();
           };
           return work(txn);
@@ -113,7 +113,7 @@ export class Alarm {
     this.leave = replaceOn(storage, { getAlarm, setAlarm, deleteAlarm, deleteAll, transaction, transactionSync });
   }
 
-  /** Deletes the native alarm, whosever it is. */
+  /** Deletes the native alarm, the library's or the user's. */
   async delete(): Promise<void> {
     await this.#native.delete();
   }
@@ -135,10 +135,10 @@ export class Alarm {
     if (!this.isHeld) void Promise.resolve().then(() => this.settle().catch((error: unknown) => this.#abort(error)));
   }
 
-  /** No caller is waiting any more, and jobs that wait without an alarm would never run. */
+  /** Resets the object: no caller is waiting any more, and without an alarm its jobs would never run. */
   #abort(error: unknown): void {
-    console.error("durable-base: the alarm for the jobs of this object could not be set; it is reset.", error);
-    this.#ctx.abort("durable-base: the alarm for the jobs of this object could not be set.");
+    console.error("durable-base: the alarm for this object's jobs could not be set, so the object resets.", error);
+    this.#ctx.abort("durable-base: the alarm for this object's jobs could not be set.");
   }
 
   /** Sets the native alarm to what comes first, if it is not. */

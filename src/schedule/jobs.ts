@@ -120,10 +120,11 @@ export class Jobs {
   #nth = 0;
   /** Why the agenda cannot be read. */
   #damage: unknown;
-  /** How often something was stored: what was read before may not come first any more. */
+  /** Counts what was stored: a row that was read before may not be the first any more. */
   changes = 0;
-  /** Whether anything waits for the alarm, and when the first job of the queue is due; undefined where that isn't known. */
+  /** True if anything waits for the alarm; undefined if that isn't known. */
   #exist: boolean | undefined;
+  /** The time at which the first job of the queue is due; undefined if that isn't known. */
   #next: number | undefined;
 
   constructor(storage: DurableObjectStorage, className: string) {
@@ -145,21 +146,21 @@ export class Jobs {
     await this.#storage.sync();
   }
 
-  /** Called when rows were undone or replaced: what is remembered of them has to be read again. */
+  /** Called when rows were undone or replaced: forgets what was read of them. */
   forget(): void {
     this.#exist = undefined;
     this.#next = undefined;
   }
 
   /**
-   * Tells whether anything waits for the alarm. Remembered, since a loop of the user's over `kv.list()` breaks when
-   * another list begins.
+   * Returns true if anything waits for the alarm. The answer is remembered, since a user's loop over `kv.list()` breaks
+   * when another list begins.
    */
   exist(): boolean {
     return (this.#exist ??= (this.#next ?? Infinity) < Infinity || this.#look());
   }
 
-  /** When the first job of the queue is due, in milliseconds since 1970; Infinity when there is none. Remembered too. */
+  /** The time at which the first job of the queue is due, in milliseconds since 1970; Infinity without jobs. Remembered too. */
   next(): number {
     return this.#next ?? this.first(1)[0]?.at ?? Infinity;
   }
@@ -253,7 +254,7 @@ export class Jobs {
     if (this.#next !== undefined) this.#next = Math.min(this.#next, at);
   }
 
-  /** Deletes a row of the queue; tells whether it was still there. */
+  /** Deletes a row of the queue; returns true if it was still there. */
   #take({ key, at }: QueuedJob): boolean {
     this.#exist = undefined;
     if (this.#next === at) this.#next = undefined;
@@ -303,7 +304,7 @@ export class Jobs {
     }
   }
 
-  /** Deletes a job that runs once; tells whether it was still there. */
+  /** Deletes a job that runs once; returns true if it was still there. */
   remove(row: QueuedJob): boolean {
     if (!this.#take(row)) return false;
     if (row.job?.id !== undefined) this.#kv.delete(NAMED + row.id);
@@ -334,7 +335,7 @@ export class Jobs {
     return this.#kv.get<StoredJob>(DEAD + id);
   }
 
-  /** Deletes a job that was given up; tells whether there was one. */
+  /** Deletes a job that was given up; returns true if there was one. */
   removeDead(id: string): boolean {
     return this.#kv.delete(DEAD + id);
   }

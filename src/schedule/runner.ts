@@ -176,7 +176,7 @@ export class Runner {
         next = 0;
         isOld = false;
       }
-      // Another instance runs the rest.
+      // The newer instance runs the rest.
       if (this.#isOver) return;
       const now = Date.now();
       const row = queue[next];
@@ -341,13 +341,13 @@ export class Runner {
     );
   }
 
-  /** True when the object was destroyed, or this instance of it is not the live one any more. */
+  /** True if the object was destroyed, or a newer instance has replaced this one. */
   get #isOver(): boolean {
     return this.#home.owner.refusal?.() !== undefined;
   }
 
   #fail(task: Task, attempts: number, error: unknown): void {
-    // It is as it was for the live instance, and the failure may be that this one could not write.
+    // The job stays as it was, for the live instance: it may have failed only because this one couldn't write.
     if (this.#isOver) return;
     const { id, data } = task;
     const delay = delayAfter(attempts, data.retry);

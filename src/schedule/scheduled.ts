@@ -58,7 +58,7 @@ export function Scheduled(when: Recurrence, options: JobOptions = {}): Scheduled
   function record(holder: object, name: string | symbol | undefined, isMethod: boolean): void {
     const why =
       !isMethod || typeof name !== "string"
-        ? "it is no method that a later run could find by its name"
+        ? "it isn't a method that a later run could find by its name"
         : levelOf(holder).scheduled.has(name)
           ? "it has a schedule already, so give this one a method of its own"
           : undefined;

@@ -39,12 +39,12 @@ export class Scheduler implements Schedules {
     return this.#runner.fire(info);
   }
 
-  /** Deletes the native alarm, which the object's own `deleteAlarm` does for its user's alone. */
+  /** Deletes the native alarm; the replaced `deleteAlarm` deletes only the user's alarm. */
   async disarm(): Promise<void> {
     await this.#alarm.delete();
   }
 
-  /** Leaves the storage as it was found. */
+  /** Restores the storage's own methods. */
   leave(): void {
     this.#alarm.leave();
   }
@@ -262,6 +262,6 @@ function nameOf(self: object, method: unknown, label: string): string {
   const what = typeof method === "function" ? `the function ${quote(method.name)}` : quote(method);
   throw new DurableError(
     "unknown-method",
-    `${label}: ${what} is no method of the class, by whose name a later run could find it. Pass one that is neither #private nor bound: \`this.schedule(60_000, this.method)\`.`,
+    `${label}: ${what} isn't a method of the class, by whose name a later run could find it. Pass one that is neither #private nor bound: \`this.schedule(60_000, this.method)\`.`,
   );
 }

@@ -8,7 +8,7 @@ import { stateOf } from "./storage-state.ts";
 /** The key under which an unfinished import keeps how far it is; keys that begin with it are the import's own, too. */
 export const IMPORT_KEY: string = `${PREFIX}import`;
 
-/** Has `forget` called when an import of this storage has ended, until the function that is returned is called. */
+/** Calls `forget` after each import into this storage. The function that is returned stops that. */
 export function followImports(storage: DurableObjectStorage, forget: () => void): () => void {
   const { followers } = stateOf(storage);
   followers.add(forget);

@@ -182,7 +182,7 @@ function compile(strings: TemplateStringsArray, inputs: readonly SqlInput[]): St
   let hasPieces = false;
   for (const input of inputs) hasPieces = bind(values, input) || hasPieces;
   if (hasPieces) text = strings.reduce((before, next, i) => before + textOf(inputs[i - 1]!) + next);
-  // A digit behind a value would make a number of its placeholder, and so take another value.
+  // A digit right behind a value would turn its `?` into a numbered placeholder, which binds another value.
   if (/\?\d/.test(text)) {
     const numbered = placeholdersOf(text).find((found) => found !== "?");
     if (numbered !== undefined) throw handWritten(numbered);
@@ -216,7 +216,7 @@ function check(strings: TemplateStringsArray): void {
     const [found] = placeholdersOf(string);
     if (found !== undefined) throw handWritten(found);
   }
-  // A piece in quotes would end them, and a `?` in them is no place for a value.
+  // A piece inside quotes could end them, and a `?` inside quotes isn't a placeholder.
   if (strings.slice(0, -1).some(isOpen))
     throw badSql("a `${}` stands inside quotes or a comment", "Write it without quotes.");
 }

@@ -48,10 +48,10 @@ export function isRemote(handle: AnyStorage): handle is RemoteStorage {
 }
 
 /**
- * The storage behind a handle, which is no stub.
+ * Returns the storage behind a handle. A stub isn't such a handle.
  *
  * @throws DurableError `no-sqlite-storage` when the class is not backed by SQLite, with the lines to write; `bad-option`
- * for a stub and for what is no handle at all; `two-copies` for an object of another copy of the library.
+ * for a stub, and for any value that isn't a handle; `two-copies` for an object of another copy of the library.
  */
 export function storageOf(handle: StorageHandle, className?: string): DurableObjectStorage {
   const known = storages.get(handle);

@@ -1,6 +1,6 @@
 /**
  * @module
- * A text of SQL, taken apart where SQLite would: its statements, its placeholders, and what is open at its end.
+ * Splits SQL as SQLite does: into statements and placeholders, and quotes or comments that are open at the end.
  *
  * The platform's `exec` takes several at once, but resets the object when one before the last is an `insert … returning`,
  * refuses a comment behind the last, and says of an error in none of them which one it was.
@@ -48,7 +48,7 @@ export function statementsOf(sql: string): Statement[] {
   return statements;
 }
 
-/** A statement without the semicolons, comments and blanks behind it, which the platform takes for another one. */
+/** Returns a statement without the semicolons, comments and blanks behind it, which the platform reads as another statement. */
 export function withoutTail(sql: string): string {
   let end = 0;
   for (const { 0: token, 1: blank, index } of sql.matchAll(TOKEN)) {
@@ -59,7 +59,7 @@ export function withoutTail(sql: string): string {
 
 const PLACEHOLDER = /^(?:\?\d*|[:@$][\w$\u0080-\uffff]*)/;
 
-/** The placeholders of a text: `?`, `?1`, `:a`, `@a`, `$a`. */
+/** Returns the placeholders in SQL: `?`, `?1`, `:a`, `@a`, `$a`. */
 export function placeholdersOf(sql: string): string[] {
   return Array.from(sql.matchAll(TOKEN), ({ 0: token, index }) =>
     /^[?:@$]/.test(token) ? PLACEHOLDER.exec(sql.slice(index))![0] : "",
@@ -68,7 +68,7 @@ export function placeholdersOf(sql: string): string[] {
 
 const OPEN = /^(?:--|'[^']*$|"[^"]*$|`[^`]*$|\[[^\]]*$|\/\*(?![^]*\*\/$))/;
 
-/** Tells whether quotes or a comment that begin in this text go on behind it. */
+/** Returns true if quotes or a comment are still open at the end of this text. */
 export function isOpen(sql: string): boolean {
   return OPEN.test(Array.from(sql.matchAll(TOKEN), ([token]) => token).at(-1) ?? "");
 }

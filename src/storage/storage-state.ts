@@ -1,12 +1,12 @@
 /**
  * @module
- * What the library keeps beside the storage of one object, and how it puts functions in the place of the storage's own.
+ * The library's state beside the storage of one object, and the replacing of the storage's own methods.
  *
- * Other code may wrap an object's class and hand it a Proxy as `ctx.storage`, even another one for each read. So nothing
- * is keyed by the identity of a storage, and no method of the platform's prototype is called on one that is wrapped.
+ * Other code may wrap an object's class and pass it a Proxy as `ctx.storage`, even another one for each read. So nothing
+ * is keyed by the identity of a storage, and no method of the platform's prototype is called on a wrapped storage.
  */
 
-/** What the library keeps beside one object's storage while it is in memory. */
+/** The library's state beside one object's storage, as long as the object is in memory. */
 export interface StorageState {
   /** The user's own keys that hold persisted fields, with those fields' names. */
   fields: ReadonlyMap<string, string> | undefined;
@@ -44,25 +44,25 @@ type Replaceable =
 /** Some of a storage's methods. */
 export type Replaced<Name extends Replaceable> = Pick<DurableObjectStorage, Name>;
 
-/** Returns a method of a storage as it is now, ready to be called after another has taken its place. */
+/** Returns a storage's current method, bound to it, so that it can be called after it was replaced. */
 export function methodOf<Name extends Replaceable>(
   storage: DurableObjectStorage,
   name: Name,
 ): DurableObjectStorage[Name] {
   const proto = Object.getPrototypeOf(storage) as Record<Name, (...args: unknown[]) => unknown>;
   const found = storage[name] as (...args: unknown[]) => unknown;
-  // Where nothing wraps it, it is looked up anew each time: what counts rows in tests replaces it on the prototype.
+  // A method that nothing wraps is looked up at each call: the tests' row counter replaces it on the prototype.
   const method = found === proto[name] ? (...args: unknown[]) => proto[name].apply(storage, args) : found.bind(storage);
   return method as DurableObjectStorage[Name];
 }
 
-/** Puts methods in the place of a storage's own; the function that is returned puts those back. */
+/** Replaces methods of a storage. Returns a function that restores them. */
 export function replaceOn(storage: DurableObjectStorage, methods: Partial<Replaced<Replaceable>>): () => void {
   const undo = Object.entries(methods).map(([name, value]) => {
     const before = Object.getOwnPropertyDescriptor(storage, name);
     Object.defineProperty(storage, name, { value, writable: true, enumerable: true, configurable: true });
     return () => {
-      // Another's that was put over it stays, and goes on calling it.
+      // If other code has replaced the method since, its method stays, and goes on calling this one.
       if (Object.getOwnPropertyDescriptor(storage, name)?.value !== value) return;
       if (before === undefined) Reflect.deleteProperty(storage, name);
       else Object.defineProperty(storage, name, before);

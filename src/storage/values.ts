@@ -55,9 +55,9 @@ export function has(handle: AnyStorage, key: string): boolean | Promise<boolean>
 /**
  * Writes a value under a key: one row, durable before any answer of the object leaves it.
  *
- * The value is copied as structured clone does; a tracked value of a persisted field is stored as the plain
- * data it stands for, a class instance (of a subclass of Map or Date too) loses its class, and a view of bytes is
- * stored without the rest of its buffer.
+ * The value is copied as structured clone does. A tracked value of a persisted field is stored as the plain data it
+ * stands for. A class instance loses its class, even if the class extends Map or Date. A view of bytes is stored without
+ * the rest of its buffer.
  *
  * @throws DurableError `not-persistable` for what cannot be cloned, `too-large` over 2 MB of key and value,
  * `bad-key`, `reserved-key`, `no-sqlite-storage`.

@@ -1,4 +1,4 @@
-/** What `scripts/hono.mjs` asks for: an application whose Hono need not be the one that durable-base has. */
+/** The application for `scripts/hono.mjs`, whose Hono may differ from durable-base's. */
 import { DurableBase, Persisted, Route, routes, serve } from "durable-base";
 import { Hono } from "hono";
 import { cors } from "hono/cors";

@@ -1,4 +1,4 @@
-/** What `scripts/stubs.mjs` asks for: what only the real platform shows, beside no test runner. */
+/** The Worker for `scripts/stubs.mjs`: behaviour that only shows without a test runner. */
 import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
 import { DurableBase, Idempotent, Object, type Stub } from "durable-base";
 

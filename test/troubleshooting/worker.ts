@@ -1,6 +1,6 @@
-/** What `scripts/troubleshooting.mjs` asks for: answers with the message of an error. */
+/** The Worker for `scripts/troubleshooting.mjs`: answers with the message of an error. */
 import { DurableBase, Object, Persisted, serve } from "durable-base";
-// The script makes a second copy of it.
+// The script makes this import a second copy.
 import * as other from "../../src/index.ts";
 
 interface Env {
@@ -32,7 +32,7 @@ export class Defined extends DurableBase {
 }
 (Persisted() as unknown as (prototype: object, name: string) => void)(Defined.prototype, "count");
 
-/** Exported, and not configured. */
+/** Exported, but not configured. */
 export class Plain extends DurableBase {}
 
 class Unexported extends DurableBase {}
@@ -49,7 +49,7 @@ const asked: Record<string, (env: Record<string, DurableObjectNamespace>, ctx: E
   "/unexported": async (env, ctx) => await logged(Unexported, env, ctx),
 };
 
-/** What `serve` logs of a class. */
+/** Returns the message that `serve` logs for a class. */
 async function logged(Class: typeof Plain, env: object, ctx: ExecutionContext): Promise<never> {
   const { error } = console;
   let message = "";

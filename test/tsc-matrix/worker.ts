@@ -12,7 +12,7 @@ class Lamp extends RpcTarget {
   }
 }
 
-/** Takes `{ by?: string }` and gives `{ by: number }`. */
+/** Takes `{ by?: string }` and returns `{ by: number }`. */
 const Step: StandardSchema<{ by?: string }, { by: number }> = {
   "~standard": {
     version: 1,
@@ -66,7 +66,7 @@ export default {
     const second = await Counter.from(env.COUNTER).byName("alice").increment({ by: 3 });
     const [count, plain, entries, seen] = await counter.read();
     return Response.json({
-      // What the schema takes; from inside, what it gives.
+      // The schema's input; from inside, its output.
       steps: [await counter.step({}), await counter.step({ by: "3" }), ...(await counter.inside())],
       calls: [first, caught, second],
       state: [count, plain, entries, Object.fromEntries(seen as Map<string, unknown>)],

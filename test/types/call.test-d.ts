@@ -1,4 +1,4 @@
-/** What `@Atomic`, `@Exclusive`, `@Idempotent` and `@Internal` accept and refuse at compile time: any method, which keeps its type. */
+/** `@Atomic`, `@Exclusive`, `@Idempotent` and `@Internal` accept any method at compile time, and keep its type. */
 import { expectTypeOf } from "vitest";
 import { Atomic } from "../../src/call/atomic.ts";
 import { Exclusive, type ExclusiveOptions } from "../../src/call/exclusive.ts";
@@ -41,13 +41,13 @@ export const called: string = new Accepted().called(1, "b");
 export const later: Promise<{ n: number }> = new Accepted().later({ n: 1 });
 
 export class Refused {
-  // @ts-expect-error a field is no method
+  // @ts-expect-error a field isn't a method
   @Atomic() field = 1;
   // @ts-expect-error nor with an arrow function in it
   @Exclusive arrow = (): number => 1;
-  // @ts-expect-error an accessor is no method
+  // @ts-expect-error an accessor isn't a method
   @Atomic accessor count = 0;
-  // @ts-expect-error a getter is no method
+  // @ts-expect-error a getter isn't a method
   @Exclusive() get doubled(): number {
     return 2;
   }
@@ -55,7 +55,7 @@ export class Refused {
   @Exclusive({ wait: "1 s" }) text(): void {}
   // @ts-expect-error there is no such option
   @Exclusive({ timeout: 1 }) unknown(): void {}
-  // @ts-expect-error a field is no method
+  // @ts-expect-error a field isn't a method
   @Idempotent() idempotent = 1;
   // @ts-expect-error it has no options
   @Idempotent({ wait: 1 }) withOptions(): void {}

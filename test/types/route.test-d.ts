@@ -320,9 +320,9 @@ export class Refused {
   @Route.get("/f", { input: By }) second(_: unknown, to: string): string {
     return to;
   }
-  // @ts-expect-error a field is no method
+  // @ts-expect-error a field isn't a method
   @Route.get("/g") field = (): number => 1;
-  // @ts-expect-error a getter is no method
+  // @ts-expect-error a getter isn't a method
   @Route.get("/h") get getter(): number {
     return 1;
   }

@@ -93,9 +93,9 @@ export class Refused extends DurableBase {
     this.schedule(1, this.two, 5);
     // @ts-expect-error there is no such method
     this.schedule(1, this.nothing);
-    // @ts-expect-error a name is no method
+    // @ts-expect-error a name isn't a method
     this.schedule(1, "none");
-    // @ts-expect-error this is no method
+    // @ts-expect-error this isn't a method
     this.schedule(1, this.#hidden);
     // @ts-expect-error this is no time
     this.schedule("tomorrow", this.none);
@@ -115,7 +115,7 @@ export class Refused extends DurableBase {
   @Scheduled({ every: 60_000 }) input(_note: Note): void {}
   // @ts-expect-error a delay does not come again
   @Scheduled(60_000) once(): void {}
-  // @ts-expect-error a field is no method
+  // @ts-expect-error a field isn't a method
   @Scheduled({ every: 60_000 }) field = 1;
   // @ts-expect-error an id is the method's own
   @Scheduled({ every: 60_000 }, { id: "a" }) named(): void {}

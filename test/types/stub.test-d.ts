@@ -1,4 +1,4 @@
-/** What {@link Stub} claims; checked by `tsc` alone. */
+/** The types of {@link Stub}; checked only by `tsc`. */
 import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
 import { expectTypeOf } from "vitest";
 import {

@@ -1,4 +1,4 @@
-/** What {@link Validated} is inside a method and for its callers. */
+/** {@link Validated} inside a method and for its callers. */
 import { type } from "arktype";
 import * as v from "valibot";
 import { z } from "zod";
@@ -14,7 +14,7 @@ import {
   type Validated,
 } from "../../src/index.ts";
 
-/** One schema in three libraries: it takes `{ free?: string; page?: string }`, and gives `{ free: boolean; page: number }`. */
+/** One schema in three libraries: it takes `{ free?: string; page?: string }`, and returns `{ free: boolean; page: number }`. */
 const inZod = z.object({
   free: z.stringbool().default(true),
   page: z
@@ -153,7 +153,7 @@ class Show extends DurableBase {
     return input;
   }
 
-  /** Calls from inside and jobs pass what the method gets. */
+  /** Calls from inside and jobs pass the type that the method gets. */
   inside(output: z.output<typeof Shape>): unknown {
     this.schedule(1_000, this.book, { at: new Date(), seats: 1 });
     this.schedule(1_000, this.count, 1);
@@ -212,7 +212,7 @@ expectTypeOf(show.optional).toEqualTypeOf<(input?: z.input<typeof Title>) => Pro
 expectTypeOf(show.defaulted).toEqualTypeOf<(input?: z.input<typeof Title>) => Promise<string>>();
 expectTypeOf(show.anything).toEqualTypeOf<(input: unknown) => Promise<unknown>>();
 
-// So do all that are made of it.
+// So do all types that are derived from it.
 declare const namespace: DurableObjectNamespace<Show>;
 export const calls: Promise<unknown>[] = [
   show.zod({}),
@@ -282,7 +282,7 @@ export class Refused extends DurableBase {
 // @ts-expect-error no schema
 export type NoSchema = Validated<{ title: string }>;
 
-/** A class that only its type knows: what is no mark stays as it is. */
+/** A class that exists only as a type: members without a mark stay as they are. */
 declare const plain: Stub<{
   loose(input: any): number;
   symbols(input: Record<symbol, number>): number;

@@ -79,13 +79,13 @@ export class Room extends Base {
     ];
   }
 
-  /** Goes on in no entry. */
+  /** Continues outside of every entry. */
   async #later(from: string): Promise<string[]> {
     await scheduler.wait(1);
     return [this.helper(from), await this.slowHelper(from), `${this.name} ${this.secret}`];
   }
 
-  /** What the listener of an accepted socket can call. */
+  /** Returns the results of calls in a listener of an accepted socket. */
   async #heard(): Promise<string> {
     const { 0: client, 1: server } = new WebSocketPair();
     const heard = Promise.withResolvers<string>();
@@ -99,7 +99,7 @@ export class Room extends Base {
     return await heard.promise;
   }
 
-  /** What a stream's callback can call. */
+  /** Returns the result of a call in a stream's callback. */
   async #pulled(): Promise<string> {
     const stream = new ReadableStream<string>({
       pull: async (controller) => {
@@ -111,7 +111,7 @@ export class Room extends Base {
   }
 }
 
-/** Has no list, and hides single members. */
+/** Has no list, but hides single members. */
 export class Open extends Base {
   @Internal() prune(): string {
     return "pruned";
@@ -128,7 +128,7 @@ export class Open extends Base {
 
 type Reached = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
-/** Calls a member, and reads it where it is no method. */
+/** Calls a member, or reads it if it isn't a method. */
 async function reach(stub: Reached, name: string): Promise<string> {
   try {
     return `called: ${String(await stub[name]!("stub"))}`;

@@ -1,4 +1,4 @@
-/** A class that `scripts/vite-edit.mjs` edits under vite's dev server while calls of it run. */
+/** A class that `scripts/vite-edit.mjs` edits under vite's dev server while its calls run. */
 import { Atomic, DurableBase, DurableError, Persisted } from "durable-base";
 
 interface Env {
@@ -14,7 +14,7 @@ export class Guests extends DurableBase<Env> {
     return this.version;
   }
 
-  /** Waits until `open` is called, by then of a newer instance perhaps, and writes. */
+  /** Waits until `open` is called, perhaps on a newer instance by then, and writes. */
   async slow(name: string): Promise<string> {
     await this.#opened();
     return this.hit(name);
@@ -29,7 +29,7 @@ export class Guests extends DurableBase<Env> {
     return this.schedule(0, this.slow, name);
   }
 
-  /** True when a call waits. */
+  /** Returns true when a call waits. */
   waits(): boolean {
     return this.ctx.storage.kv.get("waits") === true;
   }

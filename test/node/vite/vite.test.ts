@@ -20,7 +20,7 @@ function write(name: string, code: string): string {
   return file;
 }
 
-/** What the plugin makes of a file with this code; undefined when it leaves it alone. */
+/** Returns the plugin's output for a file with this code; undefined if it leaves the file alone. */
 async function transform(name: string, code: string, query = ""): Promise<{ code: string; map: string } | undefined> {
   return await decorators().transform(code, write(name, code) + query);
 }
@@ -81,7 +81,7 @@ describe("decorators() of durable-base/vite", () => {
     expect((await transform(decorated, file))?.code).toContain("__decorateElement(");
   });
 
-  it("takes the dialect of the nearest tsconfig.json for TypeScript, and the standard one for JavaScript", async () => {
+  it("uses the dialect of the nearest tsconfig.json for TypeScript, and the standard one for JavaScript", async () => {
     expect((await transform("legacy/a.ts", decorated))?.code).toContain("__decorateClass(");
     expect((await transform("legacy/a.js", decorated))?.code).toContain("__decorateElement(");
   });
@@ -117,7 +117,7 @@ export class A {
 }
 `;
 
-  it("gives stack traces of the file and the line, and `?raw` the file as it is", async () => {
+  it("keeps the file and line in stack traces, and returns the file as it is for `?raw`", async () => {
     for (const name of ["src/thrower.ts", "src/deep/thrower.js"]) write(name, thrower);
     const server = await createViteServer({
       root: folder,
