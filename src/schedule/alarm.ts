@@ -135,7 +135,11 @@ export class Alarm {
       agenda = { ...agenda, user };
       this.#jobs.setAgenda(agenda);
     }
-    await this.#set(Math.min(next, agenda.user?.at ?? next), native);
+    const at = Math.min(next, agenda.user?.at ?? next);
+    const now = Date.now();
+    // What is due comes at once, whatever its time: a row less. Only while it is ours, since the user's time is asked for.
+    if (native !== null && native <= now && at <= now) return;
+    await this.#set(at, native);
   }
 
   /** Tries again after `delay` milliseconds, when the object could not start. */
@@ -149,10 +153,7 @@ export class Alarm {
       if (native !== null) await this.#native.delete();
       return;
     }
-    const now = Date.now();
-    // What is due, the platform notes as due now.
-    if (native === at || (native !== null && native <= now && at <= now)) return;
-    await this.#native.set(Math.max(at, 1));
+    if (native !== at) await this.#native.set(Math.max(at, 1));
   }
 }
 
