@@ -81,13 +81,14 @@ export async function refusalOf(stub: JobStub, code: ErrorCode, work: (self: Job
 
 /** Times are from its start on, which is far ahead, so that no native alarm fires by itself: the tests do it. */
 export class Clock {
-  readonly start = Date.UTC(2100, 0, 1);
+  start = 0;
   errors!: MockInstance;
   warnings!: MockInstance;
 
   /** For each test of the block. */
   constructor() {
     beforeEach(() => {
+      this.start = Date.UTC(2100, 0, 1);
       vi.useFakeTimers({ toFake: ["Date"], now: this.start });
       this.errors = vi.spyOn(console, "error").mockImplementation(() => {});
       this.warnings = vi.spyOn(console, "warn").mockImplementation(() => {});

@@ -40,3 +40,4 @@ export { LegacyCrons } from "./fixtures/legacy/cron.ts";
 export { ModelJobs } from "./fixtures/schedule-model.ts";
 
 export default { fetch: (): Response => new Response("ok") };
+export { NativeAlarm, NativeBare, Tested } from "./fixtures/tested.ts";

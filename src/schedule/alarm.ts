@@ -16,6 +16,13 @@ interface Native {
   delete(options?: DurableObjectSetAlarmOptions): Promise<void>;
 }
 
+let show: ((storage: DurableObjectStorage) => void) | undefined;
+
+/** Says what sees the storage of each object before its first alarm; `durable-base/testing` does, whose clock isn't the platform's. */
+export function showStorageTo(see: (storage: DurableObjectStorage) => void): void {
+  show = see;
+}
+
 /** The alarm of one object. */
 export class Alarm {
   readonly #jobs: Jobs;
@@ -32,6 +39,7 @@ export class Alarm {
   /** Takes the place of the alarm's functions on `storage`; without `handler`, `setAlarm` is refused. */
   constructor(storage: DurableObjectStorage, jobs: Jobs, className: string, handler: () => unknown) {
     this.#jobs = jobs;
+    show?.(storage);
     const joined = Object.hasOwn(storage, "transaction") ? storage.transaction : undefined;
     // Looked up anew each time: what counts rows in tests replaces it there (`durable-base/testing`).
     const proto = Object.getPrototypeOf(storage) as DurableObjectStorage;
