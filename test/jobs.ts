@@ -79,7 +79,7 @@ export async function refusalOf(stub: JobStub, code: ErrorCode, work: (self: Job
   return error.message;
 }
 
-/** Times are from its start on, a day ahead, so that no native alarm fires by itself: the tests do it. */
+/** Times are from its start on, which is far ahead, so that no native alarm fires by itself: the tests do it. */
 export class Clock {
   start = 0;
   errors!: MockInstance;
@@ -88,7 +88,7 @@ export class Clock {
   /** For each test of the block. */
   constructor() {
     beforeEach(() => {
-      this.start = Math.ceil((Date.now() + DAY) / DAY) * DAY;
+      this.start = Date.UTC(2100, 0, 1);
       vi.useFakeTimers({ toFake: ["Date"], now: this.start });
       this.errors = vi.spyOn(console, "error").mockImplementation(() => {});
       this.warnings = vi.spyOn(console, "warn").mockImplementation(() => {});

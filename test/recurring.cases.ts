@@ -403,6 +403,54 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       }
     });
 
+    it("goes back to the user at the user's time, even when both that and the last job are overdue", async () => {
+      for (const [job, user] of [
+        [1_000, 2_000],
+        [2_000, 1_000],
+        [1_000, 9_000],
+        [9_000, 1_000],
+      ] as const) {
+        const stub = fresh(alarms);
+        clock.at(0);
+        await inside(stub, (self) => self.schedule(job, self.tick, undefined, { id: "a" }));
+        await set(stub, user);
+        clock.at(3_000);
+        await inside(stub, (self) => self.schedules.cancel("a"));
+        expect([await userOf(stub), await clock.nativeOf(stub), await rowsOf(stub)]).toEqual([user, user, []]);
+        // Taken over once more, by a job that is overdue too.
+        await inside(stub, (self) => self.schedule(0, self.tick, undefined, { id: "b" }));
+        expect(await userOf(stub)).toBe(user);
+        await inside(stub, (self) => self.schedules.cancel("b"));
+        expect([await userOf(stub), await clock.nativeOf(stub)]).toEqual([user, user]);
+      }
+    });
+
+    it("keeps the user's overdue time when the last job is cancelled and another is scheduled in one entry", async () => {
+      const stub = fresh(alarms);
+      await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "a" }));
+      await set(stub, 2_000);
+      clock.at(3_000);
+      await inside(stub, async (self) => {
+        self.schedules.cancel("a");
+        await scheduler.wait(0);
+        self.schedule(0, self.tick, undefined, { id: "b" });
+      });
+      expect(await userOf(stub)).toBe(2_000);
+      await clock.fireAt(stub, 4_000);
+      expect([await logOf(stub), await userOf(stub)]).toEqual([["alarm 0", "tick"], null]);
+    });
+
+    it("writes no row for the native alarm when an overdue job gives way to another", async () => {
+      const stub = fresh(alarms);
+      await inside(stub, (self) => {
+        self.schedule(1_000, self.tick, undefined, { id: "a" });
+        self.schedule(2_000, self.tick, undefined, { id: "b" });
+      });
+      clock.at(3_000);
+      await inside(stub, (self) => self.schedules.cancel("a"));
+      expect(await clock.nativeOf(stub)).toBe(1_000);
+    });
+
     it("gives null inside the user's handler, where another can be set", async () => {
       const stub = fresh(alarms);
       const seen: (number | null)[] = [];

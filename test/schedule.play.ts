@@ -651,9 +651,6 @@ export class Play implements Player {
     this.#same("the log", this.#self.log, model.log);
     const relative = (time: number | null | undefined): number | null => (time == null ? null : time - this.#start);
     const user = await storage.getAlarm();
-    // The platform's may stand for any that is due.
-    if (!model.isOurs && model.user !== undefined && user !== null && Math.max(user, model.user.at) <= Date.now())
-      model.user.at = user;
     this.#same("getAlarm", relative(user), relative(model.user?.at));
     const rows = [...storage.kv.list({ prefix: "durable-base:job" })].map(([key]) => key);
     this.#same(`the rows ${rows.join()}`, rows.length, this.#rows());

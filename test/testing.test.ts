@@ -1,11 +1,263 @@
 /** The helpers of `durable-base/testing`, as a user's tests call them. */
-import { runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Object } from "../src/index.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { advanceTo, crash, evict, rows, runDue } from "../src/testing/testing.ts";
 import { errorOf } from "./error-of.ts";
+import { Tested } from "./fixtures/tested.ts";
+
+const DAY = 86_400_000;
+
+type TestedStub = ReturnType<typeof env.TESTED.getByName>;
+
+/** What a test may hold of an object. A handle's type says more than a native stub's. */
+const KINDS: Record<string, (name: string) => TestedStub> = {
+  "a handle of Object.from": (name) => Object.from(env.TESTED).byName(name) as unknown as TestedStub,
+  "a handle of Tested.from": (name) => Tested.from(env.TESTED).byName(name) as unknown as TestedStub,
+  "a native stub": (name) => env.TESTED.getByName(name),
+};
+
+/** Clocks that a test may run under, by how they are set. */
+const CLOCKS: Record<string, () => void> = {
+  "the real clock": () => {},
+  "a Date fixed at 1970": () => void vi.setSystemTime(1),
+  "a Date fixed at 2001": () => void vi.setSystemTime(new Date("2001-02-03T04:05:06.789Z")),
+  "a Date fixed at 2100": () => void vi.setSystemTime(new Date("2100-01-01")),
+  "a Date fixed at the present": () => void vi.setSystemTime(Date.now()),
+  "fake timers at 1970": () => void vi.useFakeTimers({ now: 1 }),
+  "fake timers at 2001": () => void vi.useFakeTimers({ now: new Date("2001-02-03T04:05:06.789Z") }),
+  "fake timers at 2100": () => void vi.useFakeTimers({ now: new Date("2100-01-01") }),
+  "fake timers at the present": () => void vi.useFakeTimers(),
+  "a fake Date that goes on": () => void vi.useFakeTimers({ toFake: ["Date"], shouldAdvanceTime: true }),
+};
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe.each(globalThis.Object.keys(CLOCKS))("under %s", (clock) => {
+  it.each(globalThis.Object.keys(KINDS))("every helper works on %s", async (kind) => {
+    const name = `${clock}, ${kind}`;
+    const object = KINDS[kind]!(name);
+    const times = async (): Promise<number[]> => (await object.seen()).map((text) => Number(text.split(" ")[1]));
+    CLOCKS[clock]!();
+
+    expect(await advanceTo(object, Date.now() + 1_000)).toBe(0);
+    const start = Date.now();
+    await object.plan("work", { delay: 60_000, times: 2 });
+    await object.plan("work", { delay: 3 * DAY });
+    await object.plan("work", { delay: 120_000, isAgain: true });
+    expect(await advanceTo(object, start + 59_000)).toBe(0);
+    await evict(object);
+    expect(await advanceTo(object, start + 200_000)).toBe(2);
+    const after = [60_000, 60_000, 120_000];
+    expect((await times()).map((time) => Math.round((time - start) / 1_000) * 1_000)).toEqual(after);
+    expect(Date.now()).toBeGreaterThanOrEqual(start + 200_000);
+    expect(await runDue(object)).toBe(0);
+
+    expect((await rows(object, () => object.add())).written).toBe(1);
+    await crash(object);
+    // The helpers go on with a native stub that is dead.
+    await evict(object);
+    expect(await advanceTo(object, new Date(start + 250_000))).toBe(1);
+    await object.plan("work", { delay: 0 }).catch(async () => await KINDS[kind]!(name).plan("work", { delay: 0 }));
+    expect(await runDue(object)).toBe(1);
+    const fresh = KINDS[kind]!(name);
+    expect([await fresh.add(), (await fresh.seen()).length, await fresh.called()]).toEqual([2, 5, name]);
+  });
+
+  it("an alarm of the object's own comes at its time, and not by itself", async () => {
+    CLOCKS[clock]!();
+    const [ours, native] = [env.CLOCK.getByName(clock), env.NATIVE_ALARM.getByName(clock)];
+    expect([await advanceTo(ours, Date.now()), await advanceTo(native, Date.now())]).toEqual([0, 0]);
+    const start = Date.now();
+    await ours.every(1_000);
+    await native.set(1_000);
+    await scheduler.wait(20);
+    expect([await ours.times(), await native.seen()]).toEqual([[], []]);
+    expect(await runInDurableObject(ours, (_, { storage }) => storage.getAlarm())).toBe((await native.at())!);
+    expect(await advanceTo(ours, Date.now() + 3_500)).toBe(3);
+    expect(await runDue(native)).toBe(1);
+    expect((await ours.times()).length).toBe(3);
+    expect((await native.seen())[0]!).toBeGreaterThanOrEqual(start + 3_000);
+  });
+});
+
+describe("an object that destroys itself", () => {
+  it.each(globalThis.Object.keys(KINDS))("in a job ends there, by %s", async (kind) => {
+    const object = KINDS[kind]!(`destroyed by its job, ${kind}`);
+    await object.add();
+    await object.plan("destroySelf", { delay: 1_000 });
+    await object.plan("work", { delay: 2_000 });
+    expect(await advanceTo(object, Date.now() + 5_000)).toBe(1);
+    const next = KINDS[kind]!(`destroyed by its job, ${kind}`);
+    expect([await next.add(), await next.seen()]).toEqual([1, []]);
+    expect(await advanceTo(object, Date.now() + 5_000)).toBe(0);
+  });
+
+  it("in an async job ends there, and what is due in the next one runs", async () => {
+    const object = Object.from(env.TESTED).byName("destroyed by its async job");
+    await object.plan("destroyLater", { delay: 0 });
+    await runDue(object);
+    await object.plan("work", { delay: DAY });
+    expect(await advanceTo(object, Date.now() + 2 * DAY)).toBe(1);
+  });
+
+  it.each(["evict", "crash", "rows", "runDue"] as const)(
+    "in a call just before is no hindrance to %s",
+    async (name) => {
+      const object = Object.from(env.TESTED).byName(`destroyed before ${name}`);
+      await object.add();
+      expect(await object.destroyLater()).toBe("destroyed");
+      const helpers = { evict, crash, runDue, rows: async () => await rows(object, () => undefined) };
+      await helpers[name](object);
+      expect(await object.add()).toBe(1);
+    },
+  );
+});
+
+describe("an alarm that fails", () => {
+  it("rejects, and comes again after 2, 4, 8 seconds and so on, six times", async () => {
+    vi.setSystemTime("2100-01-01");
+    const object = env.NATIVE_ALARM.getByName("fails");
+    await object.set(0);
+    await object.fail();
+    const start = Date.now();
+    for (let n = 0; n < 7; n++)
+      expect(String(await errorOf(() => advanceTo(object, start + 1_000_000)))).toContain("the alarm fails");
+    expect(await advanceTo(object, start + 1_000_000)).toBe(0);
+    const after = [0, 2_000, 6_000, 14_000, 30_000, 62_000, 126_000];
+    expect(await object.tries()).toEqual(after.map((ms, n) => [start + ms, n]));
+  });
+
+  it("of a job that stops its object rejects, and the job steps back", async () => {
+    vi.setSystemTime("2100-01-01");
+    const object = Object.from(env.TESTED).byName("stopped by its job");
+    await object.plan("stop", { delay: 1_000 });
+    const end = Date.now() + DAY;
+    // The first retry can't tell whether the job had begun, and doesn't count its try.
+    for (const tried of [["1"], ["1", "1"], ["1", "1", "2"]]) {
+      expect(String(await errorOf(() => advanceTo(object, end)))).toContain("stopped by its job");
+      expect(await object.seen()).toEqual(tried);
+    }
+    await advanceTo(object, end);
+    expect(await object.seen()).toEqual(["1", "1", "2", "3"]);
+  });
+});
+
+describe("a job that schedules itself at once", () => {
+  it.each(["endlessly", "endlesslyLater"] as const)("is an error and no endless loop: %s", async (method) => {
+    const object = Object.from(env.TESTED).byName(method);
+    await advanceTo(object, Date.now());
+    await object.plan(method, { delay: 0 });
+    const run = method === "endlessly" ? runDue(object) : advanceTo(object, Date.now() + DAY);
+    expect(String(await errorOf(() => run))).toContain("Does one schedule itself at once?");
+  });
+
+  it("is one too where the object's own alarm does so", async () => {
+    const clock = env.CLOCK.getByName("at once");
+    await advanceTo(clock, Date.now());
+    await clock.countDown(Infinity);
+    expect(String(await errorOf(() => runDue(clock)))).toContain("Does one schedule itself at once?");
+    await clock.countDown(0);
+  });
+
+  it("is none over time: thousands of runs are no loop", async () => {
+    const object = Object.from(env.TESTED).byName("often");
+    await advanceTo(object, Date.now());
+    for (let n = 1; n <= 8; n++) await object.plan("add", { delay: n, times: 500 });
+    expect(await advanceTo(object, Date.now() + 1_000)).toBe(8);
+    expect(await object.add()).toBe(4_001);
+  });
+});
+
+describe("a result that isn't disposed", () => {
+  it("is no hindrance to crash, rows, runDue and advanceTo, and goes with the object", async () => {
+    const object = Object.from(env.TESTED).byName("held");
+    const result = await object.handOut();
+    expect(await result.add()).toBe(1);
+    expect((await rows(object, () => result.add())).written).toBe(1);
+    await object.plan("work", { delay: 1_000 });
+    expect(await advanceTo(object, Date.now() + 2_000)).toBe(1);
+    expect(await result.ticket.number()).toBe(0);
+    await crash(object);
+    // It goes with the object.
+    expect(await errorOf(async () => await result.add())).toBeInstanceOf(Error);
+    expect(await object.add()).toBe(3);
+  });
+
+  it.each(globalThis.Object.keys(KINDS))("makes evict wait until it is, by %s", async (kind) => {
+    const object = KINDS[kind]!(`waits, ${kind}`);
+    const result = await object.handOut();
+    let isEvicted = false;
+    const evicted = evict(object).then(() => (isEvicted = true));
+    await scheduler.wait(50);
+    expect([isEvicted, await result.add()]).toEqual([false, 1]);
+    (result as unknown as Disposable)[Symbol.dispose]();
+    await evicted;
+    expect(await object.add()).toBe(2);
+  });
+
+  it("makes evict fail when the platform gives up, with the reason", { timeout: 300_000 }, async () => {
+    const object = Object.from(env.TESTED).byName("never disposed");
+    using _ = (await object.handOut()) as unknown as Disposable;
+    expect(String(await errorOf(() => evict(object)))).toContain("using result = await");
+  });
+});
+
+describe("objects of every kind", () => {
+  it.each(["\u{1F600} \n", "/?#%2F..", "__proto__", "ctx", "x".repeat(2_000), "a'b\"c`"])(
+    "have names like %j",
+    async (name) => {
+      const object = env.TESTED.getByName(name);
+      for (const helper of [evict, runDue, crash]) await helper(object);
+      await evict(object);
+      expect((await rows(object, () => env.TESTED.getByName(name).add())).result).toBe(1);
+    },
+  );
+
+  it("may never have been called, or have no name", async () => {
+    const made = [Object.from(env.TESTED).unique(), env.TESTED.get(env.TESTED.newUniqueId())] as TestedStub[];
+    for (const object of [...made, env.NATIVE_BARE.getByName("never called")]) {
+      expect(await runDue(object)).toBe(0);
+      expect(await rows(object, () => 7)).toEqual({ result: 7, read: 0, written: 0 });
+      await evict(object);
+      await crash(object);
+      await crash(object);
+      await evict(object);
+    }
+  });
+
+  it("may have nothing of ours", async () => {
+    const object = env.NATIVE_ALARM.getByName("native");
+    expect((await rows(object, () => object.put())).written).toBe(1);
+    await evict(object);
+    await evictDurableObject(object).catch(() => {});
+    await crash(object);
+    const next = env.NATIVE_ALARM.getByName("native");
+    await next.set(500);
+    expect(await advanceTo(next, Date.now() + DAY)).toBe(1);
+  });
+
+  it("may have no SQLite", async () => {
+    const object = env.UNBACKED.getByName("without");
+    await evict(object);
+    const inside = (): Promise<void> => runInDurableObject(object, async (_, { storage }) => await storage.put("a", 1));
+    expect((await rows(object, inside)).written).toBe(1);
+    await crash(object);
+    expect(await runDue(object)).toBe(0);
+  });
+
+  it("need an alarm() where they set one", async () => {
+    const object = env.NATIVE_BARE.getByName("without alarm");
+    await advanceTo(object, Date.now());
+    await object.setAnyway();
+    expect(String(await errorOf(() => runDue(object)))).toContain("NativeBare has set an alarm and has no alarm()");
+  });
+});
 
 describe("evict", () => {
   it.each(["handle", "native stub"])(
@@ -39,6 +291,24 @@ describe("crash", () => {
     await crash(locker);
     expect(await hanging).toMatchObject({ durableObjectReset: true });
     expect(await locker.add()).toBe(3);
+  });
+});
+
+describe("the example of crash", () => {
+  it("leaves no unhandled rejection", async () => {
+    const order = Object.from(env.LOCKER).byName("example of crash");
+    const failure = order.hang().catch((error: unknown) => error);
+    await crash(order);
+    expect(await failure).toMatchObject({ durableObjectReset: true });
+  });
+
+  it("does so with native stubs too, and with calls that have not reached the object yet", async () => {
+    for (const calls of [1, 20]) {
+      const order = env.LOCKER.getByName(`native example of crash ${calls}`);
+      const failures = Array.from({ length: calls }, () => order.hang().catch((error: unknown) => error));
+      await crash(order);
+      for (const failure of failures) expect(await failure).toMatchObject({ durableObjectReset: true });
+    }
   });
 });
 
@@ -103,12 +373,24 @@ describe("rows", () => {
 
   it("says so when the object did not stay in memory", async () => {
     const locker = env.LOCKER.getByName("gone");
-    expect(String(await errorOf(() => rows(locker, () => evict(locker))))).toContain("out of memory");
+    expect(String(await errorOf(() => rows(locker, () => evict(locker))))).toContain("was evicted or reset");
   });
 });
 
 describe("advanceTo and runDue", () => {
-  afterEach(() => void vi.useRealTimers());
+  it("wait for an alarm that the platform has begun", async () => {
+    const object = Object.from(env.TESTED).byName("begun");
+    await object.plan("workLater", { delay: 0 });
+    await vi.waitFor(async () => expect(await object.seen()).toEqual(["begun"]), { timeout: 60_000 });
+    expect(await runDue(object)).toBe(0);
+    expect(await object.seen()).toEqual(["begun", "ended"]);
+  });
+
+  it("say so when Date doesn't follow", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    const object = Object.from(env.TESTED).byName("no date");
+    expect(String(await errorOf(() => advanceTo(object, Date.now() + DAY)))).toContain("vi.useFakeTimers");
+  });
 
   it("run the alarm at the times it is set to, and no further", async () => {
     const clock = Object.from(env.CLOCK).byName("advance");

@@ -50,3 +50,4 @@ export { InstrumentedReports, MixedReports, Reports } from "./fixtures/reports.t
 export { LegacyCountedReports, LegacyInstrumentedReports, LegacyMixedReports } from "./fixtures/legacy/reports.ts";
 
 export default { fetch: (): Response => new Response("ok") };
+export { NativeAlarm, NativeBare, Tested } from "./fixtures/tested.ts";

@@ -17,6 +17,13 @@ interface Native {
   delete(options?: DurableObjectSetAlarmOptions): Promise<void>;
 }
 
+let show: ((storage: DurableObjectStorage) => void) | undefined;
+
+/** Says what sees the storage of each object before its first alarm; `durable-base/testing` does, whose clock isn't the platform's. */
+export function showStorageTo(see: (storage: DurableObjectStorage) => void): void {
+  show = see;
+}
+
 /** The alarm of one object. */
 export class Alarm {
   readonly #ctx: DurableObjectState;
@@ -39,6 +46,7 @@ export class Alarm {
     this.#ctx = ctx;
     this.#jobs = jobs;
     const { storage } = ctx;
+    show?.(storage);
     const native: Native = {
       get: methodOf(storage, "getAlarm"),
       set: methodOf(storage, "setAlarm"),
@@ -170,7 +178,11 @@ export class Alarm {
       agenda = { ...agenda, user };
       this.#jobs.setAgenda(agenda);
     }
-    await this.#set(Math.min(next, agenda.user?.at ?? next), native);
+    const at = Math.min(next, agenda.user?.at ?? next);
+    const now = Date.now();
+    // What is due comes at once, whatever its time: a row less. Only while it is ours, since the user's time is asked for.
+    if (native !== null && native <= now && at <= now) return;
+    await this.#set(at, native);
   }
 
   /** Tries again after `delay` milliseconds, when the object could not start. */
@@ -184,10 +196,7 @@ export class Alarm {
       if (native !== null) await this.#native.delete();
       return;
     }
-    const now = Date.now();
-    // What is due, the platform notes as due now.
-    if (native === at || (native !== null && native <= now && at <= now)) return;
-    await this.#native.set(Math.max(at, 1));
+    if (native !== at) await this.#native.set(Math.max(at, 1));
   }
 }
 

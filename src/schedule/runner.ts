@@ -81,7 +81,8 @@ export class Runner {
   readonly #runs = new WeakMap<Scope, JobRun>();
   readonly #warned = new Set<string>();
   #failedStarts = 0;
-  #firing: Promise<void> | undefined;
+  /** The alarm that runs now. */
+  firing: Promise<number> | undefined;
 
   constructor(home: Home, jobs: Jobs, alarm: Alarm) {
     this.#home = home;
@@ -95,28 +96,31 @@ export class Runner {
     return scope && this.#runs.get(scope);
   }
 
-  /** What the platform calls; one after another, also when a test calls it meanwhile. */
-  async fire(info: AlarmInfo | undefined): Promise<void> {
-    while (this.#firing !== undefined) await this.#firing.catch(() => {});
-    this.#firing = this.#fire(info);
+  /** What the platform calls; one after another, also when a test calls it meanwhile. Returns how many runs it began. */
+  async fire(info: AlarmInfo | undefined): Promise<number> {
+    while (this.firing !== undefined) await this.firing.catch(() => {});
+    this.firing = this.#fire(info);
     try {
-      await this.#firing;
+      return await this.firing;
     } finally {
-      this.#firing = undefined;
+      this.firing = undefined;
     }
   }
 
-  async #fire(info: AlarmInfo | undefined): Promise<void> {
+  async #fire(info: AlarmInfo | undefined): Promise<number> {
     const alarm = this.#alarm;
     // Called by hand, right after a change.
     if (alarm.isTouched) await alarm.settle();
-    if (!alarm.isOurs) return await this.#runAlone(info);
+    if (!alarm.isOurs) {
+      await this.#runAlone(info);
+      return 1;
+    }
     alarm.isHeld = true;
     alarm.touch();
     let delay: number | undefined;
     try {
       delay = await this.#startOrWait();
-      if (delay === undefined) await this.#runDue(info?.isRetry === true);
+      return delay === undefined ? await this.#runDue(info?.isRetry === true) : 0;
     } finally {
       alarm.isHeld = false;
       if (delay === undefined) await alarm.settle();
@@ -159,7 +163,7 @@ export class Runner {
     } else if (failure !== undefined) throw failure.error;
   }
 
-  async #runDue(isRetry: boolean): Promise<void> {
+  async #runDue(isRetry: boolean): Promise<number> {
     const jobs = this.#jobs;
     const began = Date.now();
     let changes = -1;
@@ -168,7 +172,8 @@ export class Runner {
     let next = 0;
     // Whether other code may have run since the queue was read, and deleted rows of it in whatever way.
     let isOld = false;
-    for (let n = 1; n <= MOST && Date.now() - began <= SLICE; n++) {
+    let n = 1;
+    for (; n <= MOST && Date.now() - began <= SLICE; n++) {
       if (changes !== jobs.changes || next === queue.length) {
         ({ changes } = jobs);
         agenda = jobs.agenda();
@@ -183,7 +188,7 @@ export class Runner {
       const turn = firstTurn(agenda);
       const { user } = agenda;
       const at = Math.min(row?.at ?? Infinity, turn?.at ?? Infinity, user?.at ?? Infinity);
-      if (at > now) return;
+      if (at > now) break;
       let ending: Promise<void> | undefined;
       if (at === row?.at) {
         next++;
@@ -199,6 +204,7 @@ export class Runner {
       await (ending ?? jobs.sync());
       isOld = true;
     }
+    return n - 1;
   }
 
   async #runUser(user: UserAlarm, stepsBack: boolean): Promise<void> {

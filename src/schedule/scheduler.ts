@@ -34,9 +34,14 @@ export class Scheduler implements Schedules {
     this.#runner = new Runner(home, this.#jobs, this.#alarm);
   }
 
-  /** What the platform calls as the object's alarm(). */
-  fire(info: AlarmInvocationInfo | undefined): Promise<void> {
+  /** What the platform calls as the object's alarm(). Returns how many runs it began. */
+  fire(info: AlarmInvocationInfo | undefined): Promise<number> {
     return this.#runner.fire(info);
+  }
+
+  /** The alarm that runs now. */
+  get firing(): Promise<number> | undefined {
+    return this.#runner.firing;
   }
 
   /** Deletes the native alarm; the replaced `deleteAlarm` deletes only the user's alarm. */

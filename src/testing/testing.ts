@@ -1,7 +1,7 @@
 /**
  * @module
- * Helpers for tests of Durable Objects under `@cloudflare/vitest-plugin`: put an object out of memory, crash it, move its
- * clock, count its rows.
+ * Helpers for tests of Durable Objects under `@cloudflare/vitest-plugin`: evict an object, crash it, advance its clock,
+ * count its rows.
  *
  * @example
  * ```ts
@@ -13,28 +13,39 @@
  * await advanceTo(counter, Date.now() + 60_000);
  * ```
  */
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject } from "cloudflare:test";
 import { vi } from "vitest";
+import { lifeOf, type Life } from "../life.ts";
+import { isDestroyed } from "../reset.ts";
 import { renewedBehind } from "../snapshot.ts";
+import { alarmsOf, hold } from "./alarms.ts";
 import { meterOf, type Meter } from "./meter.ts";
-
-/** An object as a test holds it: a handle, or a native stub. */
-interface Target {
-  readonly id: DurableObjectId;
-  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
-}
+import { stubOf, within, type Target } from "./target.ts";
 
 /** An object as the platform calls it. */
 interface Alarmed {
-  alarm(info: AlarmInvocationInfo): unknown;
+  alarm?(info: AlarmInvocationInfo): unknown;
 }
 
-/** How many alarms {@link advanceTo} and {@link runDue} run before they take it for a loop. */
-const MOST_ALARMS = 10_000;
+/** How many runs {@link advanceTo} and {@link runDue} take for a loop: at one time of the clock, and of alarms in all. */
+const MOST_AT_ONCE = 3_000;
+const MOST_ALARMS = 100_000;
+
+/** For how many runs an alarm counts at least: it costs more than a job, which runs with others. */
+const ALARM = 3;
+
+/** How the platform tries a failed alarm again. */
+const ALARM_RETRIES = 6;
+const ALARM_DELAY = 2_000;
 
 /**
- * Puts an object out of memory, as the platform does with an idle one: its next call finds it as it is stored. Waits
- * for the calls that are under way; hibernating WebSockets stay.
+ * Evicts an object, as the platform does with an idle one: its next call finds it as it is stored. Hibernating
+ * WebSockets stay open.
+ *
+ * Waits for calls under way, and until results that hold functions or RpcTargets are disposed and bodies of responses are
+ * read: they keep an object in memory.
+ *
+ * @throws Error when the platform gives up waiting, after 30 seconds.
  *
  * @example
  * ```ts
@@ -44,24 +55,36 @@ const MOST_ALARMS = 10_000;
  * ```
  */
 export async function evict(object: Target): Promise<void> {
-  // One that is not in memory cannot be put out of it, says the platform.
+  // The platform refuses to evict what is not in memory.
   await within(object, () => {});
-  await evictDurableObject(stubOf(object));
+  try {
+    await evictDurableObject(stubOf(object));
+  } catch (cause) {
+    throw new Error(
+      "evict: the object is still in use, by a call under way or by a result that isn't disposed. Write `using result = await order.report()` for a result that holds functions or RpcTargets, and read the body of each response; or reset the object: `await crash(order)`.",
+      { cause },
+    );
+  }
 }
 
+let crashes = 0;
+
 /**
- * Resets an object as a crash or a deploy does: what is in memory and not yet written is gone, calls that are under way
- * fail with `durableObjectReset`, and so does every later one by the same native stub. A handle goes on.
+ * Resets an object, as a crash or a deploy does: what is in memory and not yet written is lost, and calls under way
+ * fail with `durableObjectReset`. A handle goes on; a native stub fails in every later call, as after any reset.
+ *
+ * A call that is to fail needs its `catch` before the crash, or vitest reports an unhandled rejection.
  *
  * @example
  * ```ts
- * const call = order.submit();
+ * const failure = order.charge().catch((error: unknown) => error);   // still waits for the bank
  * await crash(order);
- * await expect(call).rejects.toMatchObject({ durableObjectReset: true });
+ * expect(await failure).toMatchObject({ durableObjectReset: true });
  * ```
  */
 export async function crash(object: Target): Promise<void> {
-  const reason = "durable-base/testing: crash";
+  // Another one each time: a stub that an earlier crash has broken repeats that one's.
+  const reason = `durable-base/testing: crash ${++crashes}`;
   try {
     await within(object, (ctx) => ctx.abort(reason));
   } catch (error) {
@@ -71,7 +94,12 @@ export async function crash(object: Target): Promise<void> {
 }
 
 /**
- * Runs the alarm of an object, and with it the jobs that are due, until nothing is due any more; tells how often it ran.
+ * Runs the alarm of an object, and with it its jobs, until nothing is due any more. Returns how many alarms ran.
+ *
+ * An alarm that the platform has begun by itself is waited for, and not counted.
+ *
+ * @throws Error after 3,000 jobs or 1,000 alarms, when one schedules itself at once; what `alarm()` throws, and the reset of
+ * an object that its job crashes. Such an alarm comes again after 2, 4, 8 … seconds, six times, as on the platform.
  *
  * @example
  * ```ts
@@ -80,17 +108,18 @@ export async function crash(object: Target): Promise<void> {
  * ```
  */
 export async function runDue(object: Target): Promise<number> {
-  return await runUntil(object, () => Date.now());
+  return await runUntil(object, "runDue", () => Date.now());
 }
 
 /**
- * Lets the time pass until `time`, a Date or milliseconds since 1970, and runs the object's alarm, and with it its jobs, each
- * at the time it is set to; tells how often the alarm ran.
+ * Moves the clock to `time`, a Date or milliseconds since 1970, and runs the object's alarm, and with it its jobs, each at its
+ * own time on the way. Returns how many alarms ran.
  *
- * It moves `Date` alone, by `vi.setSystemTime`, for everything in the test: call `vi.useRealTimers()` after it. Timers are not
- * moved.
+ * It moves `Date` alone, by `vi.setSystemTime`, for everything in the test: call `vi.useRealTimers()` after it. Timers
+ * don't move. While `Date` is mocked, by this or by yourself, and to whatever date, no alarm comes by itself.
  *
- * @throws RangeError when `time` is no time, or has passed.
+ * @throws RangeError when `time` isn't a time or has passed. Error after 3,000 jobs or 1,000 alarms at one time, or 100,000 alarms in all. What
+ * {@link runDue} throws.
  *
  * @example
  * ```ts
@@ -103,15 +132,29 @@ export async function runDue(object: Target): Promise<number> {
  */
 export async function advanceTo(object: Target, time: Date | number): Promise<number> {
   const end = Number(time);
-  if (!(end >= Date.now())) {
-    throw new RangeError(`advanceTo: ${String(time)} is no time to come. Pass \`Date.now() + milliseconds\`.`);
+  const now = Date.now();
+  if (!(end >= now)) {
+    throw new RangeError(
+      `advanceTo: ${String(time)} isn't a time to come. Pass a time from now on: \`Date.now() + milliseconds\`.`,
+    );
   }
-  const ran = await runUntil(object, (next) => {
-    if (next <= end && next > Date.now()) vi.setSystemTime(next);
+  moveTo(now);
+  await within(object, ({ storage }) => hold(storage));
+  const ran = await runUntil(object, "advanceTo", (next) => {
+    if (next <= end && next > Date.now()) moveTo(next);
     return end;
   });
-  vi.setSystemTime(end);
+  moveTo(end);
   return ran;
+}
+
+function moveTo(time: number): void {
+  vi.setSystemTime(time);
+  if (Date.now() < Math.floor(time)) {
+    throw new Error(
+      'advanceTo: `Date` doesn\'t follow `vi.setSystemTime`. Fake it as well: `vi.useFakeTimers({ toFake: ["Date", …] })`.',
+    );
+  }
 }
 
 /**
@@ -148,7 +191,9 @@ export async function rows<Result>(object: Target, work: () => Promise<Result> |
   const result = await work();
   const after = await within(object, counted);
   if (after.meter !== before.meter)
-    throw new Error("rows: the object was put out of memory while it was counted. Evict or crash it before.");
+    throw new Error(
+      "rows: the object was evicted or reset while its rows were counted. Do that before: `await evict(order)`.",
+    );
   return { result, read: after.read - before.read, written: after.written - before.written };
 }
 
@@ -157,37 +202,69 @@ function counted(ctx: DurableObjectState): { meter: Meter; read: number; written
   return { meter, ...meter.rows };
 }
 
-/** Runs the alarm as long as it is set to a time up to what `until` gives for that time. */
-async function runUntil(object: Target, until: (next: number) => number): Promise<number> {
-  for (let ran = 0; ran < MOST_ALARMS; ran++) {
-    if (!(await runNext(object, until))) return ran;
+/** Runs the alarm as long as it is set to a time up to what `until` returns for that time. */
+async function runUntil(object: Target, label: string, until: (next: number) => number): Promise<number> {
+  const clock = (): number | undefined => vi.getMockedSystemTime()?.getTime();
+  let time = clock();
+  let runs = 0;
+  for (let ran = 0; ran < MOST_ALARMS && runs < MOST_AT_ONCE; ran++) {
+    const begun = await runNext(object, label, until);
+    if (begun === undefined) return ran;
+    runs = (clock() === time ? runs : 0) + Math.max(begun, ALARM);
+    time = clock();
   }
   throw new Error(
-    `durable-base/testing: ${MOST_ALARMS} alarms ran and more are due. Does a job schedule itself at once?`,
+    runs < MOST_AT_ONCE
+      ? `${label}: ${MOST_ALARMS} alarms ran, and more are due. Advance by less at a time.`
+      : `${label}: thousands of jobs, or a thousand alarms, ran at one time, and more are due. Does one schedule itself at once? Give it a delay: \`this.schedule(1_000, this.poll)\`.`,
   );
 }
 
-/** Runs the alarm, if it is set to a time up to what `until` gives for that time; tells whether. */
-async function runNext(object: Target, until: (next: number) => number): Promise<boolean> {
-  return await within(object, async ({ storage }, self) => {
-    // Of the platform itself: the object's own functions are about its user's alarm, and not about its jobs.
-    const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
-    const next = await native.getAlarm.call(storage);
-    if (next === null || next > until(next)) return false;
-    await native.deleteAlarm.call(storage);
-    await self.alarm({ scheduledTime: next, retryCount: 0, isRetry: false });
-    return true;
-  });
+/** By object, how often its alarm has failed in a row. */
+const failures = new Map<string, number>();
+
+/** Runs the alarm, if it is set to a time up to what `until` returns for that time. Returns how many runs it began. */
+async function runNext(object: Target, label: string, until: (next: number) => number): Promise<number | undefined> {
+  const id = String(object.id);
+  let hasBegun = false;
+  try {
+    return await within(object, async ({ storage }, self: Alarmed) => {
+      // One that the platform has begun sets the next only at its end.
+      const life = lifeOf(self) as Life | undefined;
+      await life?.scheduler.firing?.catch(() => {});
+      // Of the platform itself: the object's own functions are about its user's alarm, and not about its jobs.
+      const alarms = alarmsOf(storage);
+      const next = await alarms.getAlarm();
+      if (next === null || next > until(next)) return undefined;
+      if (self.alarm === undefined) {
+        throw new Error(
+          `${label}: ${self.constructor.name} has set an alarm and has no alarm(), which the platform refuses. Write \`alarm() { … }\` in the class.`,
+        );
+      }
+      await alarms.deleteAlarm();
+      const retryCount = failures.get(id) ?? 0;
+      hasBegun = true;
+      const begun = await self.alarm({ scheduledTime: next, retryCount, isRetry: retryCount > 0 });
+      failures.delete(id);
+      return life === undefined ? 1 : (begun as number);
+    });
+  } catch (error) {
+    if (!hasBegun) throw error;
+    if (!isDestroyed(error, object.id)) {
+      await within(object, ({ storage }) => bringAgain(storage, id));
+      throw error;
+    }
+    failures.delete(id);
+    return 1;
+  }
 }
 
-async function within<Result>(
-  object: Target,
-  work: (ctx: DurableObjectState, self: Alarmed) => Result,
-): Promise<Awaited<Result>> {
-  return await runInDurableObject(stubOf(object), async (self, ctx) => await work(ctx, self as unknown as Alarmed));
-}
-
-/** A handle's own native stub may be that of an object that crashed. */
-function stubOf(object: Target): DurableObjectStub {
-  return (renewedBehind(object) ?? object) as DurableObjectStub;
+/** Sets an alarm that failed again, as the platform does, unless another is set. */
+async function bringAgain(storage: DurableObjectStorage, id: string): Promise<void> {
+  const count = failures.get(id) ?? 0;
+  const alarms = alarmsOf(storage);
+  failures.delete(id);
+  if (count === ALARM_RETRIES || (await alarms.getAlarm()) !== null) return;
+  failures.set(id, count + 1);
+  await alarms.setAlarm(Date.now() + ALARM_DELAY * 2 ** count);
 }
