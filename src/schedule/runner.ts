@@ -182,7 +182,7 @@ export class Runner {
         isOld = false;
       }
       // The newer instance runs the rest.
-      if (this.#isOver) return;
+      if (this.#isOver) break;
       const now = Date.now();
       const row = queue[next];
       const turn = firstTurn(agenda);
