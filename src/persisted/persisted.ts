@@ -76,7 +76,7 @@ export type PersistedFactory = PersistedDecorator & {
  * The initializer is the default and writes nothing by itself; a stored value always wins. The first
  * write of an object stores all its defaults, and from then on a changed initializer no longer reaches
  * that object. A value is a tree of structured-cloneable data; what is assigned, pushed or set is checked
- * and copied at that line. Changes are written once per synchronous stretch, at the latest before the
+ * and copied at that line. Changes made in one synchronous run of code are written together, at the latest before the
  * entry's answer goes out; if that fails, the call rejects and memory goes back to what is stored. A
  * persisted field cannot be reached through a stub.
  *

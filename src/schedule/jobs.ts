@@ -323,7 +323,7 @@ export class Jobs {
     return rowOf(QUEUE + suffix, job);
   }
 
-  /** Gives a job that runs once up; tells whether it was still there. */
+  /** Gives up a job that runs once, if it is still there. */
   bury(row: QueuedJob, progress: Progress): void {
     if (!this.remove(row)) return;
     const { missing: _, ...rest } = row.job!;
