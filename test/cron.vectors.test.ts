@@ -425,7 +425,7 @@ const patterns = fc
   .map(([second, ...fields]) => second + fields.join(" "));
 
 describe("cron by brute force", () => {
-  it("agrees on the next runs of random expressions, in zones whose clocks change", { timeout: 60_000 }, async () => {
+  it("agrees on the next runs of random expressions, in zones whose clocks change", { timeout: 600_000 }, async () => {
     console.log(`FUZZ_SEED=${FUZZ_SEED} npx vitest run test/cron.vectors.test.ts`);
     const [first, last] = [timeOf("2024-01-01 00:00"), timeOf("2027-01-01 00:00")];
     const changes = new Map(ZONES.map((zone) => [zone, changesOf(zone, first, last)]));

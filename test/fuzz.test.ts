@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import errorsText from "../docs/errors.md?raw";
 import routesText from "../docs/routes.md?raw";
+import { check } from "./check.ts";
 import { app, thrown } from "./fixtures/fuzz.ts";
 import { flawOf, requests, type FuzzRequest } from "./fuzz.ts";
 
@@ -40,12 +41,7 @@ describe("a random request", () => {
       await checkState(new Set(changed));
     });
     for (let seed = FUZZ_SEED; sent < FUZZ_REQUESTS; seed++) {
-      const { failed, counterexample, errorInstance } = await fc.check(property, {
-        numRuns: BATCH,
-        seed,
-        interruptAfterTimeLimit: 60_000,
-        markInterruptAsFailure: true,
-      });
+      const { failed, counterexample, errorInstance } = await check(property, { numRuns: BATCH, seed });
       log.mockClear();
       if (!failed) continue;
       throw new Error(

@@ -197,7 +197,7 @@ const starts: Record<Place, () => unknown> = {
 
 describe("the rows of large collections", () => {
   for (const place of ["list", "map", "set", "record"] as const) {
-    it(`of a ${place} follow plain JavaScript, and none is left behind`, { timeout: 120_000 }, async () => {
+    it(`of a ${place} follow plain JavaScript, and none is left behind`, { timeout: 600_000 }, async () => {
       const { snapshot } = await import("../src/index.ts");
       self_.snapshot = snapshot;
       await runInDurableObject(env.ACCESSOR_THINGS.getByName(`layout ${place}`), (self, { storage }) => {

@@ -17,7 +17,7 @@ const ways: Record<string, Pick<Trap, "spring" | "isAfter">> = {
   "a reset of the object": { isAfter: true, spring: (ctx) => ctx.abort("stopped") },
 };
 
-describe("migrations stopped at every step of storage", { timeout: 120_000 }, () => {
+describe("migrations stopped at every step of storage", { timeout: 600_000 }, () => {
   for (const [name, way] of Object.entries(ways)) {
     it.each(MIGRATIONS.map((_, version) => version))(`begin again from version %i: ${name}`, async (version) => {
       let undone = 0;

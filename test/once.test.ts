@@ -191,7 +191,7 @@ describe("the rows of Object.once", () => {
   });
 });
 
-describe("Object.once, called at random", { timeout: 120_000 }, () => {
+describe("Object.once, called at random", { timeout: 600_000 }, () => {
   const seed = Date.now() % 1e6;
 
   it.each(Array.from({ length: 8 }, (_, nth) => seed + nth))(

@@ -31,7 +31,7 @@ interface Subject {
 
 const results: { operation: Operation; ours: Measured | string; hand: Measured }[] = [];
 
-describe("rows written and read", { timeout: 120_000 }, () => {
+describe("rows written and read", { timeout: 600_000 }, () => {
   it.each(OPERATIONS.map((operation, nth) => [operation.name, operation, nth] as const))(
     "%s",
     async (_, operation, nth) => {

@@ -66,7 +66,7 @@ function asRead(value: unknown): unknown {
 const REFUSED = new Set(["not-bindable", "lossy-result"]);
 
 describe("Storage.sql, of random values", () => {
-  it("reads back what it binds, in a table and without one, or refuses it", { timeout: 60_000 }, async () => {
+  it("reads back what it binds, in a table and without one, or refuses it", { timeout: 600_000 }, async () => {
     await within("sql fuzz", (ctx) => {
       sql(ctx)`create table t (v)`.run();
       let bound = 0;
@@ -93,7 +93,7 @@ describe("Storage.sql, of random values", () => {
 });
 
 describe("Storage.sql, of hostile text", () => {
-  it("keeps it data in every place", { timeout: 60_000 }, async () => {
+  it("keeps it data in every place", { timeout: 600_000 }, async () => {
     await within("sql injection", (ctx) => {
       sql(ctx)`create table victim (id integer primary key, name text); insert into victim values (1, 'alice')`.run();
       const before = sql(ctx)`select * from sqlite_master`.all();
@@ -128,7 +128,7 @@ describe("Storage.sql, of hostile text", () => {
 
   it(
     "refuses it between any quotes and comments of a template, or keeps it data there",
-    { timeout: 60_000 },
+    { timeout: 600_000 },
     async () => {
       await within("sql templates", (ctx) => {
         sql(ctx)`create table victim (id integer primary key, name text); insert into victim values (1, 'alice')`.run();

@@ -15,7 +15,7 @@ const ways: Record<string, Pick<Trap, "spring" | "isAfter">> = {
   "a reset of the object": { isAfter: true, spring: (ctx) => ctx.abort("stopped") },
 };
 
-describe("a program stopped at every step of storage", { timeout: 240_000 }, () => {
+describe("a program stopped at every step of storage", { timeout: 600_000 }, () => {
   it.each(Object.entries(ways))("leaves what it passed through: %s", async (name, way) => {
     let step = 0;
     // Objects side by side: most of the time goes into waiting.

@@ -200,7 +200,7 @@ function undo(model: Model, before: [string, unknown][], error: unknown): void {
 }
 
 describe("Storage", () => {
-  it("agrees with a sorted Map, in transactions that are kept or undone", { timeout: 60_000 }, async () => {
+  it("agrees with a sorted Map, in transactions that are kept or undone", { timeout: 600_000 }, async () => {
     await within("model of all", async (ctx) => {
       const ours = [`${PREFIX}a`, `${PREFIX}z`];
       for (const key of ours) ctx.storage.kv.put(key, "ours");

@@ -6,6 +6,7 @@ import { Object } from "../src/index.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { advanceTo, crash, evict, rows, runDue } from "../src/testing/testing.ts";
 import { errorOf } from "./error-of.ts";
+import { eventually } from "./eventually.ts";
 import { Tested } from "./fixtures/tested.ts";
 
 const DAY = 86_400_000;
@@ -201,7 +202,7 @@ describe("a result that isn't disposed", () => {
     expect(await object.add()).toBe(2);
   });
 
-  it("makes evict fail when the platform gives up, with the reason", { timeout: 300_000 }, async () => {
+  it("makes evict fail when the platform gives up, with the reason", { timeout: 600_000 }, async () => {
     const object = Object.from(env.TESTED).byName("never disposed");
     using _ = (await object.handOut()) as unknown as Disposable;
     expect(String(await errorOf(() => evict(object)))).toContain("using result = await");
@@ -381,7 +382,7 @@ describe("advanceTo and runDue", () => {
   it("wait for an alarm that the platform has begun", async () => {
     const object = Object.from(env.TESTED).byName("begun");
     await object.plan("workLater", { delay: 0 });
-    await vi.waitFor(async () => expect(await object.seen()).toEqual(["begun"]), { timeout: 60_000 });
+    await eventually(async () => expect(await object.seen()).toEqual(["begun"]));
     expect(await runDue(object)).toBe(0);
     expect(await object.seen()).toEqual(["begun", "ended"]);
   });

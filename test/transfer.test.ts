@@ -66,7 +66,7 @@ async function carried<Result>(
 }
 
 describe("Storage.export and Storage.import", () => {
-  it(`carry any value of a key exactly, seed ${MODEL_SEED}`, { timeout: 60_000 }, async () => {
+  it(`carry any value of a key exactly, seed ${MODEL_SEED}`, { timeout: 600_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyValue, { minLength: 1, maxLength: 20 }), async (values) => {
         const stored = new Map<string, string>();
@@ -90,7 +90,7 @@ describe("Storage.export and Storage.import", () => {
     );
   });
 
-  it(`carry any row exactly, seed ${MODEL_SEED}`, { timeout: 60_000 }, async () => {
+  it(`carry any row exactly, seed ${MODEL_SEED}`, { timeout: 600_000 }, async () => {
     const all =
       "select typeof(a), quote(a), cast(a as blob), quote(b), quote(c), quote(d), quote(e), cast(d as blob) from t";
     const cells = fc.array(anyCell, { minLength: 5, maxLength: 5 });
@@ -204,7 +204,7 @@ describe("Storage.export and Storage.import", () => {
 
   it(
     "carry more rows than a page has, large ones among them, of tables of every key",
-    { timeout: 30_000 },
+    { timeout: 600_000 },
     async () => {
       const look = (ctx: DurableObjectState): unknown[] => [
         rows(ctx, "select count(*), sum(length(b)), sum(id) from big"),
@@ -427,7 +427,7 @@ describe("a damaged stream", () => {
 
   it(
     "is noticed whichever byte has changed, and where it ends too early or too late",
-    { timeout: 60_000 },
+    { timeout: 600_000 },
     async () => {
       const text = await fresh(async (ctx) => {
         ctx.storage.sql.exec("create table t (x)");

@@ -92,7 +92,7 @@ describe("openapi, by a public validator", () => {
     expect(slipsOf(broken)).toContainEqual("components/responses/Refused leads nowhere");
   });
 
-  it("takes the documents of arbitrary classes", { timeout: 60_000 }, async () => {
+  it("takes the documents of arbitrary classes", { timeout: 600_000 }, async () => {
     const validator = new Validator();
     await fc.assert(
       fc.asyncProperty(fc.array(route, { minLength: 1, maxLength: 8 }), fc.boolean(), async (routes, isServed) => {
