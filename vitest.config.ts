@@ -54,7 +54,8 @@ function project(
   more?: TestProjectInlineConfiguration["test"],
 ): TestProjectInlineConfiguration {
   return {
-    plugins: [decorators(), cloudflareTest({ wrangler: { configPath } })],
+    plugins: [decorators(), cloudflareTest({ wrangler: { configPath }, verbose: false })],
+    // Not verbose: workerd would print a stack for each error that a test expects.
     // "durable-base" is this repository's `src/`, by `paths` of tsconfig.json.
     resolve: { tsconfigPaths: true },
     define: battery(),

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { Atomic } from "../src/call/atomic.ts";
 import { DurableBase } from "../src/durable-base.ts";
@@ -76,6 +76,7 @@ describe("what fails in a field", () => {
   }
 
   it("tells an HTTP client its code alone: no issue, and nothing that is stored", async () => {
+    using _ = vi.spyOn(console, "error").mockImplementation(() => {});
     await runInDurableObject(env.PROBE.getByName("shown"), async (_, state) => {
       state.storage.kv.put("durable-base:record", { format: 1, fields: { word: "s3cret" }, rows: new Set() });
       const shown = new Shown(state, env);

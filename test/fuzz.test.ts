@@ -10,6 +10,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import errorsText from "../docs/errors.md?raw";
 import routesText from "../docs/routes.md?raw";
 import { fuzzRequests, seed } from "./battery.ts";
+import { check } from "./check.ts";
 import { app, thrown } from "./fixtures/fuzz.ts";
 import { flawOf, requests, type FuzzRequest } from "./fuzz.ts";
 
@@ -38,12 +39,7 @@ describe("a random request", () => {
       await checkState(new Set(changed));
     });
     for (let batch = seed; sent < fuzzRequests; batch++) {
-      const { failed, counterexample, errorInstance } = await fc.check(property, {
-        numRuns: BATCH,
-        seed: batch,
-        interruptAfterTimeLimit: 600_000,
-        markInterruptAsFailure: true,
-      });
+      const { failed, counterexample, errorInstance } = await check(property, { numRuns: BATCH, seed: batch });
       log.mockClear();
       if (!failed) continue;
       throw new Error(

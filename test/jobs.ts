@@ -27,7 +27,7 @@ export interface JobHost extends DurableBase {
   /** Atomic, async. */
   wholeLater(input: Note): Promise<void>;
   /** Exclusive. */
-  hold(ms: number): Promise<void>;
+  hold(): Promise<void>;
   /** Exclusive, atomic, async. */
   wholeAlone(input: Note): Promise<void>;
   keep(input: unknown): Promise<void>;

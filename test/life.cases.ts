@@ -6,6 +6,7 @@ import { DurableError } from "../src/errors.ts";
 import { objects } from "../src/object/object.ts";
 import type { Handle } from "../src/object/types.ts";
 import { errorOf } from "./error-of.ts";
+import { eventually } from "./eventually.ts";
 import { on, work, type LifeLike } from "./fixtures/life-data.ts";
 
 type Native = DurableObjectStub<LifeLike>;
@@ -215,12 +216,10 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
         throw new RangeError("cannot start yet");
       });
       await evictDurableObject(stub);
-      await vi.waitFor(() => expect(events).toEqual(["failed start"]), { timeout: 5_000 });
+      await eventually(() => expect(events).toEqual(["failed start"]));
       on("start", name, undefined);
       socket.send("hello");
-      await vi.waitFor(() => expect(events.toSorted()).toEqual(["alarm", "failed start", "message"]), {
-        timeout: 5_000,
-      });
+      await eventually(() => expect(events.toSorted()).toEqual(["alarm", "failed start", "message"]));
     });
   });
 
@@ -401,7 +400,7 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
       if (event === "alarm") await handle.act(work(({ storage }) => void storage.setAlarm(Date.now())));
       else if (event === "message") webSocket!.send("hello");
       else webSocket!.close(1000);
-      await vi.waitFor(() => expect(events).toBe(1));
+      await eventually(() => expect(events).toBe(1));
       await scheduler.wait(30);
       await expectFresh(object);
       // An alarm that failed would come again after two seconds.
@@ -418,7 +417,7 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
         if (births.length === 1) await scheduler.wait(1_000);
       });
       await handle.act(work(({ storage }) => void storage.setAlarm(Date.now())));
-      await vi.waitFor(() => expect(births).toHaveLength(1));
+      await eventually(() => expect(births).toHaveLength(1));
       await handle.act(destroys);
       await expectFresh(object);
       await scheduler.wait(3_000);
@@ -550,6 +549,7 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
     });
 
     it("lets no call that is open write anything back, and tells its caller", async () => {
+      using _ = vi.spyOn(console, "error").mockImplementation(() => {});
       const object = await filled();
       const { handle } = object;
       const held: unknown[] = [];

@@ -99,6 +99,7 @@ export function migrationCases(
     });
 
     it("leave nothing of a failed one, give every entry the error, and let a fixed deploy go on", async () => {
+      using _ = vi.spyOn(console, "error").mockImplementation(() => {});
       await deploy([A]);
       await inside((self) => (self.count = 5));
       await deploy([A, BROKEN]);
@@ -148,6 +149,7 @@ export function migrationCases(
     });
 
     it("tell HTTP nothing but their code", async () => {
+      using _ = vi.spyOn(console, "error").mockImplementation(() => {});
       await deploy([{ id: "secret", up: "insert into nowhere values ('password')" }]);
       const response = await stub.fetch("http://o/tables");
       expect(response.status).toBe(500);

@@ -1,8 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { AsyncLocalStorage } from "node:async_hooks";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { DurableError } from "../src/errors.ts";
+import { eventually } from "./eventually.ts";
 import { Probe } from "./fixtures/probe.ts";
 
 /** Facts about workerd that the code leans on: when one fails, look for what was built on it. */
@@ -211,7 +212,7 @@ describe("the platform", () => {
       self.hooks["tick"] = () => native.getAlarm.call(storage).then((at) => seen.push(at));
       await self.run(() => self.schedule(1, self.tick));
     });
-    await vi.waitFor(() => expect(seen).toEqual([null]));
+    await eventually(() => expect(seen).toEqual([null]));
   });
 
   it("lets an alarm that is set in a handler take the place of the retry of that handler", async () => {
@@ -226,7 +227,7 @@ describe("the platform", () => {
       };
       await storage.setAlarm(Date.now());
     });
-    await vi.waitFor(() => expect(seen.length).toBe(2));
+    await eventually(() => expect(seen.length).toBe(2));
     expect(seen).toEqual([0, 0]);
   });
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi, type MockInstance } fr
 import type { DurableBase } from "../src/durable-base.ts";
 import { SECRET } from "./fixtures/route-data.ts";
 import type { RouteAppLike } from "./fixtures/route-app-data.ts";
+import { eventually } from "./eventually.ts";
 
 type App = RouteAppLike & DurableBase;
 
@@ -85,7 +86,7 @@ export function routeAppCases(
       expect(count).toBeGreaterThan(0);
       expect(count).toBeLessThan(1_000);
       await reader.cancel();
-      await vi.waitFor(async () => expect(await state()).toMatchObject({ ended: 1 }));
+      await eventually(async () => expect(await state()).toMatchObject({ ended: 1 }));
     });
 
     it("are not fetched for HEAD", async () => {
@@ -117,7 +118,7 @@ export function routeAppCases(
       await scheduler.wait(10);
       expect(await state()).toMatchObject({ ended: 0 });
       await stub().go();
-      await vi.waitFor(async () => expect(await state()).toMatchObject({ ended: 1 }));
+      await eventually(async () => expect(await state()).toMatchObject({ ended: 1 }));
       expect(logged()).toBe("");
     });
   });

@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Object } from "../src/index.ts";
 import stubsText from "../docs/stubs.md?raw";
+import { eventually } from "./eventually.ts";
 import { readLines, RESULT_NAMES, seen } from "./fixtures/surface.ts";
 import surfaceText from "./fixtures/surface.ts?raw";
 
@@ -162,8 +163,7 @@ describe("live results, through a native stub and through a handle", () => {
       const live = stub["slowLive"]!() as unknown as Untyped & Disposable;
       const called = live["add"]!(1);
       kinds.push(toString.call(live), toString.call(called));
-      await scheduler.wait(60);
-      expect(seen.called).toBe(1);
+      await eventually(() => expect(seen.called).toBe(1));
       expect(await called).toBe(1);
       live[Symbol.dispose]();
     }
@@ -270,7 +270,7 @@ describe("streams across an RPC call", () => {
     const reader = (await Object.from(env.SURFACES).byName("left lines").all()).getReader();
     await reader.read();
     await reader.cancel();
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(seen.ended).toBe(ended + 1);
     });
   });

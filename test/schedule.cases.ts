@@ -5,6 +5,7 @@ import type { ErrorCode } from "../src/errors.ts";
 import { cron } from "../src/schedule/cron.ts";
 import type { When } from "../src/schedule/when.ts";
 import { errorOf } from "./error-of.ts";
+import { eventually } from "./eventually.ts";
 import {
   Clock,
   DAY,
@@ -41,7 +42,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       await inside(stub, (self) => {
         self.hooks["ran"] = () => seen.push([Date.now(), self.name]);
       });
-      await vi.waitFor(async () => expect(await logOf(stub)).toEqual(["ran"]));
+      await eventually(async () => expect(await logOf(stub)).toEqual(["ran"]));
       expect(seen[0]![0]).toBeGreaterThanOrEqual(due);
       expect(seen[0]![1]).toMatch(/^object \d+$/);
       expect(await rowsOf(stub)).toEqual([]);
@@ -60,7 +61,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         await storage.setAlarm(now + 60);
         self.schedule(new Date(now + 90), self.note, { text: "second" });
       });
-      await vi.waitFor(async () => expect(await rowsOf(stub)).toEqual([]));
+      await eventually(async () => expect(await rowsOf(stub)).toEqual([]));
       expect(await logOf(stub)).toEqual(["first", "first, done", "alarm 0", "second", "third"]);
       expect(late.filter((ms) => ms < 0)).toEqual([]);
       expect(await clock.nativeOf(stub)).toBe(null);
@@ -81,20 +82,22 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
 
     it("runs in its place what is scheduled, moved or cancelled while another runs", async () => {
       const stub = fresh();
+      let end: (() => void) | undefined;
       await inside(stub, (self) => {
         for (const id of ["cancelled", "moved", "last"]) self.schedule(20, self.note, { text: id }, { id });
-        self.hooks["slow"] = () => scheduler.wait(30);
+        self.hooks["slow"] = () => new Promise<void>((done) => (end = done));
         self.schedule(10, self.noteLater, { text: "slow" }, { id: "slow" });
       });
       clock.at(50);
       const running = fire(stub);
-      await scheduler.wait(10);
+      await eventually(() => expect(end).toBeDefined());
       await inside(stub, (self) => {
         expect(self.schedules.get("slow")).toMatchObject({ state: "running" });
         self.schedules.cancel("cancelled");
         self.schedule(HOUR, self.note, { text: "moved" }, { id: "moved", replace: true });
         self.schedule(new Date(0), self.note, { text: "new" });
         self.schedules.cancel("slow");
+        end!();
       });
       await running;
       expect(await logOf(stub)).toEqual(["slow", "slow, done", "last", "new"]);
@@ -135,15 +138,20 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
     it("undoes an atomic try that was given up while it waited for its turn: the job has its effect once", async () => {
       vi.useRealTimers();
       const stub = fresh();
-      const holding = stub.hold(150);
+      let release: (() => void) | undefined;
+      await inside(stub, (self) => {
+        self.hooks["hold"] = () => new Promise<void>((done) => (release = done));
+      });
+      const holding = stub.hold();
       await inside(stub, (self) => {
         const options = { timeout: 40, retry: { maxAttempts: 20, baseDelay: 0 } };
         self.schedule(0, self.wholeAlone, { text: "whole" }, options);
       });
+      await eventually(() => expect(clock.errors.mock.calls.length).toBeGreaterThan(1));
+      await inside(stub, () => release!());
       await holding;
-      await vi.waitFor(async () => expect(await rowsOf(stub)).toEqual([]));
+      await eventually(async () => expect(await rowsOf(stub)).toEqual([]));
       await scheduler.wait(100);
-      expect(clock.errors.mock.calls.length).toBeGreaterThan(1);
       expect(await logOf(stub)).toEqual(["whole", "whole, done"]);
     });
 
@@ -161,8 +169,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         self.hooks["behind"] = () => seen.push("behind");
         for (const text of ["before", "end", "behind"]) self.schedule(30, self.note, { text });
       });
-      await vi.waitFor(() => expect(seen).toEqual(["end"]));
-      await vi.waitFor(async () => expect(await logOf(again())).toEqual([]));
+      await eventually(() => expect(seen).toEqual(["end"]));
+      await eventually(async () => expect(await logOf(again())).toEqual([]));
       expect([await rowsOf(again()), await clock.nativeOf(again())]).toEqual([[], null]);
       await scheduler.wait(100);
       expect([await logOf(again()), seen]).toEqual([[], ["end"]]);
@@ -181,7 +189,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       );
       await inside(stub, (self) => self.destroy());
       expect(await parked).toMatchObject({ code: "destroyed" });
-      await vi.waitFor(async () => expect(await rowsOf(again())).toEqual([]));
+      await eventually(async () => expect(await rowsOf(again())).toEqual([]));
       await scheduler.wait(250);
       expect(await logOf(again())).toEqual([]);
     });

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, it, vi } from "vitest";
 import { modelRuns, seed } from "./battery.ts";
+import { check } from "./check.ts";
 import type { ModelJobs } from "./fixtures/schedule-model.ts";
 import { mulberry32 } from "./random.ts";
 import { programs, UNDONE, type Program } from "./schedule.programs.ts";
@@ -14,9 +15,6 @@ const RUNS = Math.ceil(modelRuns / 10);
 
 /** Programs that share a seed, so that few have to run again to see one fail. */
 const BATCH = 25;
-
-/** How long the program of a failure is made smaller, in milliseconds. */
-const MOST_SHRINKING = 60_000;
 
 /** A fixed day, so that a seed always gives the same programs and times. It is far ahead: no native alarm fires by itself. */
 const START = Date.UTC(2100, 0, 1);
@@ -41,11 +39,8 @@ describe("the jobs of an object", () => {
         examples: done === 0 ? [[UNDONE] as [Program]] : [],
         unbiased: true,
       };
-      const found = await fc.check(property, { ...settings, endOnFailure: true });
-      if (!found.failed) continue;
-      // A smaller program that fails too, if one is found in time; the verdict doesn't depend on it.
-      const shrunk = await fc.check(property, { ...settings, interruptAfterTimeLimit: MOST_SHRINKING });
-      const { counterexample, errorInstance } = shrunk.counterexample === null ? found : shrunk;
+      const { failed, counterexample, errorInstance } = await check(property, settings);
+      if (!failed) continue;
       const again = `npm run test:model -- --runs ${BATCH * 10} --seed ${batch}`;
       throw new Error(`${String(errorInstance)}\n\n${fc.stringify(counterexample)}\n\nAgain: ${again}`, {
         cause: errorInstance,

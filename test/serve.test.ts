@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { serve } from "../src/index.ts";
 import { Mirror, recording } from "./fixtures/serve.ts";
 import { call, expectProblem, quiet, seenBy, sent, type Handler } from "./serving.ts";
+import { eventually } from "./eventually.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -171,7 +172,7 @@ describe("serve", () => {
     expect(await reader.read()).toEqual({ done: false, value: "data: 2\n\n" });
     expect(await seenBy("/mirrors/events/ended")).toEqual([]);
     await reader.cancel();
-    await vi.waitFor(async () => expect(await seenBy("/mirrors/events/ended")).toEqual(["events"]));
+    await eventually(async () => expect(await seenBy("/mirrors/events/ended")).toEqual(["events"]));
   });
 
   it("ends its call to the object when the client goes away", async () => {

@@ -5,7 +5,9 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { Object } from "../src/index.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { advanceTo, crash, evict, rows, runDue } from "../src/testing/testing.ts";
+import { isLong } from "./battery.ts";
 import { errorOf } from "./error-of.ts";
+import { eventually } from "./eventually.ts";
 import { Tested } from "./fixtures/tested.ts";
 
 const DAY = 86_400_000;
@@ -201,7 +203,8 @@ describe("a result that isn't disposed", () => {
     expect(await object.add()).toBe(2);
   });
 
-  it("makes evict fail when the platform gives up, with the reason", { timeout: 300_000 }, async () => {
+  // The platform takes 30 s for it.
+  it.runIf(isLong)("makes evict fail when the platform gives up, with the reason", async () => {
     const object = Object.from(env.TESTED).byName("never disposed");
     using _ = (await object.handOut()) as unknown as Disposable;
     expect(String(await errorOf(() => evict(object)))).toContain("using result = await");
@@ -381,7 +384,7 @@ describe("advanceTo and runDue", () => {
   it("wait for an alarm that the platform has begun", async () => {
     const object = Object.from(env.TESTED).byName("begun");
     await object.plan("workLater", { delay: 0 });
-    await vi.waitFor(async () => expect(await object.seen()).toEqual(["begun"]), { timeout: 60_000 });
+    await eventually(async () => expect(await object.seen()).toEqual(["begun"]));
     expect(await runDue(object)).toBe(0);
     expect(await object.seen()).toEqual(["begun", "ended"]);
   });

@@ -24,7 +24,7 @@ export function stubOf(target: Target): DurableObjectStub {
 }
 
 /** Puts a fresh native stub in place of one that a reset has broken; the next call of a handle uses it too. */
-export function renew(target: Target): DurableObjectStub {
+function renew(target: Target): DurableObjectStub {
   const native = (renewedBehind(target) ?? (stubs.has(target) ? found(target.id) : target)) as DurableObjectStub;
   stubs.set(target, native);
   return native;
