@@ -310,8 +310,15 @@ function handOut(owner: Owner, result: unknown): unknown {
   };
   // The platform disposes of the outermost plain object only.
   const isDisposable = disposerOf(result) !== undefined;
-  const out = unwrap(result, replace, { isCopied: isDisposable });
-  return isDisposable && isContainer(out as object) ? keepDisposer(result, out as object) : out;
+  // What another object's call gave is passed on as it is: the platform disposes of it without the object's code.
+  const out = unwrap(result, replace, { isCopied: isDisposable && !isFromCall(result) });
+  return isDisposable && out !== result && isContainer(out as object) ? keepDisposer(result, out as object) : out;
+}
+
+/** Tells whether an object's disposer is the hidden one that the platform gives the result of each call by a stub. */
+function isFromCall(result: object): boolean {
+  const property = Object.getOwnPropertyDescriptor(result, Symbol.dispose);
+  return property?.enumerable === false && property.value !== undefined;
 }
 
 function disposerOf(value: unknown): Method | undefined {

@@ -2,13 +2,13 @@
  * @module
  * The kinds of objects that storage returns unchanged, and advice for all the others.
  */
-import { isContainer, unwrap } from "./snapshot.ts";
+import { isContainer, NativeDate, unwrap } from "./snapshot.ts";
 
 /** The prototype that all typed arrays inherit from. */
 const TypedArray: object = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
 /** The built-ins that storage keeps beside arrays, typed arrays and Errors. */
-const KINDS = [globalThis.Object, Map, Set, Date, RegExp, ArrayBuffer, DataView];
+const KINDS = [globalThis.Object, Map, Set, NativeDate, RegExp, ArrayBuffer, DataView];
 const PROTOTYPES: ReadonlySet<unknown> = new Set<unknown>(KINDS.map((kind): unknown => kind.prototype));
 
 /** A part of an object that storage would lose. */
@@ -26,7 +26,7 @@ export interface Loss {
  * fields. A Map would lose its properties. An Error keeps its data but not its class, as structured clone defines it.
  */
 export function lossOf(value: object): Loss | undefined {
-  if (!isKept(protoOf(value))) {
+  if (typeof value === "function" || !isKept(protoOf(value))) {
     return value instanceof Error ? undefined : { what: describe(value), advice: adviceFor(value) };
   }
   if (Object.getOwnPropertySymbols(value).some((key) => !isDisposer(value, key)))
@@ -69,7 +69,9 @@ export function describe(value: object): string {
 /** Returns true for the prototype of a built-in that storage keeps, and false for the prototype of a subclass. */
 function isKept(proto: object | null): boolean {
   // The prototype of arrays is an array itself, in another realm (`node:vm`) too.
-  return proto === null || PROTOTYPES.has(proto) || Array.isArray(proto) || protoOf(proto) === TypedArray;
+  if (proto === null || PROTOTYPES.has(proto) || Array.isArray(proto) || protoOf(proto) === TypedArray) return true;
+  // That of a test's fake clock.
+  return proto === Date.prototype;
 }
 
 /** Returns true for the hidden dispose method that the platform adds to the result of a stub's call. */

@@ -177,7 +177,7 @@ export class Life implements Owner {
   #migrate(): void {
     const { migrations, name } = this.#class;
     if (migrations === undefined) return;
-    const storage = storageOf(this.#ctx.storage, name);
+    const { storage } = stateOf(storageOf(this.#ctx.storage, name));
     if (this.#isCleared === undefined) {
       const before = methodOf(storage, "deleteAll");
       this.#isCleared = true;

@@ -235,6 +235,15 @@ describe("DurableBase", () => {
         expect(again.x).toBe(1);
       });
 
+      it("are passed on as another object gave them, and tell that object alone", async () => {
+        const [stub, other] = ["passing", "passed"].map((name) => env.DISPOSING.getByName(name)) as [never, never];
+        const result = (await (stub as DurableObjectStub<Disposing>).forward("passed")) as Required<Used>;
+        expect([await result.use(), await disposed(other)]).toEqual([1, []]);
+        result[Symbol.dispose]();
+        await vi.waitFor(async () => expect(await disposed(other)).toEqual(["functions, x = 1"]));
+        expect(await runInDurableObject(stub, (self: Disposing) => [self.isPassedOn, self.starts])).toEqual([true, 1]);
+      });
+
       it("stay as they are inside the object", async () => {
         await runInDurableObject(env.DISPOSING.getByName("inside"), async (self) => {
           const handed: unknown = await self.frozen();

@@ -286,6 +286,7 @@ const refused: Refused[] = [
     () => () => 1,
     "a function cannot be stored. Store the data it needs, and keep the function in the class.",
   ],
+  ["a function without prototype", () => Object.setPrototypeOf(() => 1, null), "a function cannot be stored."],
   ["an async function", () => async () => 1, "a function cannot be stored. Store the data it needs"],
   ["a class", () => Mine, "a function"],
   ["a symbol", () => Symbol("s"), "a symbol"],

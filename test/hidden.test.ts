@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { DurableBase, DurableError, Object } from "../src/index.ts";
 import { planOf } from "../src/plan.ts";
 import { shapeOf } from "../src/surface.ts";
@@ -32,6 +32,8 @@ async function messageOf(call: () => unknown): Promise<string> {
 }
 
 describe.each(dialects)("a member hidden from stubs, %s", (dialect, hidden, listed) => {
+  afterEach(() => void vi.useRealTimers());
+
   const base = ["destroy", "schedule", "schedules", "name", "onStart"];
   // The legacy dialect leaves no trace of a field on the prototype.
   const fields = dialect === "standard" ? ["secret"] : [];
@@ -105,6 +107,18 @@ describe.each(dialects)("a member hidden from stubs, %s", (dialect, hidden, list
     expect(await runInDurableObject(stub, (self) => self.ran)).toEqual(["job: base, child"]);
     const response = await stub.fetch("http://o/job");
     expect([response.status, await response.text()]).toEqual([200, "job: base, child; job: base, child"]);
+  });
+
+  it("can be scheduled as the prototype has it, and as super has it", async () => {
+    await runInDurableObject(hidden.getByName("by prototype"), (self) => {
+      const { job } = self.constructor.prototype as StandardHidden;
+      const { shared } = globalThis.Object.getPrototypeOf(self.constructor.prototype as object) as StandardHidden;
+      const ids = [job, shared].map((method) => self.schedule(new Date(LATER), method));
+      expect(ids.map((id) => self.schedules.get(id)?.method)).toEqual(["job", "shared"]);
+      self.prune = () => "own";
+      const { prune } = self.constructor.prototype as StandardHidden;
+      expect(thrownBy(() => self.schedule(new Date(LATER), prune as never)).code).toBe("unknown-method");
+    });
   });
 
   it("keeps the name and length of the function", async () => {

@@ -6,7 +6,7 @@ import { Object } from "../src/index.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { advanceTo, crash, evict, rows, runDue } from "../src/testing/testing.ts";
 import { isLong } from "./battery.ts";
-import { errorOf } from "./error-of.ts";
+import { errorOf, thrownBy } from "./error-of.ts";
 import { eventually } from "./eventually.ts";
 import { Tested } from "./fixtures/tested.ts";
 
@@ -441,5 +441,44 @@ describe("advanceTo and runDue", () => {
     const clock = Object.from(env.CLOCK).byName("refused");
     for (const time of [Number.NaN, Date.now() - 1_000, new Date(Number.NaN)])
       expect(await errorOf(() => advanceTo(clock, time))).toBeInstanceOf(RangeError);
+  });
+});
+
+describe.each([
+  ["standard", env.ACCESSOR_THINGS],
+  ["legacy", env.LEGACY_THINGS as unknown as typeof env.ACCESSOR_THINGS],
+])("a Date of a test's fake clock (%s)", (_, namespace) => {
+  afterEach(() => void vi.useRealTimers());
+
+  it("is stored and tracked as any other, and what is stored goes on being one after it", async () => {
+    const stub = namespace.getByName("fake clock");
+    vi.useFakeTimers({ toFake: ["Date"], now: 1_000_000_000_000 });
+    const fake = new Date(1);
+    await runInDurableObject(stub, (self) => {
+      self.date = fake;
+      self.date.setTime(2);
+      self.any = [{ at: fake }];
+      const id = self.schedule(60_000, self.run, { at: fake } as never);
+      expect(self.schedules.get(id)?.input).toEqual({ at: fake });
+      self.schedules.cancel(id);
+    });
+    await evict(stub);
+    await runInDurableObject(stub, (self) => {
+      expect([self.date.getTime(), JSON.stringify(self.any)]).toEqual([2, '[{"at":"1970-01-01T00:00:00.001Z"}]']);
+      self.any = [fake];
+      const [kept] = self.any as [Date];
+      vi.useRealTimers();
+      self.date = kept;
+      kept.setTime(3);
+      expect([self.date.getTime(), kept.getTime()]).toEqual([1, 3]);
+    });
+  });
+
+  it("is refused where its class is the user's", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    class Later extends Date {}
+    await runInDurableObject(namespace.getByName("fake subclass"), (self) => {
+      expect(thrownBy(() => void (self.date = new Later(1)))).toMatchObject({ code: "not-persistable" });
+    });
   });
 });

@@ -1,12 +1,14 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { DurableBase } from "../src/durable-base.ts";
 import { objects } from "../src/object/object.ts";
+import { Persisted } from "../src/persisted/persisted.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { advanceTo, rows } from "../src/testing/testing.ts";
 import { errorOf } from "./error-of.ts";
 import type { StandardJobs } from "./fixtures/schedule.ts";
-import { work, type WrappedLike } from "./fixtures/wrapped-data.ts";
+import { proxiedState, work, type WrappedLike } from "./fixtures/wrapped-data.ts";
 
 type Wrapped = DurableObjectNamespace<WrappedLike>;
 
@@ -230,6 +232,53 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     for (const name of ["destroy", "schedule", "onStart"]) {
       expect(await errorOf(async () => await stub[name]!())).toBeInstanceOf(Error);
     }
+  });
+});
+
+describe("a wrapper of the storage", () => {
+  class Seen extends DurableBase {
+    static override migrations = [{ id: "1-none", up: "create table none (id)" }] as const;
+    @Persisted() accessor count = 0;
+
+    get state(): DurableObjectState {
+      return this.ctx;
+    }
+
+    async use(): Promise<void> {
+      const { storage } = this.ctx;
+      await storage.get("a");
+      await storage.delete(["a", "b"]);
+      await storage.setAlarm(Date.now() + 60_000);
+      await storage.getAlarm();
+      await storage.deleteAlarm();
+      storage.transactionSync(() => this.count++);
+      await storage.transaction(async () => void this.count++);
+      this.schedule(60_000, this.use);
+      await scheduler.wait(1);
+      await storage.deleteAll();
+    }
+
+    override alarm(): void {}
+  }
+
+  it("sees each call of the user's functions once, and none of the library's transactions and alarms", async () => {
+    await runInDurableObject(env.PROBE.getByName("seen"), async (_, state) => {
+      const seen: string[] = [];
+      const self = new Seen(
+        proxiedState(state, (name) => seen.push(name)),
+        env,
+      );
+      await scheduler.wait(0);
+      await self.use();
+      const users = ["setAlarm", "getAlarm", "deleteAlarm", "transactionSync", "transaction", "deleteAll"];
+      expect(seen.filter((name) => users.includes(name))).toEqual(users);
+      const { storage } = self.state;
+      // Before, calls of `kv.get` and `kv.delete` were among them.
+      seen.length = 0;
+      await storage.get(["a"]);
+      await storage.delete("a");
+      expect(seen).toEqual(["get", "delete"]);
+    });
   });
 });
 

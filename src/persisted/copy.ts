@@ -4,7 +4,7 @@
  */
 import { DurableError, quote, type ErrorCode } from "../errors.ts";
 import { describe, lossOf } from "../kinds.ts";
-import { rebuild, wholeBehind } from "../snapshot.ts";
+import { NativeDate, rebuild, wholeBehind } from "../snapshot.ts";
 import { cutOut } from "../storage/bytes.ts";
 import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
 
@@ -126,7 +126,7 @@ class Copy {
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#bytesOf(value);
     if (value instanceof Date || value instanceof RegExp) {
       this.#count(sizeOf(value));
-      return value instanceof Date ? new Date(value.getTime()) : new RegExp(value.source, value.flags);
+      return value instanceof Date ? new NativeDate(value.getTime()) : new RegExp(value.source, value.flags);
     }
     const bytes = Array.isArray(value) ? checkArray(value) : 0;
     return this.#inside(value, () => {

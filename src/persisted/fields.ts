@@ -10,6 +10,7 @@ import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { adopt } from "../storage/keys.ts";
 import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
+import { stateOf } from "../storage/storage-state.ts";
 import { CodedField } from "./coded.ts";
 import { collectionOf, NONE, type Collection } from "./collection.ts";
 import { copyIn, isSmall } from "./copy.ts";
@@ -79,8 +80,9 @@ export class Fields implements Keeper {
     this.#options = allOptions(plan);
     this.#ctx = ctx;
     this.#owner = owner;
-    this.#transact = ctx.storage.transactionSync.bind(ctx.storage);
-    this.#leave = plan.fields.size > 0 ? joinTransactions(ctx.storage, this) : undefined;
+    const { storage } = stateOf(ctx.storage);
+    this.#transact = storage.transactionSync.bind(storage);
+    this.#leave = plan.fields.size > 0 ? joinTransactions(storage, this) : undefined;
     if (this.#options !== null) adopt(ctx.storage, fieldsByKey(this.#options));
   }
 

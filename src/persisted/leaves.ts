@@ -2,7 +2,7 @@
  * @module
  * Tracked Dates, bytes, RegExps and Errors: values without members.
  */
-import { copyPlain } from "../snapshot.ts";
+import { copyPlain, NativeDate } from "../snapshot.ts";
 import { Node, nodeBehind, nodeFor, type Leaf, type Parent } from "./node.ts";
 
 /**
@@ -10,11 +10,11 @@ import { Node, nodeBehind, nodeFor, type Leaf, type Parent } from "./node.ts";
  * stays `Date.prototype`: other code (`util.isDeepStrictEqual`, capnweb) recognizes a Date by that.
  */
 const SETTERS: readonly (readonly [name: string, property: PropertyDescriptor])[] = Object.getOwnPropertyNames(
-  Date.prototype,
+  NativeDate.prototype,
 )
   .filter((name) => name.startsWith("set"))
   .map((name) => {
-    const original = Reflect.get(Date.prototype, name) as (...args: number[]) => number;
+    const original = Reflect.get(NativeDate.prototype, name) as (...args: number[]) => number;
     const value = function (this: Date, ...args: number[]): number {
       const node = nodeBehind(this) as DateNode | undefined;
       node?.touch();

@@ -6,7 +6,7 @@
  * stands in the agenda. Which of the two holds is told by the rows alone, so that it follows every rollback.
  */
 import { DurableError } from "../errors.ts";
-import { methodOf, replaceOn } from "../storage/storage-state.ts";
+import { methodOf, replaceOn, stateOf } from "../storage/storage-state.ts";
 import { firstTurn, type Jobs, type UserAlarm } from "./jobs.ts";
 import { LATEST } from "./when.ts";
 
@@ -45,7 +45,7 @@ export class Alarm {
   constructor(ctx: DurableObjectState, jobs: Jobs, className: string, handler: () => unknown) {
     this.#ctx = ctx;
     this.#jobs = jobs;
-    const { storage } = ctx;
+    const { storage } = stateOf(ctx.storage);
     show?.(storage);
     const native: Native = {
       get: methodOf(storage, "getAlarm"),

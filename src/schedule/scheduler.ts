@@ -2,6 +2,7 @@
  * @module
  * The jobs of one object as its class sees them: `this.schedule` and `this.schedules`.
  */
+import { behindGuard, type Method } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
 import { Alarm } from "./alarm.ts";
 import { storable, storing } from "./input.ts";
@@ -256,11 +257,13 @@ function describeDead(id: string, job: StoredJob): Job {
 function nameOf(self: object, method: unknown, label: string): string {
   const members = self as Record<string, unknown>;
   if (typeof method === "function") {
-    if (members[method.name] === method) return method.name;
+    // What is hidden from stubs is another function on the prototype, where `super.method` finds it.
+    const found = behindGuard(method as Method);
+    const isIt = (member: unknown): boolean => typeof member === "function" && behindGuard(member as Method) === found;
+    if (isIt(members[method.name])) return method.name;
     for (let level = self; level !== null; level = Object.getPrototypeOf(level) as object) {
       for (const name of Object.getOwnPropertyNames(level)) {
-        const property = Object.getOwnPropertyDescriptor(level, name);
-        if (property?.value === method && members[name] === method) return name;
+        if (isIt(Object.getOwnPropertyDescriptor(level, name)?.value) && isIt(members[name])) return name;
       }
     }
   }

@@ -3,11 +3,14 @@
  * The library's state beside the storage of one object, and the replacing of the storage's own methods.
  *
  * Other code may wrap an object's class and pass it a Proxy as `ctx.storage`, even another one for each read. So nothing
- * is keyed by the identity of a storage, and no method of the platform's prototype is called on a wrapped storage.
+ * is keyed by the identity of a storage, and no method of the platform's prototype is called on a wrapped storage. A
+ * replacement calls the storage's own method, so that a wrapper sees each call of the user's once.
  */
 
 /** The library's state beside one object's storage, as long as the object is in memory. */
 export interface StorageState {
+  /** The storage itself: a wrapper calls its methods on that, and so shows it to one of ours. */
+  readonly storage: DurableObjectStorage;
   /** The user's own keys that hold persisted fields, with those fields' names. */
   fields: ReadonlyMap<string, string> | undefined;
   /** Called when an import has replaced the rows of the object. */
@@ -18,16 +21,23 @@ export interface StorageState {
   copy: object | undefined;
 }
 
-/** A property of the storage itself, which every Proxy of it passes on; shared by all copies of this module. */
+/**
+ * A method of the storage itself, which every Proxy of it passes on, where an object might come as a Proxy of its own;
+ * shared by all copies of this module.
+ */
 const STATE: unique symbol = Symbol.for("durable-base.storage") as never;
 
 /** Returns the state of a storage, made when it is first asked for. */
-export function stateOf(storage: DurableObjectStorage & { [STATE]?: StorageState }): StorageState {
-  const known = storage[STATE];
-  if (known !== undefined) return known;
-  const state: StorageState = { fields: undefined, followers: new Set(), isBusy: false, copy: undefined };
-  Object.defineProperty(storage, STATE, { value: state });
-  return state;
+export function stateOf(storage: DurableObjectStorage & { [STATE]?: () => StorageState }): StorageState {
+  if (storage[STATE] === undefined) {
+    let state: StorageState | undefined;
+    const value = function (this: DurableObjectStorage): StorageState {
+      return (state ??= { storage: this, fields: undefined, followers: new Set(), isBusy: false, copy: undefined });
+    };
+    // Of what can't be configured, a Proxy would have to pass on this very function, and not one that calls it.
+    Object.defineProperty(storage, STATE, { value, configurable: true });
+  }
+  return storage[STATE]!();
 }
 
 /** The methods of a storage that can be replaced. */
