@@ -9,6 +9,12 @@ import { decorators } from "./src/vite.ts";
 /** What a test that hangs is stopped by; far more than any test takes on a slow machine. */
 const HANGS = 300_000;
 
+/** The files that use `durable-base/testing`, which moves the alarms of a whole worker while a test mocks the clock. */
+const TESTING = ["decorators", "hidden", "testing", "wrapped"].map((name) => `test/${name}.test.ts`);
+
+/** Files that share a workerd: each has objects of its own names, and starting one takes longer than most files do. */
+const together = { setupFiles: ["./test/setup.ts"], isolate: false };
+
 const isLong = Boolean(process.env["TEST_LONG"]);
 const seed = process.env["TEST_SEED"] ?? "1";
 
@@ -20,11 +26,8 @@ export default defineConfig({
     // vitest's own default is one less than there are cores, and tests wait more than they compute.
     maxWorkers: Math.min(4, Math.max(2, availableParallelism() - 1)),
     projects: [
-      project("test", "./test/wrangler.toml", {
-        setupFiles: ["./test/setup.ts"],
-        // Files share a workerd: each has objects of its own names, and starting one takes longer than most files do.
-        isolate: false,
-      }),
+      project("test", "./test/wrangler.toml", { ...together, exclude: ["test/node/**", ...TESTING] }),
+      project("testing", "./test/wrangler.toml", { ...together, include: TESTING }),
       project("example", "./wrangler.toml"),
       project("readme", "./readme/wrangler.toml"),
       // What needs Node and not workerd.

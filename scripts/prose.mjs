@@ -57,9 +57,12 @@ for (const file of filesToRead()) {
 const counts = Object.fromEntries(
   Object.keys(RULES).map((name) => [name, found.filter(({ rule }) => rule === name).length]),
 );
-if (values.update) writeFileSync(ceilingFile, `${JSON.stringify(counts, undefined, 2)}\n`);
-else if (values.list || only.length > 0) show(found.filter(({ rule }) => rules.length === 0 || rules.includes(rule)));
-else compare(JSON.parse(readFileSync(ceilingFile, "utf8")));
+const ceilings = JSON.parse(readFileSync(ceilingFile, "utf8"));
+if (values.update) {
+  const lower = Object.entries(counts).map(([name, count]) => [name, Math.min(count, ceilings[name] ?? 0)]);
+  writeFileSync(ceilingFile, `${JSON.stringify(Object.fromEntries(lower), undefined, 2)}\n`);
+} else if (values.list || only.length > 0) show(found.filter(({ rule }) => rules.length === 0 || rules.includes(rule)));
+else compare();
 
 function parseCommand() {
   const options = { list: { type: "boolean", default: false }, update: { type: "boolean", default: false } };
@@ -81,7 +84,7 @@ function filesToRead() {
 }
 
 /** Fails for each rule that is broken more often than its ceiling allows, and for each ceiling that can be lowered. */
-function compare(ceilings) {
+function compare() {
   let failed = 0;
   for (const [rule, count] of Object.entries(counts)) {
     const ceiling = ceilings[rule] ?? 0;

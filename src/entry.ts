@@ -288,7 +288,7 @@ function handOut(owner: Owner, result: unknown): unknown {
   const keepDisposer = <T extends object>(from: unknown, to: T): T => {
     const dispose = disposerOf(from);
     if (dispose === undefined) return to;
-    // Hidden, as that of a call's result is.
+    // Hidden, as the platform's own disposer of a result is.
     return Object.defineProperty(to, Symbol.dispose, { value: later(dispose, from as object), configurable: true });
   };
   const replace: Replace = (value) => {
@@ -310,12 +310,12 @@ function handOut(owner: Owner, result: unknown): unknown {
   };
   // The platform disposes of the outermost plain object only.
   const isDisposable = disposerOf(result) !== undefined;
-  // What another object's call gave is passed on as it is: the platform disposes of it without the object's code.
+  // A result of another object's call is passed on unchanged: the platform disposes of it without this object's code.
   const out = unwrap(result, replace, { isCopied: isDisposable && !isFromCall(result) });
   return isDisposable && out !== result && isContainer(out as object) ? keepDisposer(result, out as object) : out;
 }
 
-/** Tells whether an object's disposer is the hidden one that the platform gives the result of each call by a stub. */
+/** Returns true if the object's disposer is the hidden one that the platform adds to the result of a stub's call. */
 function isFromCall(result: object): boolean {
   const property = Object.getOwnPropertyDescriptor(result, Symbol.dispose);
   return property?.enumerable === false && property.value !== undefined;

@@ -235,7 +235,7 @@ describe("DurableBase", () => {
         expect(again.x).toBe(1);
       });
 
-      it("are passed on as another object gave them, and tell that object alone", async () => {
+      it("are passed on unchanged when another object returned them, and tell only that object", async () => {
         const [stub, other] = ["passing", "passed"].map((name) => env.DISPOSING.getByName(name)) as [never, never];
         const result = (await (stub as DurableObjectStub<Disposing>).forward("passed")) as Required<Used>;
         expect([await result.use(), await disposed(other)]).toEqual([1, []]);

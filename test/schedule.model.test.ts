@@ -16,7 +16,7 @@ const RUNS = Math.ceil(modelRuns / 10);
 /** Programs that share a seed, so that few have to run again to see one fail. */
 const BATCH = 25;
 
-/** A fixed day, so that a seed always gives the same programs and times. It is far ahead: no native alarm fires by itself. */
+/** A fixed day: a seed always makes the same programs and times. It is far ahead: no native alarm fires by itself. */
 const START = Date.UTC(2100, 0, 1);
 
 describe("the jobs of an object", () => {

@@ -14,7 +14,7 @@ const DAY = 86_400_000;
 
 type TestedStub = ReturnType<typeof env.TESTED.getByName>;
 
-/** What a test may hold of an object. A handle's type says more than a native stub's. */
+/** The stubs and handles that a test may hold of an object. A handle's type says more than a native stub's. */
 const KINDS: Record<string, (name: string) => TestedStub> = {
   "a handle of Object.from": (name) => Object.from(env.TESTED).byName(name) as unknown as TestedStub,
   "a handle of Tested.from": (name) => Tested.from(env.TESTED).byName(name) as unknown as TestedStub,
@@ -108,17 +108,14 @@ describe("an object that destroys itself", () => {
     expect(await advanceTo(object, Date.now() + 2 * DAY)).toBe(1);
   });
 
-  it.each(["evict", "crash", "rows", "runDue"] as const)(
-    "in a call just before is no hindrance to %s",
-    async (name) => {
-      const object = Object.from(env.TESTED).byName(`destroyed before ${name}`);
-      await object.add();
-      expect(await object.destroyLater()).toBe("destroyed");
-      const helpers = { evict, crash, runDue, rows: async () => await rows(object, () => undefined) };
-      await helpers[name](object);
-      expect(await object.add()).toBe(1);
-    },
-  );
+  it.each(["evict", "crash", "rows", "runDue"] as const)("in a call just before doesn't hinder %s", async (name) => {
+    const object = Object.from(env.TESTED).byName(`destroyed before ${name}`);
+    await object.add();
+    expect(await object.destroyLater()).toBe("destroyed");
+    const helpers = { evict, crash, runDue, rows: async () => await rows(object, () => undefined) };
+    await helpers[name](object);
+    expect(await object.add()).toBe(1);
+  });
 });
 
 describe("an alarm that fails", () => {
@@ -140,7 +137,7 @@ describe("an alarm that fails", () => {
     const object = Object.from(env.TESTED).byName("stopped by its job");
     await object.plan("stop", { delay: 1_000 });
     const end = Date.now() + DAY;
-    // The first retry can't tell whether the job had begun, and doesn't count its try.
+    // The first retry can't know if the job had begun, and doesn't count its try.
     for (const tried of [["1"], ["1", "1"], ["1", "1", "2"]]) {
       expect(String(await errorOf(() => advanceTo(object, end)))).toContain("stopped by its job");
       expect(await object.seen()).toEqual(tried);
@@ -167,7 +164,7 @@ describe("a job that schedules itself at once", () => {
     await clock.countDown(0);
   });
 
-  it("is none over time: thousands of runs are no loop", async () => {
+  it("may run thousands of times over time", async () => {
     const object = Object.from(env.TESTED).byName("often");
     await advanceTo(object, Date.now());
     for (let n = 1; n <= 8; n++) await object.plan("add", { delay: n, times: 500 });
@@ -177,7 +174,7 @@ describe("a job that schedules itself at once", () => {
 });
 
 describe("a result that isn't disposed", () => {
-  it("is no hindrance to crash, rows, runDue and advanceTo, and goes with the object", async () => {
+  it("doesn't hinder crash, rows, runDue and advanceTo, and goes with the object", async () => {
     const object = Object.from(env.TESTED).byName("held");
     const result = await object.handOut();
     expect(await result.add()).toBe(1);

@@ -180,7 +180,8 @@ export class Alarm {
     }
     const at = Math.min(next, agenda.user?.at ?? next);
     const now = Date.now();
-    // What is due comes at once, whatever its time: a row less. Only while it is ours, since the user's time is asked for.
+    // An overdue alarm fires at once, so its exact time may stay: one row less. Only while the alarm is ours: the user may
+    // ask for the time of their own.
     if (native !== null && native <= now && at <= now) return;
     await this.#set(at, native);
   }

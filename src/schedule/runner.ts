@@ -96,7 +96,7 @@ export class Runner {
     return scope && this.#runs.get(scope);
   }
 
-  /** What the platform calls; one after another, also when a test calls it meanwhile. Returns how many runs it began. */
+  /** The object's alarm(): one at a time, even when a test calls it meanwhile. Returns how many runs it began. */
   async fire(info: AlarmInfo | undefined): Promise<number> {
     while (this.firing !== undefined) await this.firing.catch(() => {});
     this.firing = this.#fire(info);

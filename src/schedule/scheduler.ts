@@ -35,7 +35,7 @@ export class Scheduler implements Schedules {
     this.#runner = new Runner(home, this.#jobs, this.#alarm);
   }
 
-  /** What the platform calls as the object's alarm(). Returns how many runs it began. */
+  /** The object's alarm(). Returns how many runs it began. */
   fire(info: AlarmInvocationInfo | undefined): Promise<number> {
     return this.#runner.fire(info);
   }
@@ -257,7 +257,7 @@ function describeDead(id: string, job: StoredJob): Job {
 function nameOf(self: object, method: unknown, label: string): string {
   const members = self as Record<string, unknown>;
   if (typeof method === "function") {
-    // What is hidden from stubs is another function on the prototype, where `super.method` finds it.
+    // A method hidden from stubs is another function on the prototype, where `super.method` finds it.
     const found = behindGuard(method as Method);
     const isIt = (member: unknown): boolean => typeof member === "function" && behindGuard(member as Method) === found;
     if (isIt(members[method.name])) return method.name;

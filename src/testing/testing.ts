@@ -118,8 +118,8 @@ export async function runDue(object: Target): Promise<number> {
  * It moves `Date` alone, by `vi.setSystemTime`, for everything in the test: call `vi.useRealTimers()` after it. Timers
  * don't move. While `Date` is mocked, by this or by yourself, and to whatever date, no alarm comes by itself.
  *
- * @throws RangeError when `time` isn't a time or has passed. Error after 3,000 jobs or 1,000 alarms at one time, or 100,000 alarms in all. What
- * {@link runDue} throws.
+ * @throws RangeError when `time` isn't a time or has passed. Error after 3,000 jobs or 1,000 alarms at one time, or 100,000 alarms in all, and
+ * the errors of {@link runDue}.
  *
  * @example
  * ```ts
