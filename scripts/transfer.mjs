@@ -41,7 +41,9 @@ try {
   await runtime.stop();
   runtime = await wake();
   await ask("warm/sink");
+  const began = Date.now();
   await ask("warmed/copy?warm");
+  const took = Date.now() - began;
   await measured("export", "source/sink");
   await measured("export and import", "target/copy?source");
   await check("both objects are the same", async () => {
@@ -53,16 +55,14 @@ try {
   await check(`an import that workerd is killed in goes on, ${KILLS} times`, async () => {
     const kept = [];
     for (let kill = 0; kill < KILLS; kill++) {
-      let isOpen = true;
-      const copy = ask("again/copy?warm")
-        .catch(() => "cut off by the kill")
-        .finally(() => (isOpen = false));
+      const copy = ask("again/copy?warm").catch(() => "cut off by the kill");
       // In the middle of an import, however fast the machine is.
-      while (isOpen && (await begunImport()) <= (kept.at(-1) ?? 0)) await wait(2);
+      await wait((took * (kill + 2)) / (KILLS + 2));
       await runtime.stop();
       await copy;
       runtime = await wake();
-      kept.push(await begunImport());
+      const begun = await ask("again/importing");
+      kept.push(begun === null ? 0 : begun.keys + begun.rows);
     }
     console.log(`  keys and rows that were there after each: ${kept.join(", ")}`);
     if (!kept.some((count) => count > 0)) throw new Error("no kill fell into an import: no test");
@@ -75,12 +75,6 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 report();
-
-/** How many keys and rows an import that has not ended has brought. */
-async function begunImport() {
-  const begun = await ask("again/importing");
-  return begun === null ? 0 : begun.keys + begun.rows;
-}
 
 /** A workerd of our own, since miniflare passes no flags to V8. */
 async function wake() {

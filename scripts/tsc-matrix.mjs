@@ -4,8 +4,6 @@
  *
  * tsc's decorator helpers call `Object.create` and its fellows in the file's own scope, where the import
  * stands in for the global one. A bundler renames the import and hides that, so nothing is bundled here.
- *
- * `--quick` takes each compiler and each dialect once.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -13,10 +11,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { readOptions } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 
-const { quick } = readOptions({ quick: { type: "boolean", default: false } });
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-tsc-"));
@@ -46,7 +42,6 @@ let passed = 0;
 let failed = 0;
 for (const [compiler, tsc] of Object.entries(compilers)) {
   for (const [dialect, { source, helper, options }] of Object.entries(dialects)) {
-    if (quick && (compiler === "tsc 5") !== (dialect === "standard")) continue;
     const name = `${compiler}, ${dialect} decorators`;
     try {
       const script = await compile(join(folder, name), join(root, tsc), source, options);
@@ -69,7 +64,6 @@ for (const [dialect, file] of [
   ["standard", "test/types/stub.test-d.ts"],
   ["standard", "test/types/object.test-d.ts"],
 ]) {
-  if (quick) break;
   const name = `tsc 5, ${file}, ${dialect} decorators`;
   try {
     await checkTypes(

@@ -7,6 +7,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { DurableError } from "../src/errors.ts";
 import { snapshot } from "../src/snapshot.ts";
+import { slice } from "./battery.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { show } from "./model.ts";
 import { Buffer } from "./others.mjs";
@@ -494,7 +495,7 @@ function holderAt(holder: Holder, name: string): Holder {
 }
 
 describe("a field keeps, at every place,", () => {
-  it.each(kept)("%s", async (_, make, expected = make) => {
+  it.each(slice(kept, 2))("%s", async (_, make, expected = make) => {
     const stub = fresh();
     const plain: Holder = { any: bases() };
     for (const [name, { write }] of Object.entries(places)) write(holderAt(plain, name), expected());
@@ -541,7 +542,7 @@ describe("a field refuses, at every place and changing nothing,", () => {
       return [name, "no error"];
     });
 
-  it.each(refused)("%s", async (_, make, text, code = "not-persistable" as never) => {
+  it.each(slice(refused, 2))("%s", async (_, make, text, code = "not-persistable" as never) => {
     const stub = fresh();
     await inside(stub, (self) => (self.any = bases()));
     for (const [name, error] of await inside(stub, (self) => attempts(self, make))) {

@@ -20,7 +20,7 @@ const YEAR = 366 * DAY;
 
 const FIRINGS = slice(
   Object.entries(FIRING).flatMap(([source, rows]) => rows.map((row) => ({ source, ...row }))),
-  9,
+  27,
 );
 const INVALIDS = slice(
   Object.entries(INVALID).flatMap(([source, rows]) => rows.map((pattern) => ({ source, pattern }))),
@@ -134,7 +134,7 @@ describe("cron", () => {
     refused(pattern);
   });
 
-  it.each(slice(NEVER, 4))("refuses %s, which never comes", (pattern) => {
+  it.each(slice(NEVER, 12))("refuses %s, which never comes", (pattern) => {
     expect(refused(pattern).message).toContain("pass a Date");
   });
 
@@ -242,7 +242,7 @@ describe("cron where clocks change", () => {
     it.each(
       slice(
         CHANGES.flatMap((zone) => DAILY.map((pattern) => ({ ...zone, pattern }))),
-        3,
+        9,
       ),
     )(
       "runs $pattern in $timeZone as the clock shows it",
@@ -475,9 +475,9 @@ describe("cron by brute force", () => {
             compared++;
           }
         });
-        fc.assert(agrees, { numRuns: isLong ? 1_000 : 150 });
+        fc.assert(agrees, { numRuns: isLong ? 1_000 : 60 });
       }),
     );
-    expect(compared).toBeGreaterThan(isLong ? 1_000 : 150);
+    expect(compared).toBeGreaterThan(isLong ? 1_000 : 60);
   });
 });

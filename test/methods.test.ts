@@ -7,6 +7,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { snapshot } from "../src/snapshot.ts";
+import { slice } from "./battery.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { show } from "./model.ts";
 
@@ -416,16 +417,18 @@ const cases = <T>(table: Table<T>): [name: string, nth: number, one: Case<T>][] 
   );
 
 describe("a tracked array", () => {
-  it.each(cases(arrayCases))("does %s as JavaScript does (%i)", (_, __, one) => compare(one, list, otherList));
+  it.each(slice(cases(arrayCases), 3))("does %s as JavaScript does (%i)", (_, __, one) =>
+    compare(one, list, otherList),
+  );
 });
 describe("a tracked Map", () => {
-  it.each(cases(mapCases))("does %s as JavaScript does (%i)", (_, __, one) => compare(one, map, otherMap));
+  it.each(slice(cases(mapCases), 3))("does %s as JavaScript does (%i)", (_, __, one) => compare(one, map, otherMap));
 });
 describe("a tracked Set", () => {
-  it.each(cases(setCases))("does %s as JavaScript does (%i)", (_, __, one) => compare(one, set, otherSet));
+  it.each(slice(cases(setCases), 3))("does %s as JavaScript does (%i)", (_, __, one) => compare(one, set, otherSet));
 });
 describe("a tracked Date", () => {
-  it.each(cases(dateCases))("does %s as JavaScript does (%i)", (_, __, one) => compare(one, date, date));
+  it.each(slice(cases(dateCases), 3))("does %s as JavaScript does (%i)", (_, __, one) => compare(one, date, date));
 });
 describe("a tracked object", () => {
   it.each(Object.entries(languageCases))("does %s as JavaScript does", (_, one) => compare(one, object, object));
