@@ -40,11 +40,10 @@ await check(
   },
 );
 await check(
-  "crosses as a native stub by `Object.native`, and says so where a handle was passed or returned",
+  "crosses to a service and to another object, and back, as a handle and as a native stub by `Object.native`",
   async () => {
-    const advice =
-      "A handle cannot cross the RPC calls of native stubs and WorkerEntrypoints. Pass its native stub: `Object.native(handle)`.";
-    assert.deepEqual(await ask("crossing", []), ["2", 404, "5", "9", advice, advice, advice, "9"]);
+    assert.deepEqual(await ask("crossing", []), ["2", 404, "5", "9", "14", "20", "27", "27"]);
+    for (const refusal of await ask("refused", [])) assert.match(refusal, /does not implement/);
   },
 );
 report();

@@ -79,8 +79,8 @@ class Stubs implements ProxyHandler<object> {
         // No promise, but a socket at once, which fails by itself: none of its own could tell that the stub is dead.
         return (...args: Parameters<DurableObjectStub["connect"]>) => this.open().connect(...args);
       case "dup":
-        // Only the platform asks for it, of an argument that it is about to send.
-        throw cannotCross();
+        // The platform calls it on an argument, and disposes of the result after the call.
+        return () => makeHandle(this.open, this.#errorClasses, this.repeater);
       case Symbol.dispose:
         return () => (this.native as Partial<Disposable>)[Symbol.dispose]?.();
       default:
@@ -94,9 +94,11 @@ class Stubs implements ProxyHandler<object> {
   }
 
   getOwnPropertyDescriptor(own: object, key: string | symbol): PropertyDescriptor | undefined {
-    // The platform looks for the methods of what was returned to another Worker among its own properties.
-    if (typeof key === "string" && !(key in own)) throw cannotCross();
-    return Reflect.getOwnPropertyDescriptor(own, key);
+    const known = Reflect.getOwnPropertyDescriptor(own, key);
+    // The platform takes a Proxy for a live object, and looks for the methods of one among its own properties.
+    if (typeof key === "symbol" || key in own) return known;
+    const value = this.get(own, key);
+    return value === undefined ? undefined : { value, writable: true, enumerable: false, configurable: true };
   }
 
   renew(): NativeStub {
@@ -116,14 +118,6 @@ class Stubs implements ProxyHandler<object> {
       throw error;
     });
   }
-}
-
-/** The error for a handle that the platform met: it takes a Proxy for an object with methods of its own. */
-function cannotCross(): DurableError {
-  return new DurableError(
-    "not-transferable",
-    "A handle cannot cross the RPC calls of native stubs and WorkerEntrypoints. Pass its native stub: `Object.native(handle)`.",
-  );
 }
 
 /** A member of a handle, or of one of its members; `find` finds it on a native stub, `name` is that of a handle's own. */
