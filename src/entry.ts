@@ -308,12 +308,12 @@ function handOut(owner: Owner, result: unknown): unknown {
   };
   // Of plain objects, the platform disposes of the outermost alone.
   const isDisposable = disposerOf(result) !== undefined;
-  // What another object's call gave is passed on as it is: the platform disposes of it without the object's code.
+  // The result of a call to another object is passed on as it is: the platform disposes of it without the object's code.
   const out = unwrap(result, replace, { isCopied: isDisposable && !isFromCall(result) });
   return isDisposable && out !== result && isContainer(out as object) ? keepDisposer(result, out as object) : out;
 }
 
-/** Tells whether an object's disposer is the hidden one that the platform gives the result of each call by a stub. */
+/** Returns true if an object's disposer is the hidden one that the platform adds to the result of each call by a stub. */
 function isFromCall(result: object): boolean {
   const property = Object.getOwnPropertyDescriptor(result, Symbol.dispose);
   return property?.enumerable === false && property.value !== undefined;

@@ -70,7 +70,7 @@ export function describe(value: object): string {
 function isKept(proto: object | null): boolean {
   // The prototype of arrays is an array itself, in another realm (`node:vm`) too.
   if (proto === null || PROTOTYPES.has(proto) || Array.isArray(proto) || protoOf(proto) === TypedArray) return true;
-  // That of a test's fake clock.
+  // A test's fake clock replaces the global Date.
   return proto === Date.prototype;
 }
 

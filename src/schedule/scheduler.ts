@@ -252,7 +252,7 @@ function describeDead(id: string, job: StoredJob): Job {
 function nameOf(self: object, method: unknown, label: string): string {
   const members = self as Record<string, unknown>;
   if (typeof method === "function") {
-    // What is hidden from stubs is another function on the prototype, where `super.method` finds it.
+    // Of a hidden method, the prototype (and so `super`) has the guarded function.
     const found = behindGuard(method as Method);
     const isIt = (member: unknown): boolean => typeof member === "function" && behindGuard(member as Method) === found;
     if (isIt(members[method.name])) return method.name;
