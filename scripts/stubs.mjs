@@ -39,12 +39,13 @@ await check(
     assert.deepEqual(await ask("getter", []), ["2", "reset", "4"]);
   },
 );
-await check("crosses as a native stub by `Object.native`, and says so where a handle is passed", async () => {
-  const advice = "A handle cannot be an argument of a native stub. Pass its own native stub: `Object.native(handle)`.";
-  // The platform takes what was returned for an object without methods, and tells nobody before one is called.
-  const missing = 'The RPC receiver does not implement the method "add".';
-  assert.deepEqual(await ask("crossing", []), ["2", 404, "5", "9", advice, advice, missing, "9"]);
-});
+await check(
+  "crosses to a service and to another object, and back, as a handle and as a native stub by `Object.native`",
+  async () => {
+    assert.deepEqual(await ask("crossing", []), ["2", 404, "5", "9", "14", "20", "27", "27"]);
+    for (const refusal of await ask("refused", [])) assert.match(refusal, /does not implement/);
+  },
+);
 report();
 // A Worker that crashes at load leaves miniflare waiting.
 process.exit();

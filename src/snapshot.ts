@@ -32,6 +32,11 @@ export function markHandle(handle: object, holder: Holder): void {
   nativeOf.set(handle, holder);
 }
 
+/** Returns true for a handle, whatever it is asked about its own properties. */
+export function isHandle(value: object): boolean {
+  return nativeOf.has(value);
+}
+
 /** A fresh native stub for a handle; undefined for any other value. */
 export function renewedBehind(value: object): object | undefined {
   return nativeOf.get(value)?.renew();
@@ -75,7 +80,7 @@ export function wholeBehind(value: object): object {
   return raw;
 }
 
-/** The platform's Date, in whose place a test's fake clock puts its own: a copy is as good after the test as in it. */
+/** The platform's Date. A test's fake clock replaces the global one, and copies outlive the clock. */
 export const NativeDate: DateConstructor = structuredClone(new Date(0)).constructor as DateConstructor;
 
 /** Copies a tree of plain data: no cycles, nothing tracked, only what a field can hold. */

@@ -388,20 +388,16 @@ describe("a handle that crosses a call", () => {
     expect(await peer("crossing a").tell(crossing, { peers: new Map([["again", crossing]]) })).toEqual([1, 2]);
   });
 
-  it("is refused as argument of a native stub, with the fix: `Object.native(handle)`", async () => {
+  it("is a live object as argument of a native stub, at any depth, even after a reset", async () => {
     const native = env.PEER.getByName("crossing native");
     const tell = async (one: Stub<Peer>, other: Stub<Peer>): Promise<unknown> =>
       await (native as unknown as Stub<Peer>).tell(one, { peers: new Map([["b", other]]) });
-    const [b, stub] = [peer("crossing b"), Object.native(peer("crossing c"))];
-    for (const [one, other] of [
-      [b, stub],
-      [stub, b],
-    ] as const) {
-      const error = await errorOf(() => tell(one, other));
-      expect(error).toMatchObject({ code: "not-transferable" });
-      expect(error.message).toContain("`Object.native(handle)`");
-    }
-    expect(await tell(Object.native(peer("crossing d")), Object.native(peer("crossing e")))).toEqual([1, 1]);
+    const [d, e] = [peer("crossing d"), peer("crossing e")];
+    expect(await tell(d, Object.native(e))).toEqual([1, 1]);
+    expect(await tell(Object.native(d), e)).toEqual([2, 2]);
+    await errorOf(() => env.PEER.getByName("crossing d").abort());
+    expect(await tell(d, e)).toEqual([1, 3]);
+    expect([await d.arrived(), await e.arrived()]).toEqual([[1], [2, 2, 2]]);
   });
 
   it("returns its native stub, with id and name, and a native stub as it is", async () => {

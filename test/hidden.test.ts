@@ -113,7 +113,7 @@ describe.each(dialects)("a member hidden from stubs, %s", (dialect, hidden, list
     await runInDurableObject(hidden.getByName("by prototype"), (self) => {
       const { job } = self.constructor.prototype as StandardHidden;
       const { shared } = globalThis.Object.getPrototypeOf(self.constructor.prototype as object) as StandardHidden;
-      const ids = [job, shared].map((method) => self.schedule(new Date(LATER), method));
+      const ids = [job, shared].map((method: () => unknown) => self.schedule(new Date(LATER), method));
       expect(ids.map((id) => self.schedules.get(id)?.method)).toEqual(["job", "shared"]);
       self.prune = () => "own";
       const { prune } = self.constructor.prototype as StandardHidden;

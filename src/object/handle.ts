@@ -79,11 +79,8 @@ class Stubs implements ProxyHandler<object> {
         // It returns a socket at once, not a promise. The socket fails by itself, which can't show that the stub is dead.
         return (...args: Parameters<DurableObjectStub["connect"]>) => this.open().connect(...args);
       case "dup":
-        // Only the platform asks for it, of an argument that it is about to send.
-        throw new DurableError(
-          "not-transferable",
-          "A handle cannot be an argument of a native stub. Pass its own native stub: `Object.native(handle)`.",
-        );
+        // The platform calls it on an argument, and disposes of the result after the call.
+        return () => makeHandle(this.open, this.#errorClasses, this.repeater);
       case Symbol.dispose:
         return () => (this.native as Partial<Disposable>)[Symbol.dispose]?.();
       default:
@@ -94,6 +91,14 @@ class Stubs implements ProxyHandler<object> {
     const made = memberOf(this, (stub) => stub[key]!, key);
     (this.#members ??= new Map()).set(key, made);
     return made;
+  }
+
+  getOwnPropertyDescriptor(own: object, key: string | symbol): PropertyDescriptor | undefined {
+    const known = Reflect.getOwnPropertyDescriptor(own, key);
+    // The platform takes a Proxy for a live object, and looks for the methods of one among its own properties.
+    if (typeof key === "symbol" || key in own) return known;
+    const value = this.get(own, key);
+    return value === undefined ? undefined : { value, writable: true, enumerable: false, configurable: true };
   }
 
   renew(): NativeStub {

@@ -7,9 +7,9 @@ import { nativeBehind } from "../snapshot.ts";
 /**
  * Returns a fresh native stub of a handle's object; a native stub is returned as it is.
  *
- * You can pass a handle as it is to a call on another handle, and return it from an object of `DurableBase`: it becomes a
- * native stub by itself. Use this for arguments of a native stub, and for arguments and results of a `WorkerEntrypoint`.
- * Makes no call to the object.
+ * A handle becomes a native stub by itself in a call on another handle, and when an object of `DurableBase` returns it.
+ * Elsewhere, as an argument of a native stub or in a call of a `WorkerEntrypoint`, it crosses as a live object of the Worker
+ * that made it. Pass the native stub for calls that go straight to the object. Makes no call to the object.
  *
  * @example
  * ```ts

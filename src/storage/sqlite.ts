@@ -4,6 +4,7 @@
  */
 import { COPY, mixedCopies } from "../copies.ts";
 import { DurableError, quote, sqliteConfig } from "../errors.ts";
+import { isHandle } from "../snapshot.ts";
 import { stateOf } from "./storage-state.ts";
 
 /**
@@ -44,7 +45,8 @@ const storages = new WeakMap<object, DurableObjectStorage>();
 export function isRemote(handle: AnyStorage): handle is RemoteStorage {
   if (storages.has(handle)) return false;
   const { fetch } = (handle ?? {}) as Partial<RemoteStorage>;
-  return typeof fetch === "function" && !Object.hasOwn(handle, "storage");
+  // A handle has any name among its own properties, for the platform.
+  return typeof fetch === "function" && (isHandle(handle) || !Object.hasOwn(handle, "storage"));
 }
 
 /**

@@ -22,8 +22,8 @@ export interface StorageState {
 }
 
 /**
- * A method of the storage itself, which every Proxy of it passes on, where an object might come as a Proxy of its own;
- * shared by all copies of this module.
+ * A method of the storage itself, shared by all copies of this module. Every Proxy of the storage passes a method on; an
+ * object might be wrapped in a Proxy of its own.
  */
 const STATE: unique symbol = Symbol.for("durable-base.storage") as never;
 

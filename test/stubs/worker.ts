@@ -116,6 +116,14 @@ const answers: Record<string, (env: Env, desk: Desk) => unknown> = {
     ];
   },
 
+  /** Through a handle that came over, a caller reaches no more than through a native stub. */
+  async refused(_, desk) {
+    const found = (await desk.findHandle("crossing")) as unknown as Record<string, () => Promise<never>>;
+    return await Promise.all(
+      ["nope", "schedule", "destroy"].map((name) => outcome((async () => await found[name]!())())),
+    );
+  },
+
   async getter({ COUNTER }) {
     const handle = Object.from(COUNTER).byName("getter");
     const { lamp } = handle as unknown as { lamp: { light(by: number): Promise<number> } };
