@@ -23,8 +23,8 @@ writeTestConfig();
 
 export default defineConfig({
   test: {
-    // vitest's own default is one less than there are cores, and tests wait more than they compute.
-    maxWorkers: Math.min(4, Math.max(2, availableParallelism() - 1)),
+    // One more than there are cores: tests wait more than they compute. Each worker is a workerd of its own.
+    maxWorkers: Math.min(4, availableParallelism() + 1),
     projects: [
       project("test", "./test/wrangler.toml", { ...together, exclude: ["test/node/**", ...TESTING] }),
       project("testing", "./test/wrangler.toml", { ...together, include: TESTING }),
