@@ -443,6 +443,8 @@ export class Play implements Player {
         const id = ids[act.target % ids.length]!;
         // What it means for the run itself is left open.
         if (act.kind === "retry" && id === model.running) return;
+        // Declared jobs come with the object's first write, which is stored at the end of the batch.
+        if (id.startsWith("@") && storage.kv.get("durable-base:record") === undefined) return;
         return this.#same(`${act.kind} of ${id}`, self.schedules[act.kind](id), model[act.kind](id));
       }
       case "setAlarm": {
