@@ -209,11 +209,11 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       const stub = fresh();
       const counted = (work: (self: JobHost) => void): Promise<Record<string, number>> =>
         inside(stub, async (self, { kv }) => {
-          const spies = (["put", "delete", "get", "list"] as const).map((name) => vi.spyOn(kv, name));
+          const spies = (["put", "delete", "get", "list"] as const).map((name) => [name, vi.spyOn(kv, name)] as const);
           work(self);
           await scheduler.wait(1);
-          const counts = Object.fromEntries(spies.map((spy) => [spy.getMockName(), spy.mock.calls.length]));
-          for (const spy of spies) spy.mockRestore();
+          const counts = Object.fromEntries(spies.map(([name, spy]) => [name, spy.mock.calls.length]));
+          for (const [, spy] of spies) spy.mockRestore();
           return counts;
         });
       const first = await counted((self) => self.schedule(5_000, self.tick));
