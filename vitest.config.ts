@@ -79,6 +79,6 @@ function battery(): Record<string, string> {
     TEST_LONG: `${isLong}`,
     TEST_SEED: seed,
     FUZZ_REQUESTS: process.env["FUZZ_REQUESTS"] ?? (isLong ? "50000" : "400"),
-    MODEL_RUNS: process.env["MODEL_RUNS"] ?? (isLong ? "2000" : "100"),
+    MODEL_RUNS: process.env["MODEL_RUNS"] ?? (isLong ? "2000" : "50"),
   };
 }

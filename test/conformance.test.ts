@@ -4,6 +4,7 @@
  */
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { slice } from "./battery.ts";
 import { thrownBy } from "./error-of.ts";
 import { decoratorOf, nameOf, type Dialect, type WrittenRoutes } from "./fixtures/paths.ts";
 import { honoGroups, honoLeftOut, honoRefused, type Match, type PathRequest } from "./fixtures/route-paths.ts";
@@ -30,7 +31,7 @@ const URL_PATTERN_CASES = 143;
 const dialects: readonly Dialect[] = ["standard", "legacy"];
 
 describe.each(dialects)("Hono's paths, %s", (dialect) => {
-  it.each(honoGroups)("$name", async ({ routes, requests }) => {
+  it.each(slice(honoGroups, 3))("$name", async ({ routes, requests }) => {
     // Each request asks the class as it is written, with the routes the other way round, and each route alone: so
     // every match of the table is seen, and every route that does not match.
     const orders = [routes, routes.toReversed(), ...routes.map((route) => [route])];
@@ -52,7 +53,7 @@ describe.each(dialects)("Hono's paths, %s", (dialect) => {
 });
 
 describe.each(dialects)("URLPattern's paths, %s", (dialect) => {
-  it.each(urlPatterns)("$patterns as $routes", async ({ routes, requests }) => {
+  it.each(slice(urlPatterns, 4))("$patterns as $routes", async ({ routes, requests }) => {
     for (const [path, expected] of Object.entries(requests)) {
       const ours = expected instanceof Otherwise ? expected.ours : expected;
       const written = routes.map((route) => [`GET ${route}`, "found"] as const);
