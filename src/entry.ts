@@ -11,7 +11,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { DurableError, quote } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { Plan, Prepare } from "./plan.ts";
-import { giveOutBy, isContainer, isPrimitive, snapshot, unwrap, type Replace } from "./snapshot.ts";
+import { giveOutBy, isContainer, isPrimitive, hasHiddenDisposer, snapshot, unwrap, type Replace } from "./snapshot.ts";
 import { release, untrack } from "./thrown.ts";
 
 /** One object as its entries see it. */
@@ -311,14 +311,8 @@ function handOut(owner: Owner, result: unknown): unknown {
   // The platform disposes of the outermost plain object only.
   const isDisposable = disposerOf(result) !== undefined;
   // A result of another object's call is passed on unchanged: the platform disposes of it without this object's code.
-  const out = unwrap(result, replace, { isCopied: isDisposable && !isFromCall(result) });
+  const out = unwrap(result, replace, { isCopied: isDisposable && !hasHiddenDisposer(result) });
   return isDisposable && out !== result && isContainer(out as object) ? keepDisposer(result, out as object) : out;
-}
-
-/** Returns true if the object's disposer is the hidden one that the platform adds to the result of a stub's call. */
-function isFromCall(result: object): boolean {
-  const property = Object.getOwnPropertyDescriptor(result, Symbol.dispose);
-  return property?.enumerable === false && property.value !== undefined;
 }
 
 function disposerOf(value: unknown): Method | undefined {

@@ -2,7 +2,7 @@
  * @module
  * The kinds of objects that storage returns unchanged, and advice for all the others.
  */
-import { isContainer, NativeDate, unwrap } from "./snapshot.ts";
+import { hasHiddenDisposer, isContainer, NativeDate, unwrap } from "./snapshot.ts";
 
 /** The prototype that all typed arrays inherit from. */
 const TypedArray: object = Object.getPrototypeOf(Uint8Array.prototype) as object;
@@ -29,7 +29,7 @@ export function lossOf(value: object): Loss | undefined {
   if (typeof value === "function" || !isKept(protoOf(value))) {
     return value instanceof Error ? undefined : { what: describe(value), advice: adviceFor(value) };
   }
-  if (Object.getOwnPropertySymbols(value).some((key) => !isDisposer(value, key)))
+  if (Object.getOwnPropertySymbols(value).some((key) => key !== Symbol.dispose || !hasHiddenDisposer(value)))
     return { what: "a property named by a symbol", advice: "Name it by a string." };
   const isKeyed = value instanceof Map || value instanceof Set;
   // Listing the keys of bytes would list each byte.
@@ -72,11 +72,6 @@ function isKept(proto: object | null): boolean {
   if (proto === null || PROTOTYPES.has(proto) || Array.isArray(proto) || protoOf(proto) === TypedArray) return true;
   // A test's fake clock replaces Date.
   return proto === Date.prototype;
-}
-
-/** Returns true for the hidden dispose method that the platform adds to the result of a stub's call. */
-function isDisposer(value: object, key: symbol): boolean {
-  return key === Symbol.dispose && !Object.prototype.propertyIsEnumerable.call(value, key);
 }
 
 /** How to store objects that aren't data, by their tags. */

@@ -8,7 +8,7 @@ import { Destroyer } from "./destroy.ts";
 import { behindGate, isInside, run, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { Fields } from "./persisted/fields.ts";
-import { becomeLive } from "./live-instance.ts";
+import { becomeLive, retireLive } from "./live-instance.ts";
 import type { Declaration, Method } from "./schedule/runner.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 import { followImports } from "./storage/imported.ts";
@@ -75,7 +75,7 @@ export class Life implements Owner {
     this.shape = shape;
     this.hides = shape.hides;
     this.sendsStacks = this.#class.remoteStacks === true;
-    becomeLive(ctx.id, () => this.#retire());
+    retireLive(ctx.id);
     this.fields = new Fields(this.#class.name, shape.plan, ctx, this);
     const declared = shape.plan.scheduled as ReadonlyMap<string, Declaration>;
     const handler = (): Method | undefined => handlerOf(self);
@@ -83,6 +83,7 @@ export class Life implements Owner {
     this.#leaves = [() => this.scheduler.leave(), followImports(ctx.storage, () => this.#wake())];
     lives.set(self, this);
     stateOf(ctx.storage).copy = COPY;
+    becomeLive(ctx.id, () => this.#retire());
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
     void Promise.resolve().then(() => {
       try {

@@ -11,8 +11,14 @@
 const REGISTRY: unique symbol = Symbol.for("durable-base.instances") as never;
 const retirements = ((globalThis as { [REGISTRY]?: WeakMap<DurableObjectId, () => void> })[REGISTRY] ??= new WeakMap());
 
-/** Makes the instance that is being constructed the live one of its object; `retire` is called when another one takes over. */
+/** Retires the live instance of an object, if there is one, before the next is made. */
+export function retireLive(id: DurableObjectId): void {
+  const retire = retirements.get(id);
+  retirements.delete(id);
+  retire?.();
+}
+
+/** Makes an instance the live one of its object, once it is complete; `retire` is called when another one takes over. */
 export function becomeLive(id: DurableObjectId, retire: () => void): void {
-  retirements.get(id)?.();
   retirements.set(id, retire);
 }

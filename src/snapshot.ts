@@ -143,6 +143,12 @@ export function isContainer(value: object): boolean {
   return proto === Object.prototype || proto === null;
 }
 
+/** Returns true if an object has the hidden disposer that the platform adds to the result of a stub's call. */
+export function hasHiddenDisposer(value: object): boolean {
+  const property = Object.getOwnPropertyDescriptor(value, Symbol.dispose);
+  return property?.enumerable === false && property.value !== undefined;
+}
+
 /** What to put in place of a value that is no container; the same value to leave it. */
 export type Replace = (value: object | ((...args: never[]) => unknown)) => unknown;
 

@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { DurableBase } from "../src/durable-base.ts";
-import { becomeLive } from "../src/live-instance.ts";
+import { retireLive } from "../src/live-instance.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
 import { Scheduled } from "../src/schedule/scheduled.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
@@ -26,6 +26,10 @@ async function born<T>(cls: Class<T>, state: DurableObjectState): Promise<T> {
   const self = new cls(state, env);
   await scheduler.wait(0);
   return self;
+}
+
+function fail(message: string): never {
+  throw new Error(message);
 }
 
 const STALE = { name: "DurableError", code: "stale-instance" };
@@ -263,10 +267,24 @@ describe("an instance whose object has a newer one", () => {
     await withState(async (state) => {
       const older = await born(Bytes, state);
       const copy = "../src/live-instance.ts?copy";
-      const other = (await import(/* @vite-ignore */ copy)) as { becomeLive: typeof becomeLive };
-      expect(other.becomeLive).not.toBe(becomeLive);
-      other.becomeLive(state.id, () => {});
+      const other = (await import(/* @vite-ignore */ copy)) as { retireLive: typeof retireLive };
+      expect(other.retireLive).not.toBe(retireLive);
+      other.retireLive(state.id);
       expect(thrownBy(() => older.run(() => {}))).toMatchObject(STALE);
+    });
+  });
+
+  it("goes stale even when the newer one fails to be made, and the next one works", async () => {
+    await withState(async (state) => {
+      const older = await born(StandardLife, state);
+      await older.act(push(1));
+      let reads = 0;
+      const failing = globalThis.Object.create(state, {
+        storage: { get: () => (reads++ === 0 ? state.storage : fail("no storage")) },
+      }) as DurableObjectState;
+      expect(thrownBy(() => new StandardLife(failing, env)).message).toBe("no storage");
+      expect(await errorOf(() => older.act(push(2)))).toMatchObject(STALE);
+      expect(await (await born(StandardLife, state)).act(read)).toEqual([0, [1]]);
     });
   });
 

@@ -2,7 +2,7 @@
  * @module
  * Keeps the alarms of objects to the clock of a test: while `Date` is mocked, none comes by itself.
  *
- * The platform fires alarms by its own clock. Under a mocked one that is behind it, an alarm would come at once, again and
+ * The platform fires alarms by its own clock. If a mocked clock is behind it, an alarm would fire at once, again and
  * again, and `getAlarm` would return another time than was set. So such an alarm is stored far ahead of its time.
  */
 import { vi } from "vitest";

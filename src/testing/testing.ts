@@ -115,7 +115,7 @@ export async function runDue(object: Target): Promise<number> {
  * Moves the clock to `time`, a Date or milliseconds since 1970, and runs the object's alarm, and with it its jobs, each at its
  * own time on the way. Returns how many alarms ran.
  *
- * It moves `Date` alone, by `vi.setSystemTime`, for everything in the test: call `vi.useRealTimers()` after it. Timers
+ * It moves only `Date`, by `vi.setSystemTime`, for everything in the test: call `vi.useRealTimers()` after it. Timers
  * don't move. While `Date` is mocked, by this or by yourself, and to whatever date, no alarm comes by itself.
  *
  * @throws RangeError when `time` isn't a time or has passed. Error after 3,000 jobs or 1,000 alarms at one time, or 100,000 alarms in all, and
