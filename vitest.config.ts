@@ -23,11 +23,17 @@ writeTestConfig();
 
 export default defineConfig({
   test: {
-    // One more than there are cores: tests wait more than they compute. Each worker is a workerd of its own.
-    maxWorkers: Math.min(4, availableParallelism() + 1),
+    // vitest takes one fewer by default. Each worker is a workerd that loads every fixture, so more of them cost more than they save.
+    maxWorkers: Math.min(4, availableParallelism()),
     projects: [
       project("test", "./test/wrangler.toml", { ...together, exclude: ["test/node/**", ...TESTING] }),
-      project("testing", "./test/wrangler.toml", { ...together, include: TESTING }),
+      project("testing", "./test/wrangler.toml", {
+        ...together,
+        include: TESTING,
+        // One worker is enough for few files, and each loads every fixture. Another number needs a group of its own.
+        maxWorkers: 1,
+        sequence: { groupOrder: 1 },
+      }),
       project("example", "./wrangler.toml"),
       project("readme", "./readme/wrangler.toml"),
       // What needs Node and not workerd.

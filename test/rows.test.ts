@@ -35,7 +35,7 @@ const results: { operation: Operation; ours: Measured | string; hand: Measured }
 
 /** In `npm test` some of the cases, and only a few of those on large collections. */
 const CASES = OPERATIONS.map((operation, nth) => [operation.name, operation, nth] as const).filter(
-  ([name], nth) => isLong || nth % (/\b[13]0,000\b/.test(name) ? 24 : 3) === 0,
+  ([name], nth) => isLong || nth % (/\b[13]0,000\b/.test(name) ? 48 : 6) === 0,
 );
 
 describe("rows written and read", () => {
@@ -52,7 +52,8 @@ describe("rows written and read", () => {
     expect(results.length).toBe(CASES.length);
     const rows = results.map(({ operation, ours, hand }) => rowOf(operation, ours, hand));
     if (!isLong) {
-      expect(docs.split("\n").map(cellsOf)).toEqual(expect.arrayContaining(rows.map((row) => row.join("|"))));
+      const written = new Set(docs.split("\n").map(cellsOf));
+      expect(rows.map((row) => row.join("|")).filter((row) => !written.has(row))).toEqual([]);
       return;
     }
     const table = tableOf([HEAD, HEAD.map(() => "---"), ...rows]);
