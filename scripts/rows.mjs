@@ -9,9 +9,8 @@ import { readOptions } from "./options.mjs";
 import { quiet } from "./quiet.mjs";
 
 const { update } = readOptions({ update: { type: "boolean", default: false } });
-const { status } = spawnSync(
-  "vitest",
-  ["run", "--project", "test", "test/rows.test.ts", ...(update ? ["--update"] : [])],
-  { stdio: "inherit", env: { ...process.env, ...quiet, TEST_LONG: "1" } },
-);
+const { status } = spawnSync("vitest", ["run", "--project", "rows", ...(update ? ["--update"] : [])], {
+  stdio: "inherit",
+  env: { ...process.env, ...quiet, TEST_LONG: "1" },
+});
 process.exitCode = status ?? 1;
