@@ -63,6 +63,7 @@ for (const [dialect, file] of [
   ["legacy", "test/types/validated.test-d.ts"],
   ["standard", "test/types/stub.test-d.ts"],
   ["standard", "test/types/object.test-d.ts"],
+  ["standard", "test/types/persisted.test-d.ts"],
 ]) {
   const name = `tsc 5, ${file}, ${dialect} decorators`;
   try {
@@ -103,9 +104,9 @@ async function compile(project, tsc, source, options) {
   return readFileSync(join(project, "out/worker.js"), "utf8");
 }
 
-/** Typechecks one file of this repository. */
+/** Typechecks one file of this repository, and whether the compiler can write its declarations. */
 async function checkTypes(project, tsc, file, options) {
-  const compilerOptions = { types: ["@cloudflare/workers-types"], ...options };
+  const compilerOptions = { types: ["@cloudflare/workers-types"], declaration: true, ...options };
   const files = [join(root, file), join(root, "src/async-hooks.d.ts"), join(root, "test/env.d.ts")];
   mkdirSync(project);
   const config = { extends: join(root, "test/tsconfig.json"), compilerOptions, files, include: [] };

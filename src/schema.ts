@@ -22,8 +22,11 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
-/** Carries a schema's input in a type; no value has this property. */
-export declare const INPUT: unique symbol;
+/**
+ * The name under which a type carries a schema's input; no value has this property. A symbol of the language that no
+ * type uses: the compiler can't name a library's own symbol in the declaration files of your project.
+ */
+export type INPUT = typeof Symbol.isConcatSpreadable;
 
 /**
  * The type of a routed method's parameter that a schema validates. Inside the method it is the schema's output; callers
@@ -55,13 +58,15 @@ type Marked<Output, Input> = unknown extends Output
     : Output & Mark<Input, Output>;
 
 // Not an interface, which wouldn't be assignable to a record.
-type Mark<Input, Output> = { readonly [INPUT]?: { readonly input: Input; readonly output: Output } };
+type Mark<Input, Output> = {
+  readonly [Symbol.isConcatSpreadable]?: { readonly input: Input; readonly output: Output };
+};
 
 /** A parameter as a caller passes it: each {@link Validated} in it is replaced by the schema's input. */
 export type Unvalidated<T> = T extends unknown
   ? IsMarked<T> extends true
     ? T extends Mark<infer Input, infer Output>
-      ? Beside<Input, Omit<T, keyof Output | typeof INPUT>>
+      ? Beside<Input, Omit<T, keyof Output | INPUT>>
       : never
     : true extends IsValidated<T>
       ? { [K in keyof T]: K extends "body" ? Unvalidated<T[K]> : T[K] }
@@ -76,8 +81,8 @@ export type IsValidated<T> = IsMarked<T> | (T extends { readonly body?: infer Bo
 
 type IsMarked<T> = 0 extends 1 & T
   ? false
-  : T extends { readonly [INPUT]?: infer Sides }
-    ? typeof INPUT extends keyof T
+  : T extends { readonly [Symbol.isConcatSpreadable]?: infer Sides }
+    ? INPUT extends keyof T
       ? NonNullable<Sides> extends { readonly input: unknown; readonly output: unknown }
         ? true
         : false

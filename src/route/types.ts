@@ -128,9 +128,7 @@ type InputOf<Method> = Method extends (input: infer Input, ...rest: never) => un
 
 type Rest<Claimed, Keys> = Claimed extends object
   ? {
-      [K in keyof Claimed as K extends Keys ? never : K]: K extends typeof INPUT
-        ? "the route has no schema"
-        : Claimed[K];
+      [K in keyof Claimed as K extends Keys ? never : K]: K extends INPUT ? "the route has no schema" : Claimed[K];
     }
   : unknown;
 

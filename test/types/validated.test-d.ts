@@ -63,7 +63,7 @@ interface Booked {
   seats: number;
 }
 
-class Show extends DurableBase {
+export class Show extends DurableBase {
   readonly bookings: Booked[] = [];
 
   @Route.get("/zod", { input: inZod })
@@ -153,6 +153,20 @@ class Show extends DurableBase {
     return input;
   }
 
+  // Results without a type: the compiler writes the marked ones into declaration files.
+  @Route.post("/as-it-is", { input: Booking })
+  asItIs(booking: Validated<typeof Booking>) {
+    return booking;
+  }
+  @Route.post("/copied", { input: Shape })
+  async copied(shape: Validated<typeof Shape>) {
+    return [{ ...shape, copied: true }];
+  }
+  @Route.post("/without", { input: Booking })
+  without({ at, ...rest }: Validated<typeof Booking>) {
+    return { ...rest, year: at.getFullYear() };
+  }
+
   /** Calls from inside and jobs pass the type that the method gets. */
   inside(output: z.output<typeof Shape>): unknown {
     this.schedule(1_000, this.book, { at: new Date(), seats: 1 });
@@ -211,6 +225,11 @@ expectTypeOf(show.maybe).toEqualTypeOf<(input: { by?: number | undefined } | und
 expectTypeOf(show.optional).toEqualTypeOf<(input?: z.input<typeof Title>) => Promise<string>>();
 expectTypeOf(show.defaulted).toEqualTypeOf<(input?: z.input<typeof Title>) => Promise<string>>();
 expectTypeOf(show.anything).toEqualTypeOf<(input: unknown) => Promise<unknown>>();
+
+export const pickMethod = (stub: Stub<Show>) => stub.asItIs;
+export const copyResult = async (stub: Stub<Show>) => ({ ...(await stub.copied({ kind: "circle" })) });
+expectTypeOf(await show.asItIs({ at: "2026-11-01T00:00:00Z" })).toExtend<Booked>();
+expectTypeOf(await show.without({ at: "2026-11-01T00:00:00Z" })).toExtend<{ seats: number; year: number }>();
 
 // So do all types that are derived from it.
 declare const namespace: DurableObjectNamespace<Show>;
