@@ -236,7 +236,8 @@ type IsInstance<Value> = 0 extends 1 & Value
   : Value extends Crossing
     ? false
     : Value extends object
-      ? Pick<Value, keyof Value> extends Value
+      ? // Not `Pick`, which keeps no names beside an index signature.
+        { [K in keyof Value]: Value[K] } extends Value
         ? false
         : true
       : false;
