@@ -66,7 +66,7 @@ type Mark<Input, Output> = {
 export type Unvalidated<T> = T extends unknown
   ? IsMarked<T> extends true
     ? T extends Mark<infer Input, infer Output>
-      ? Beside<Input, Omit<T, keyof Output | INPUT>>
+      ? Beside<Input, Pick<T, Exclude<NameOf<T>, NameOf<Output> | INPUT>>>
       : never
     : true extends IsValidated<T>
       ? { [K in keyof T]: K extends "body" ? Unvalidated<T[K]> : T[K] }
@@ -75,6 +75,9 @@ export type Unvalidated<T> = T extends unknown
 
 /** An input joined with the parameter's other members, such as a path parameter without a schema. */
 type Beside<Input, Others> = [keyof Others] extends [never] ? Input : Input & Unvalidated<Others>;
+
+/** The names of members, without index signatures, which hide all names in `keyof`. */
+type NameOf<T> = keyof { [K in keyof T as string extends K ? never : number extends K ? never : K]: 0 } & keyof T;
 
 /** `true` for a type that is {@link Validated} or has such a body, and for a union with such a part. */
 export type IsValidated<T> = IsMarked<T> | (T extends { readonly body?: infer Body } ? IsMarked<Body> : false);

@@ -57,6 +57,7 @@ const Mode = z.enum(["on", "off"]).transform((mode) => (mode === "on" ? "yes" : 
 const Flag = z.stringbool();
 const Maybe = z.object({ by: z.number().default(1) }).optional();
 const Anything = z.unknown();
+const Open = z.looseObject({ title: z.string().transform(Number) });
 
 interface Booked {
   at: Date;
@@ -105,6 +106,10 @@ export class Show extends DurableBase {
     const [first = 0] = body;
     const lengths: number[] = body;
     return lengths.concat(body.map((length) => length + 1)).reduce((sum, length) => sum + length, first + id);
+  }
+  @Route.put("/open/:id", { body: Open })
+  openAndPath({ id, title, ...others }: { id: string } & Validated<typeof Open>): unknown {
+    return [id, title.toFixed(), others["more"]];
   }
   @Route.post("/tags", { accept: ["text", "bytes"], body: Count })
   maybeBody({ body = 0 }: { body?: Validated<typeof Count> }): number {
@@ -253,6 +258,7 @@ export const calls: Promise<unknown>[] = [
   show.bodyAndPath({ id: "7" }),
   show.bodyAndPath({ id: "7", tags: ["a"] }),
   show.list({ id: "7", body: ["a"] }),
+  show.openAndPath({ id: "7", title: "1", more: true }),
   show.maybeBody({}),
   show.maybeBody({ body: "1" }),
   show.optional(),
@@ -270,6 +276,8 @@ void show.both({ id: 7 });
 void show.bodyAndPath({ title: "a" });
 // @ts-expect-error the path's parameter is text, which no schema has converted
 void show.bodyAndPath({ id: 7 });
+// @ts-expect-error the path's parameter is missing
+void show.openAndPath({ title: "1", more: true });
 // @ts-expect-error the body is missing
 void show.list({ id: "7" });
 // @ts-expect-error the list is one of texts
