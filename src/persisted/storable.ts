@@ -35,5 +35,5 @@ export type HoldsMethod<Value, Level extends unknown[] = []> = 0 extends 1 & Val
                 ? { [Key in MemberOf<Value>]-?: HoldsMethod<Value[Key], [...Level, 1]> }[MemberOf<Value>]
                 : false;
 
-/** The members of an object, without those that every object has (`toString`). */
-type MemberOf<Value> = Exclude<keyof Value & string, keyof typeof Object.prototype>;
+/** The members of an object, without those that every object has (`toString`) or that are named by symbols. */
+type MemberOf<Value> = Exclude<keyof Value, keyof typeof Object.prototype | symbol>;

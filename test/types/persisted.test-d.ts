@@ -107,6 +107,7 @@ export class Plain<T, U extends Person, O extends object> extends DurableBase {
   @Persisted() accessor empty: never[] = [];
   @Persisted() accessor printable: { toString(): string } = "a";
   @Persisted() accessor iterable: Iterable<number> = [];
+  @Persisted() accessor numbered: Record<number, Person> & ArrayLike<Person> = [];
 }
 
 export class Unfit<T> extends DurableBase {
@@ -128,6 +129,8 @@ export class Unfit<T> extends DurableBase {
   @Persisted() accessor deep: { a: { b?: () => void } } = { a: {} };
   // @ts-expect-error also in a Map
   @Persisted() accessor map = new Map<string, Promise<number>>();
+  // @ts-expect-error also under a number
+  @Persisted() accessor numbered: Record<number, () => void> = {};
   // @ts-expect-error a symbol in a Set
   @Persisted() accessor set = new Set<symbol>();
   // @ts-expect-error a class with methods wants a codec
