@@ -26,7 +26,7 @@ export interface DecoratorsPlugin {
 const SOURCE = /^(?!.*\/node_modules\/).*\.[cm]?[jt]sx?$/;
 
 /** Finds every decorator, but not the tags of JSDoc. It may also find an `@` that isn't a decorator, such as one in a string. */
-const DECORATOR = /(?<=^|[\s;{}()*/])(?<!^\s*(?:\/\*)?\*+\s*)@[\p{ID_Start}$_(]/mu;
+const DECORATOR = /(?<![\p{ID_Continue}$'"`])(?<!^\s*(?:\/\*)?\*+\s*)@[\p{ID_Start}$_(]/mu;
 
 /** Finds every `accessor`. It may also find the word elsewhere, but not in a line that is a comment. */
 const ACCESSOR = /(?<=^|[\s;{}*/])(?<!^\s*(?:\*(?!\/)|\/\/|\/\*(?!.*\*\/)).*)accessor\s+[\p{ID_Start}$_#["'[\d]/mu;

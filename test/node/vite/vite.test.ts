@@ -46,6 +46,8 @@ describe("decorators() of durable-base/vite", () => {
     ["behind a block", "export class B { static {}@note x = 1 }"],
     ["behind the end of JSDoc", "/** @module */ export class B { /** @type {number} */ @note x = 1 }"],
     ["in parentheses", "export class B { @(note) x = 1 }"],
+    ["in an array", "export const list = [@note class {}];"],
+    ["behind an operator", "export const B =@note class {};"],
     ["with a name that is not ASCII", "const ñ = note; export class B { @ñ x = 1 }"],
     ["on a static method", "export class B { @note static x() {} }"],
   ])("lowers a decorator %s", async (_, code) => {
