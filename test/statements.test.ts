@@ -30,6 +30,11 @@ describe("statementsOf", () => {
       ["create trigger t after insert on a begin b; c; end", "d"],
     ],
     [
+      "a trigger that is explained",
+      "explain query plan create trigger t begin b; c; end; d",
+      ["explain query plan create trigger t begin b; c; end", "d"],
+    ],
+    [
       "a trigger with comments",
       "/**/CREATE/**/Temp --\nTRIGGER t begin b;/* */end --\n;d",
       ["CREATE/**/Temp --\nTRIGGER t begin b;/* */end", "d"],

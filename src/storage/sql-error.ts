@@ -10,34 +10,27 @@ const SHOWN = 500;
 
 /** The error for what `exec` threw: the statement as it was written, the place SQLite names, and no bound value. */
 export function sqlFailed(text: string, values: readonly Bound[], cause: unknown): DurableError {
-  const { said, what, shown } = sayingOf(text, cause);
+  const { what, shown } = sayingOf(text, cause);
   return new DurableError(
     "sql-failed",
-    `Storage.sql: ${withoutValues(what, text, values)}\n\n${shown}\n\n${fixOf(said)}`,
-    {
-      cause,
-    },
+    `Storage.sql: ${withoutValues(what, text, values)}\n\n${shown}\n\n\`error.cause\` is the platform's own error.`,
+    { cause },
   );
 }
 
-/** What SQLite said, without its codes too, and the statement with a mark under the place. */
-export function sayingOf(text: string, cause: unknown): { said: string; what: string; shown: string } {
+/** What SQLite said, without its codes, and the statement with a mark under the place. */
+export function sayingOf(text: string, cause: unknown): { what: string; shown: string } {
   const said = cause instanceof Error ? cause.message : String(cause);
   const [, what = said, offset] = /^(.*?)(?: at offset (\d+))?(?:: SQLITE_\w+.*)?$/s.exec(said)!;
   const at = offset === undefined ? undefined : placeOf(text, Number(offset), what);
-  return { said, what, shown: show(text, at) };
+  return { what, shown: show(text, at) };
 }
 
-function fixOf(said: string): string {
-  if (said.startsWith("When executing multiple SQL statements")) return "Write a query for each statement.";
-  return "`error.cause` is the platform's own error.";
-}
-
-/** The index of what SQLite names; undefined if it counts from the start of another of several statements. */
+/** The index of what SQLite names; undefined if that isn't there. */
 function placeOf(text: string, bytes: number, what: string): number | undefined {
   const at = new TextDecoder().decode(new TextEncoder().encode(text).subarray(0, bytes)).length;
   const [, named] = /(?:near |: )"(.*)"/s.exec(what) ?? /: (?:.*\.)?(.*)$/s.exec(what) ?? [];
-  if (named === undefined) return text.includes(";") ? undefined : at;
+  if (named === undefined) return at;
   // It may be quoted there, and have a table before it.
   return text
     .slice(at)

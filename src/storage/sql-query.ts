@@ -32,12 +32,13 @@ export interface SqlCounts {
  */
 export class Query<Row> implements Iterable<Row> {
   readonly #storage: DurableObjectStorage;
-  readonly #text: string;
+  readonly #statements: readonly string[];
   readonly #values: readonly Bound[];
 
-  constructor(storage: DurableObjectStorage, text: string, values: readonly Bound[]) {
+  /** Binds `values` to the last statement. */
+  constructor(storage: DurableObjectStorage, statements: readonly string[], values: readonly Bound[]) {
     this.#storage = storage;
-    this.#text = text;
+    this.#statements = statements;
     this.#values = values;
   }
 
@@ -110,11 +111,20 @@ export class Query<Row> implements Iterable<Row> {
   }
 
   #run(): { rows: object[]; cursor: SqlStorageCursor<Record<string, SqlStorageValue>> } {
+    // One by one: the platform leaves an `insert … returning` before the last half-read, and resets the object.
+    for (const statement of this.#statements.slice(0, -1)) this.#exec(statement, []);
+    return this.#exec(this.#statements.at(-1)!, this.#values);
+  }
+
+  #exec(
+    statement: string,
+    values: readonly Bound[],
+  ): { rows: object[]; cursor: SqlStorageCursor<Record<string, SqlStorageValue>> } {
     try {
-      const cursor = this.#storage.sql.exec(this.#text, ...this.#values);
+      const cursor = this.#storage.sql.exec(statement, ...values);
       return { rows: cursor.toArray(), cursor };
     } catch (cause) {
-      throw sqlFailed(this.#text, this.#values, cause);
+      throw sqlFailed(statement, values, cause);
     }
   }
 }

@@ -7,7 +7,7 @@ import { bound, type Bound, type SqlBinding } from "./sql-values.ts";
 import { Query } from "./sql-query.ts";
 import { isOver } from "./size.ts";
 import { storageOf, type StorageHandle } from "./sqlite.ts";
-import { isOpen, placeholdersOf, withoutTail } from "./statements.ts";
+import { isOpen, placeholdersOf, statementsOf } from "./statements.ts";
 
 /** The platform's limits for one statement. */
 const MAX_BOUND = 100;
@@ -125,8 +125,7 @@ export const sql: Sql = /* @__PURE__ */ Object.assign(tagOf, { id, part, join })
 function tagOf<Row extends Record<keyof Row, SqlValue>>(handle: StorageHandle): Tag<Query<Row>> {
   const storage = storageOf(handle);
   return (strings, ...values) => {
-    const { text: whole, values: all } = compile(strings, values);
-    const text = whole.includes(";") ? withoutTail(whole) : whole;
+    const { text, values: all } = compile(strings, values);
     if (all.length > MAX_BOUND) {
       throw badSql(
         `${all.length} values are bound, over the ${MAX_BOUND} of the platform`,
@@ -136,7 +135,10 @@ function tagOf<Row extends Record<keyof Row, SqlValue>>(handle: StorageHandle): 
     if (isOver(text, MAX_BYTES)) {
       throw badSql(`the statement is over ${MAX_BYTES} bytes`, "Bind long texts as values.");
     }
-    return new Query<Row>(storage, text, all);
+    const statements = text.includes(";") ? statementsOf(text).map((statement) => statement.text) : [];
+    if (statements.slice(0, -1).some((statement) => placeholdersOf(statement).length > 0))
+      throw badSql("only the last of several statements can have values", "Write a query for each statement.");
+    return new Query<Row>(storage, statements.length === 0 ? [text] : statements, all);
   };
 }
 

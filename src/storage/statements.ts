@@ -22,7 +22,7 @@ export interface Statement {
 const TOKEN =
   /'[^']*(?:'|$)|"[^"]*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)|(--[^\n]*|\/\*[^]*?(?:\*\/|$)|[ \t\n\f\r\ufeff]+)|[\w$\u0080-\uffff]+|[^]/g;
 
-const TRIGGER = /^create (?:temp |temporary )?trigger[ "'`[]/i;
+const TRIGGER = /^(?:explain (?:query plan )?)?create (?:temp |temporary )?trigger[ "'`[]/i;
 const TRIGGER_END = /; ?end$/i;
 
 /** The statements of a text; those of a trigger's body are part of it, and empty ones are left out. */
@@ -46,15 +46,6 @@ export function statementsOf(sql: string): Statement[] {
   }
   close();
   return statements;
-}
-
-/** Returns a statement without the semicolons, comments and blanks behind it, which the platform reads as another statement. */
-export function withoutTail(sql: string): string {
-  let end = 0;
-  for (const { 0: token, 1: blank, index } of sql.matchAll(TOKEN)) {
-    if (blank === undefined && token !== ";") end = index + token.length;
-  }
-  return sql.slice(0, end);
 }
 
 const PLACEHOLDER = /^(?:\?\d*|[:@$][\w$\u0080-\uffff]*)/;
