@@ -242,6 +242,24 @@ describe("objects of every kind", () => {
     expect(await advanceTo(next, Date.now() + DAY)).toBe(1);
   });
 
+  it("may set an alarm in a transaction, which doesn't come by itself either", async () => {
+    vi.setSystemTime("2001-02-03");
+    const object = env.NATIVE_ALARM.getByName("in a transaction");
+    await advanceTo(object, Date.now());
+    const at = Date.now() + 1_000;
+    await runInDurableObject(object, async (_, { storage }) => {
+      await storage.transaction(async (transaction) => {
+        await transaction.setAlarm(at);
+        expect(await transaction.getAlarm()).toBe(at);
+      });
+      expect(await storage.getAlarm()).toBe(at);
+    });
+    await scheduler.wait(100);
+    expect(await object.tries()).toEqual([]);
+    expect(await advanceTo(object, at)).toBe(1);
+    expect(await object.seen()).toEqual([at]);
+  });
+
   it("may have no SQLite", async () => {
     const object = env.UNBACKED.getByName("without");
     await evict(object);

@@ -15,7 +15,7 @@ const AHEAD = 7_000_000_000_000;
 /** Where the functions below are kept on the prototype of the platform's storage, one time for all copies of this module. */
 const ALARMS = Symbol.for("durable-base/testing: alarms");
 
-type Alarms = Pick<DurableObjectStorage, "getAlarm" | "setAlarm" | "deleteAlarm">;
+type Alarms = Pick<DurableObjectTransaction, "getAlarm" | "setAlarm" | "deleteAlarm">;
 
 interface Kept {
   readonly raw: Alarms;
@@ -23,7 +23,7 @@ interface Kept {
   readonly ahead: Set<number>;
 }
 
-type Proto = Alarms & { [ALARMS]?: Kept };
+type Proto = Alarms & { [ALARMS]?: Kept; transaction?: DurableObjectStorage["transaction"] };
 
 /** The alarm functions of the platform's own storage, by the clock of the test. */
 export function alarmsOf(storage: DurableObjectStorage): Alarms {
@@ -45,11 +45,10 @@ export async function hold(storage: DurableObjectStorage): Promise<void> {
   await raw.setAlarm.call(storage, later);
 }
 
-function keep(storage: DurableObjectStorage): Proto {
+function keep(storage: Alarms, ahead = new Set<number>()): Proto {
   const proto = Object.getPrototypeOf(storage) as Proto;
   if (Object.hasOwn(proto, ALARMS)) return proto;
-  const { getAlarm, setAlarm, deleteAlarm } = proto;
-  const ahead = new Set<number>();
+  const { getAlarm, setAlarm, deleteAlarm, transaction } = proto;
   proto[ALARMS] = { raw: { getAlarm, setAlarm, deleteAlarm }, ahead };
   proto.getAlarm = function (options) {
     return getAlarm.call(this, options).then((at) => (at !== null && ahead.has(at) ? at - AHEAD : at));
@@ -60,6 +59,15 @@ function keep(storage: DurableObjectStorage): Proto {
     if (later !== undefined) ahead.add(later);
     return setAlarm.call(this, later ?? time, options);
   };
+  if (transaction !== undefined) {
+    // A transaction has alarm functions of its own.
+    proto.transaction = function <Result>(work: (transaction: DurableObjectTransaction) => Promise<Result>) {
+      return transaction.call(this as DurableObjectStorage, async (inside) => {
+        keep(inside, ahead);
+        return await work(inside);
+      }) as Promise<Result>;
+    };
+  }
   return proto;
 }
 
@@ -69,4 +77,4 @@ function laterThan(at: number): number | undefined {
 }
 
 // Before an object of ours can set its first alarm.
-showStorageTo(keep);
+showStorageTo((storage) => void keep(storage));
