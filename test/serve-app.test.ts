@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { serve, type DurableError, type ServeOptions } from "../src/index.ts";
 import { thrownBy } from "./error-of.ts";
 import { Mirror, recording } from "./fixtures/serve.ts";
-import { call, expectProblem, quiet, seenBy, type Handler } from "./serving.ts";
+import { call, expectProblem, quiet, seenBy, sent, type Handler } from "./serving.ts";
 
 type App = Hono<{ Bindings: Cloudflare.Env }>;
 
@@ -365,3 +365,22 @@ describe("a body that was read before `serve` passes it on", () => {
     }
   });
 });
+describe("a path that the object would get as another one", () => {
+  it.each(["/x/../admin", "/x/%2E%2e/admin", "/./admin", "/%2e/admin", "/x\\..\\admin", "/x\\admin", "/..", "/x/.."])(
+    "is refused, so that it passes no guard: %s",
+    async (rest) => {
+      const { calls, namespace } = recording(() => new Response());
+      const authorize = vi.fn(() => true);
+      const app = serve({ "/a/:name": () => namespace }, { authorize });
+      app.use("/a/:name/admin", async (c) => await Promise.resolve(c.text("no", 401)));
+      for (const [handler, prefix] of [
+        [app, ""],
+        [outerApp().route("/v1", app), "/v1"],
+      ] as const) {
+        await expectProblem(await sent(`http://worker${prefix}/a/alice${rest}`, handler), 400, { code: "bad-request" });
+      }
+      expect([calls, authorize.mock.calls]).toEqual([[], []]);
+    },
+  );
+});
+

