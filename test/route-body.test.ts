@@ -145,6 +145,27 @@ describe.each([true, false])("a body that middleware has read, with a declared l
     }
   });
 
+  it.runIf(isDeclared)("keeps the byte order mark that `text()` leaves out", async () => {
+    const body = new Uint8Array([0xef, 0xbb, 0xbf, 0x61]);
+    for (const path of ["/bytes", "/stream"]) {
+      for (const read of ["nothing", ...asText]) {
+        const response = await send({ path, type: "text/plain", body }, read, isDeclared);
+        expect([path, read, await response.json()]).toEqual([path, read, [...body]]);
+      }
+    }
+  });
+
+  it.runIf(isDeclared)("is refused as without middleware if it isn't UTF-8", async () => {
+    for (const [path, type, body] of [
+      ["/text", "text/plain", BINARY],
+      ["/json", "application/json", new Uint8Array([0x22, 0xff, 0x22])],
+    ] as const) {
+      for (const read of ["nothing", ...asText]) {
+        expect([path, read, (await send({ path, type, body }, read, isDeclared)).status]).toEqual([path, read, 400]);
+      }
+    }
+  });
+
   it("isn't rebuilt from a read that lost a part of it: the fix is logged, and not in the answer", async () => {
     const file = samples["multipart"]!;
     for (const [read, sample, path] of [

@@ -384,3 +384,15 @@ describe("a path that the object would get as another one", () => {
   );
 });
 
+  it("keeps the byte order mark that Hono leaves out of a text", async () => {
+    const { namespace } = recording(async (request) => new Response(await request.arrayBuffer()));
+    const marked = new Uint8Array([0xef, 0xbb, 0xbf, 0x61, 0xef, 0xbf, 0xbd]);
+    const app = serve({ "/a/:name": () => namespace }, { authorize: () => true });
+    app.use(async (c, next) => {
+      await c.req.text();
+      await next();
+    });
+    const headers = { "content-length": "7" };
+    expect(await (await call("/a/alice", { method: "POST", body: marked, headers }, app)).bytes()).toEqual(marked);
+  });
+

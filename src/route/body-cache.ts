@@ -5,6 +5,9 @@
 import type { HonoRequest } from "hono";
 import { DurableError, quote } from "../errors.ts";
 
+/** The byte order mark of UTF-8. */
+const MARK = [0xef, 0xbb, 0xbf] as const;
+
 /**
  * Returns how the body was first read, which later reads are derived from; undefined for a body that is still unread.
  *
@@ -26,7 +29,13 @@ export async function exactBytes(request: HonoRequest): Promise<Uint8Array<Array
   // A form that is encoded again has a boundary that differs from the header's.
   if (kept === "formData") throw bodyUsed(request);
   if (kept === "text" && isRepaired(await request.text(), declaredLength(request))) throw bodyUsed(request);
-  return new Uint8Array(await request.arrayBuffer());
+  const bytes = new Uint8Array(await request.arrayBuffer());
+  // Hono's text leaves out a byte order mark, which only a declared length tells of.
+  if (kept !== "text" || declaredLength(request) !== bytes.length + MARK.length) return bytes;
+  const whole = new Uint8Array(bytes.length + MARK.length);
+  whole.set(MARK);
+  whole.set(bytes, MARK.length);
+  return whole;
 }
 
 /**
@@ -37,7 +46,7 @@ export function isRepaired(text: string, bytes: number): boolean {
   if (!text.includes("\uFFFD")) return false;
   const surplus = new TextEncoder().encode(text).length - bytes;
   // A byte order mark is left out of the text.
-  return surplus !== 0 && surplus !== -3;
+  return surplus !== 0 && surplus !== -MARK.length;
 }
 
 /** Returns the declared length of the body; NaN if none is declared. */

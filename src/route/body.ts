@@ -46,7 +46,7 @@ export function readBody(c: Context, kinds: readonly BodyKind[], max: number): u
     case "json":
       return readJson(c, max);
     case "text":
-      return readBytes(c, max).then((bytes) => decode(bytes, notText));
+      return readText(c, max);
     case "bytes":
       return readExactly(c, max);
     case "stream":
@@ -98,6 +98,14 @@ async function readJson(c: Context, max: number): Promise<unknown> {
   if (text.length > max) throw tooLarge(max);
   if (isRepaired(text, declared)) throw notJson();
   return parseJson(text);
+}
+
+async function readText(c: Context, max: number): Promise<string> {
+  const text = decode(await readBytes(c, max), notText);
+  const declared = declaredLength(c.req);
+  // Middleware's text has U+FFFD in place of what isn't UTF-8.
+  if (keptAs(c.req) === "text" && !Number.isNaN(declared) && isRepaired(text, declared)) throw notText();
+  return text;
 }
 
 /** Reads a form. If middleware has parsed it, its fields are counted. */
