@@ -34,7 +34,8 @@ import {
  * and `Retry-After`. All are `application/problem+json`; nothing is sent twice.
  *
  * Returns a Hono app: export it, mount it in another, or add routes and middleware of your own. Those come before the
- * objects, whatever the paths, and {@link problems} answers their errors. Without `authorize` anyone can create objects;
+ * objects, whatever the paths, and {@link problems} answers their errors. `serve<Env, { Variables: { user: string } }>(…)`
+ * types what your middleware sets. Without `authorize` anyone can create objects;
  * a warning says so once.
  *
  * @param options for all paths; a path's own take their place, one by one.
@@ -53,12 +54,12 @@ import {
  * );
  * ```
  */
-export function serve<Env extends object = Cloudflare.Env>(
+export function serve<Env extends object = Cloudflare.Env, Own extends { Variables?: object } = {}>(
   routes: Readonly<Record<string, ServeTarget<Env> | ServeRoute<Env>>>,
   options: ServeOptions<Env> = {},
-): HonoApp<{ Bindings: Env }> {
+): HonoApp<{ Bindings: Env } & Own> {
   checkOptions(options);
-  const app = new Hono<{ Bindings: Env }>();
+  const app = new Hono<{ Bindings: Env } & Own>();
   app.onError(problems);
   app.notFound(() => problem(404));
   let isWarned = false;

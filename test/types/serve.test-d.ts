@@ -2,6 +2,7 @@
 import { DurableObject, RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
+import { createMiddleware } from "hono/factory";
 import { HTTPException } from "hono/http-exception";
 import {
   DurableBase,
@@ -39,10 +40,27 @@ given.get("/total", (c) => c.text(c.env.SECRET));
 // @ts-expect-error there is no such binding
 given.get("/total", (c) => c.text(c.env.MISSING));
 
+/** Variables that its own middleware sets, typed as in any Hono app. */
+export const withVariables = serve<Env, { Variables: { user: string } }>({ "/rooms/:name": Room });
+withVariables.use(async (c, next) => {
+  c.set("user", "alice");
+  // @ts-expect-error there is no such variable
+  c.set("role", "admin");
+  await next();
+});
+withVariables.get("/me", (c) => c.text(c.get("user").toUpperCase()));
+export const annotated: Hono<{ Bindings: Env; Variables: { user: string } }> = serve({ "/rooms/:name": Room });
+export const chained = serve<Env>({ "/rooms/:name": Room })
+  .use(createMiddleware<{ Variables: { user: string } }>(async (_, next) => await next()))
+  .get("/me", (c) => c.text(c.get("user").toUpperCase()));
+// @ts-expect-error nothing sets variables here
+given.use(async (c, next) => (c.set("user", "alice"), await next()));
+
 /** In another app. */
 export const outer = new Hono<{ Bindings: Env; Variables: { user: string } }>();
 outer.use(cors());
 outer.route("/api", given);
+outer.route("/variables", withVariables);
 outer.mount("/mounted", given.fetch);
 
 /** Errors of any app: whatever its environment and variables are. */
