@@ -310,6 +310,21 @@ describe("a body that was read before `serve` passes it on", () => {
   });
 
   it("can be sent on with other headers", async () => {
+  it("refuses other forms of such a handler: without parameters, and in an app that has its own `onError`", () => {
+    const page = (): Response => new Response("page");
+    const sub = new Hono().onError(() => page()).get("*", (c) => c.text("page"));
+    for (const add of [
+      (app: App) => app.get("*", page),
+      (app: App) => app.all("*", async () => await Promise.resolve(page())),
+      (app: App) => app.route("/", sub),
+      (app: App) => app.route("/", new Hono().onError(() => page()).route("/", sub)),
+    ]) {
+      expect(thrownBy(() => add(make()))).toMatchObject({ code: "bad-option" });
+    }
+    const within = (): unknown => make().route("/pages", sub);
+    expect(within).not.toThrow();
+  });
+
     const app = make({
       async authorize(request, { c }) {
         if ((await c.req.text()) !== "signed") return false;

@@ -6,6 +6,7 @@ import type { Env, Hono as HonoApp } from "hono";
 import type { Result, Router } from "hono/router";
 import { PatternRouter } from "hono/router/pattern-router";
 import type { H, RouterRoute } from "hono/types";
+import { findTargetHandler } from "hono/utils/handler";
 import { DurableError } from "../errors.ts";
 
 type Entry = [H, RouterRoute];
@@ -40,9 +41,16 @@ export function addFirst<E extends Env>(app: HonoApp<E>): void {
 
 /** Refuses a handler without `next` at every path: it would answer in place of every object. */
 function refuseCatchAll(method: string, path: string, handler: H): void {
-  if (path !== "/*" || handler.length !== 1 || (method !== "GET" && method !== "ALL")) return;
+  if (path !== "/*" || (method !== "GET" && method !== "ALL") || takesNext(handler)) return;
   throw new DurableError(
     "bad-option",
     `serve: \`app.${method.toLowerCase()}("*", …)\` would answer in place of every object, since routes that you add come first. Write \`app.notFound((c) => …)\` for requests that nothing else answers, and \`app.use(async (c, next) => …)\` for middleware.`,
   );
+}
+
+/** Returns false for a handler that can't call `next`. Rest parameters, which have no length, may hold it. */
+function takesNext(handler: H): boolean {
+  // `app.route(path, sub)` wraps the handlers of an app that has its own `onError`.
+  const target = findTargetHandler(handler);
+  return target.length === 0 ? !/^(?:async\s*)?\(\s*\)\s*=>/.test(String(target)) : target.length > 1;
 }
