@@ -89,7 +89,7 @@ function verb(name: string, method: string): RouteVerb {
 function refuseUncalled(written: string, [target, site]: readonly unknown[]): void {
   if (typeof target === "string") return;
   const { kind, name } = Object(site) as { kind?: unknown; name?: unknown };
-  const isLegacy = typeof target === "object" && (typeof site === "string" || typeof site === "symbol");
+  const isLegacy = Object(target) === target && (typeof site === "string" || typeof site === "symbol");
   if (kind === undefined && !isLegacy) return;
   const member = String(isLegacy ? site : name).replace("#", "");
   const call = { "@Route": `@Route.get("/${member}")`, "@Route.none": "@Route.none()" }[written];
