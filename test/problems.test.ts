@@ -132,6 +132,29 @@ describe("problems", () => {
     }
   });
 
+  it("keeps headers that were set before the error, as Hono's own answers do", async () => {
+    const app = new Hono<{ Bindings: Cloudflare.Env }>();
+    app.use(async (c, next) => {
+      c.header("x-before", "yes");
+      c.header("content-type", "text/html");
+      await next();
+    });
+    for (const [path, error] of [
+      ["/402", new HTTPException(402)],
+      ["/500", new Error(SECRET)],
+      ["/503", Object.assign(new Error(SECRET), { overloaded: true })],
+    ] as const) {
+      app.get(path, throwing(error));
+    }
+    app.get("/400", async (c) => c.json(await Objects.from(env.PEER).byName("").callNobody()));
+    app.onError(problems).notFound((c) => problems(new HTTPException(404), c));
+    for (const status of [400, 402, 404, 500, 503]) {
+      const response = await app.request(`/${status}`, {}, env);
+      expect([status, response.headers.get("x-before")]).toEqual([status, "yes"]);
+      await expectProblem(response, status);
+    }
+  });
+
   it("takes whatever was thrown", async () => {
     for (const thrown of [undefined, null, SECRET, { status: 404, message: SECRET }, 5]) {
       const response = problems(thrown);

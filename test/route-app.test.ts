@@ -40,6 +40,21 @@ describe("routes", () => {
     expect((await send("/nowhere")).status).toBe(404);
   });
 
+  it("keeps headers that middleware set before, in answers to errors too", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    for (const [method, path, status] of [
+      ["GET", "/env", 200],
+      ["GET", "/throws", 500],
+      ["GET", "/nowhere", 404],
+      ["DELETE", "/env", 405],
+      ["OPTIONS", "/env", 204],
+    ] as const) {
+      const response = await send(path, { method });
+      expect([path, response.status, response.headers.get("x-before")]).toEqual([path, status, "yes"]);
+      await response.body?.cancel();
+    }
+  });
+
   it("says nothing of what a handler throws, and logs it", async () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const response = await send("/throws");

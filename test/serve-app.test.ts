@@ -1,10 +1,16 @@
 /** Routes, middleware and handlers that users add to the app that `serve` returns. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
+import { setCookie } from "hono/cookie";
 import { cors } from "hono/cors";
 import { inspectRoutes } from "hono/dev";
+import { etag } from "hono/etag";
 import { HTTPException } from "hono/http-exception";
+import { poweredBy } from "hono/powered-by";
+import { requestId } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
+import { timing } from "hono/timing";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { serve, type DurableError, type ServeOptions } from "../src/index.ts";
 import { thrownBy } from "./error-of.ts";
@@ -119,6 +125,63 @@ describe.each(places)("an addition to the app of `serve`, in %s", (_, prefix, pl
     await answer.body?.cancel();
   });
 
+  it.each<[string, MiddlewareHandler]>([
+    ["x-frame-options", secureHeaders()],
+    ["x-powered-by", poweredBy()],
+    ["server-timing", timing()],
+    ["x-request-id", requestId()],
+    [
+      "x-before",
+      async (c, next) => {
+        c.header("x-before", "yes");
+        await next();
+      },
+    ],
+  ])("adds its header %s to every answer, of objects, of its own, and to errors", async (header, middleware) => {
+    quiet();
+    const app = make({ authorize: (_, { name }) => name === "alice" });
+    app.use(middleware);
+    app.get("/a/:name/pay", () => {
+      throw new HTTPException(402);
+    });
+    for (const [path, status] of [
+      ["/a/alice/x", 207],
+      ["/a/alice/away", 303],
+      ["/a/alice/throw", 500],
+      ["/a/bob/x", 403],
+      ["/a/alice/pay", 402],
+    ] as const) {
+      const response = await call(prefix + path, {}, place(app));
+      expect([path, response.status, response.headers.has(header)]).toEqual([path, status, true]);
+      await response.body?.cancel();
+    }
+    const { status, webSocket, headers } = await call(
+      `${prefix}/a/alice/upgrade`,
+      { headers: { upgrade: "websocket" } },
+      place(app),
+    );
+    expect([status, headers.has(header), webSocket === null]).toEqual([101, true, false]);
+    webSocket!.accept();
+    webSocket!.close();
+  });
+
+  it("keeps an object's cookies and `Vary` beside its own", async () => {
+    const { namespace } = recording(
+      () => new Response("x", { headers: { "set-cookie": "a=1", vary: "accept", etag: '"1"' } }),
+    );
+    const app = serve({ "/a/:name": () => namespace }, { authorize: () => true });
+    app.use(cors({ origin: "https://a.example" }), etag());
+    app.use(async (c, next) => {
+      setCookie(c, "b", "2");
+      await next();
+    });
+    const { headers } = await call(`${prefix}/a/alice`, { headers: { origin: "https://a.example" } }, place(app));
+    expect(headers.getSetCookie().toSorted()).toEqual(["a=1", "b=2; Path=/"]);
+    expect(headers.get("vary")!.toLowerCase().split(", ").toSorted()).toEqual(["accept", "origin"]);
+    const init = { headers: { "if-none-match": '"1"' } };
+    expect((await call(`${prefix}/a/alice`, init, place(app))).status).toBe(304);
+  });
+
   it("passes HEAD, OPTIONS and WebSockets on through middleware", async () => {
     const app = make();
     app.use(async (c, next) => {
@@ -191,6 +254,52 @@ describe("the app of `serve`", () => {
     expect((await call("/v1/a/alice/x", {}, outer)).status).toBe(207);
   });
 
+  it("keeps headers that `authorize` sets", async () => {
+    const app = make({
+      authorize(_, { c }) {
+        c.header("x-by", "authorize");
+        return true;
+      },
+    });
+    expect((await call("/a/alice/x", {}, app)).headers.get("x-by")).toBe("authorize");
+  });
+
+  it("sends a response that `authorize` makes of `c` with each header once", async () => {
+    const app = make({
+      authorize(_, { c }) {
+        setCookie(c, "a", "1");
+        c.header("vary", "cookie");
+        return c.json("log in", 401);
+      },
+    });
+    const { status, headers } = await call("/a/alice/x", {}, app);
+    expect([status, headers.getSetCookie(), headers.get("vary")]).toEqual([401, ["a=1; Path=/"], "cookie"]);
+  });
+
+  it("keeps an answer that middleware gave before the object's", async () => {
+    const answered = Promise.withResolvers<Response>();
+    const app = serve({ "/a/:name": () => recording(() => answered.promise).namespace }, { authorize: () => true });
+    app.use(async (_, next) => {
+      await next();
+      answered.resolve(new Response("late"));
+      await scheduler.wait(1);
+    });
+    app.use(async (c, next) => {
+      void next();
+      await Promise.resolve();
+      c.res = c.text("too slow", 504);
+    });
+    const response = await call("/a/alice", {}, app);
+    expect([response.status, await response.text()]).toEqual([504, "too slow"]);
+  });
+
+  it("keeps headers that middleware sets before `notFound`", async () => {
+    const app = make().use(requestId());
+    const response = await call("/nowhere", {}, app);
+    expect(response.headers.has("x-request-id")).toBe(true);
+    await expectProblem(response, 404);
+  });
+
   it("asks the user's `onError` for every error, including an object's", async () => {
     quiet();
     const app = make().onError((error, c) => c.text(error.message.length > 0 ? "mine" : "none", 418));
@@ -212,6 +321,21 @@ describe("the app of `serve`", () => {
       expect(error.message).toContain(`app.${verb}("*", …)`);
     },
   );
+
+  it("refuses other forms of such a handler: without parameters, and in an app that has its own `onError`", () => {
+    const page = (): Response => new Response("page");
+    const sub = new Hono().onError(() => page()).get("*", (c) => c.text("page"));
+    for (const add of [
+      (app: App) => app.get("*", page),
+      (app: App) => app.all("*", async () => await Promise.resolve(page())),
+      (app: App) => app.route("/", sub),
+      (app: App) => app.route("/", new Hono().onError(() => page()).route("/", sub)),
+    ]) {
+      expect(thrownBy(() => add(make()))).toMatchObject({ code: "bad-option" });
+    }
+    const within = (): unknown => make().route("/pages", sub);
+    expect(within).not.toThrow();
+  });
 
   it("takes handlers for every path that don't answer for objects", async () => {
     const app = make();
@@ -270,6 +394,25 @@ describe("the app of `serve`", () => {
   });
 });
 
+describe("a path that the object would get as another one", () => {
+  it.each(["/x/../admin", "/x/%2E%2e/admin", "/./admin", "/%2e/admin", "/x\\..\\admin", "/x\\admin", "/..", "/x/.."])(
+    "is refused, so that it passes no guard: %s",
+    async (rest) => {
+      const { calls, namespace } = recording(() => new Response());
+      const authorize = vi.fn(() => true);
+      const app = serve({ "/a/:name": () => namespace }, { authorize });
+      app.use("/a/:name/admin", async (c) => await Promise.resolve(c.text("no", 401)));
+      for (const [handler, prefix] of [
+        [app, ""],
+        [outerApp().route("/v1", app), "/v1"],
+      ] as const) {
+        await expectProblem(await sent(`http://worker${prefix}/a/alice${rest}`, handler), 400, { code: "bad-request" });
+      }
+      expect([calls, authorize.mock.calls]).toEqual([[], []]);
+    },
+  );
+});
+
 describe("a body that was read before `serve` passes it on", () => {
   const reading = (read: (request: Parameters<Parameters<App["use"]>[1]>[0]["req"]) => unknown): App => {
     const app = make();
@@ -309,22 +452,19 @@ describe("a body that was read before `serve` passes it on", () => {
     expect(error).not.toHaveBeenCalled();
   });
 
-  it("can be sent on with other headers", async () => {
-  it("refuses other forms of such a handler: without parameters, and in an app that has its own `onError`", () => {
-    const page = (): Response => new Response("page");
-    const sub = new Hono().onError(() => page()).get("*", (c) => c.text("page"));
-    for (const add of [
-      (app: App) => app.get("*", page),
-      (app: App) => app.all("*", async () => await Promise.resolve(page())),
-      (app: App) => app.route("/", sub),
-      (app: App) => app.route("/", new Hono().onError(() => page()).route("/", sub)),
-    ]) {
-      expect(thrownBy(() => add(make()))).toMatchObject({ code: "bad-option" });
-    }
-    const within = (): unknown => make().route("/pages", sub);
-    expect(within).not.toThrow();
+  it("keeps the byte order mark that Hono leaves out of a text", async () => {
+    const { namespace } = recording(async (request) => new Response(await request.arrayBuffer()));
+    const marked = new Uint8Array([0xef, 0xbb, 0xbf, 0x61, 0xef, 0xbf, 0xbd]);
+    const app = serve({ "/a/:name": () => namespace }, { authorize: () => true });
+    app.use(async (c, next) => {
+      await c.req.text();
+      await next();
+    });
+    const headers = { "content-length": "7" };
+    expect(await (await call("/a/alice", { method: "POST", body: marked, headers }, app)).bytes()).toEqual(marked);
   });
 
+  it("can be sent on with other headers", async () => {
     const app = make({
       async authorize(request, { c }) {
         if ((await c.req.text()) !== "signed") return false;
@@ -380,34 +520,3 @@ describe("a body that was read before `serve` passes it on", () => {
     }
   });
 });
-describe("a path that the object would get as another one", () => {
-  it.each(["/x/../admin", "/x/%2E%2e/admin", "/./admin", "/%2e/admin", "/x\\..\\admin", "/x\\admin", "/..", "/x/.."])(
-    "is refused, so that it passes no guard: %s",
-    async (rest) => {
-      const { calls, namespace } = recording(() => new Response());
-      const authorize = vi.fn(() => true);
-      const app = serve({ "/a/:name": () => namespace }, { authorize });
-      app.use("/a/:name/admin", async (c) => await Promise.resolve(c.text("no", 401)));
-      for (const [handler, prefix] of [
-        [app, ""],
-        [outerApp().route("/v1", app), "/v1"],
-      ] as const) {
-        await expectProblem(await sent(`http://worker${prefix}/a/alice${rest}`, handler), 400, { code: "bad-request" });
-      }
-      expect([calls, authorize.mock.calls]).toEqual([[], []]);
-    },
-  );
-});
-
-  it("keeps the byte order mark that Hono leaves out of a text", async () => {
-    const { namespace } = recording(async (request) => new Response(await request.arrayBuffer()));
-    const marked = new Uint8Array([0xef, 0xbb, 0xbf, 0x61, 0xef, 0xbf, 0xbd]);
-    const app = serve({ "/a/:name": () => namespace }, { authorize: () => true });
-    app.use(async (c, next) => {
-      await c.req.text();
-      await next();
-    });
-    const headers = { "content-length": "7" };
-    expect(await (await call("/a/alice", { method: "POST", body: marked, headers }, app)).bytes()).toEqual(marked);
-  });
-

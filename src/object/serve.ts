@@ -7,7 +7,7 @@ import { Hono } from "hono/tiny";
 import { DurableError } from "../errors.ts";
 import { isDestroyed } from "../reset.ts";
 import { bodyUsed, exactBytes } from "../route/body-cache.ts";
-import { problem } from "../route/problem.ts";
+import { keepHeaders, problem } from "../route/problem.ts";
 import { addFirst } from "./added-first.ts";
 import { locate, placeOfName } from "./address.ts";
 import { flawOfName, missingBinding } from "./object.ts";
@@ -61,7 +61,7 @@ export function serve<Env extends object = Cloudflare.Env, Own extends { Variabl
   checkOptions(options);
   const app = new Hono<{ Bindings: Env } & Own>();
   app.onError(problems);
-  app.notFound(() => problem(404));
+  app.notFound((c) => keepHeaders(problem(404), c));
   let isWarned = false;
   const warn = (): void => {
     if (isWarned) return;
@@ -74,7 +74,10 @@ export function serve<Env extends object = Cloudflare.Env, Own extends { Variabl
     const route = readRoute(path, given, options);
     const place = placeOfName(path, route.name !== undefined);
     app.all(path === "/" ? "/*" : `${path}/*`, (c) =>
-      pass(c as unknown as ServeCall<Env>["c"], route, place, warn).catch(rethrow),
+      pass(c as unknown as ServeCall<Env>["c"], route, place, warn).then(
+        (response) => adopt(c as Context, response),
+        rethrow,
+      ),
     );
   }
   addFirst(app);
@@ -140,6 +143,25 @@ async function forward(passed: Request, rest: URL, asked: HonoRequest): Promise<
   // Hono may have dropped a byte order mark.
   headers.delete("content-length");
   return new Request(rest, { method, headers, body, redirect, signal, ...(cf && { cf }) });
+}
+
+/**
+ * Sets the response of `c`, which copies it: an object's response has immutable headers. The copy gets the headers that
+ * were set before. Hono alone would replace the object's cookies and `Vary`.
+ */
+function adopt(c: Context, response: Response): Response {
+  // Middleware, such as a timeout, has answered in the meantime.
+  if (c.finalized) return response;
+  const { headers } = c.res;
+  // A response that `authorize` makes with `c.json()` has those of `c` already.
+  const cookies = headers.getSetCookie();
+  for (const cookie of response.headers.getSetCookie()) {
+    if (!cookies.includes(cookie)) headers.append("set-cookie", cookie);
+  }
+  const vary = response.headers.get("vary");
+  if (vary !== null && vary !== headers.get("vary")) headers.append("vary", vary);
+  c.res = response;
+  return c.res;
 }
 
 /** Hono hands errors to `onError`, but lets everything else that is thrown pass. */

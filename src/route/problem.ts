@@ -5,6 +5,7 @@
  * SECURITY WARNING: every answer to an error is made here. Nothing of an error that the library or the
  * user did not mean for the client (message, stack, cause, stored values) may get into one.
  */
+import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { DurableError, type Issue } from "../errors.ts";
 
@@ -92,6 +93,11 @@ export function refuse(error: unknown): Response {
   console.error(error);
   if (isHttpException(error)) return problem(error.status);
   return problem(500, DurableError.is(error) ? { code: error.code } : {});
+}
+
+/** Adds the headers that were set on `c` before the error, as Hono does in its own answers. */
+export function keepHeaders(response: Response, c: Context | undefined): Response {
+  return c === undefined ? response : c.newResponse(response.body, response);
 }
 
 /** Known by its shape, as Hono itself does it: an application may carry a second copy of Hono. */

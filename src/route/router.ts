@@ -11,7 +11,7 @@ import { findObject, inEntry, outermost, serveFor, type Self } from "./context.t
 import { handlerOf } from "./handler.ts";
 import { middlewareOf, type RouteOptions } from "./options.ts";
 import { shapesOf } from "./path.ts";
-import { isHttpException, refusal, refuse } from "./problem.ts";
+import { isHttpException, keepHeaders, refusal, refuse } from "./problem.ts";
 
 /**
  * The Hono app of a class: answers its routes, and whatever is added to it.
@@ -117,7 +117,7 @@ function answerUnmatched(app: HonoApp, handlers: ReadonlySet<unknown>, c: Contex
   if (matching.includes("GET")) matching.push("HEAD");
   // A route may answer OPTIONS itself.
   const allow = [...new Set([...matching, "OPTIONS"])].join(", ");
-  if (asked === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  if (asked === "OPTIONS") return keepHeaders(new Response(null, { status: 204, headers: { allow } }), c);
   return answerError(refusal(405, {}, allow), c);
 }
 
@@ -135,7 +135,7 @@ function classMiddleware(cls: AnyClass): readonly MiddlewareHandler[] {
 /** The answer to an error: that of the object's `onError`, or what {@link refuse} makes of it. */
 function answerError(error: Error, c: Context): Response | Promise<Response> {
   const self = findObject(c);
-  return self?.onError === undefined ? refuse(error) : askObject(self, error, c);
+  return self?.onError === undefined ? keepHeaders(refuse(error), c) : askObject(self, error, c);
 }
 
 async function askObject(self: Self, error: Error, c: Context): Promise<Response> {
@@ -148,5 +148,5 @@ async function askObject(self: Self, error: Error, c: Context): Promise<Response
     console.error(failure);
   }
   if (spare !== undefined) Object.assign(error, { res: spare });
-  return refuse(error);
+  return keepHeaders(refuse(error), c);
 }

@@ -67,6 +67,7 @@ outer.mount("/mounted", given.fetch);
 outer.onError(problems);
 given.onError(problems).notFound(() => problems(new HTTPException(404)));
 new Hono().onError(problems);
+outer.notFound((c) => problems(new HTTPException(404), c));
 outer.onError((error, c) => (c.get("user") === "" ? c.text("mine", 500) : problems(error)));
 const answer: Response = problems("whatever was thrown");
 // @ts-expect-error the answer is at once
