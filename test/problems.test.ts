@@ -68,6 +68,9 @@ describe("problems", () => {
     const res = new Response("own", { status: 401, headers: { "www-authenticate": "Basic" } });
     const own = await answerTo(throwing(new HTTPException(401, { res })));
     expect([own.status, own.headers.get("www-authenticate"), await own.text()]).toEqual([401, "Basic", "own"]);
+    const redirect = new Response(null, { status: 302, headers: { location: "/login" } });
+    const sent = await answerTo(throwing(new HTTPException(302, { res: redirect })));
+    expect([sent.status, sent.headers.get("location")]).toEqual([302, "/login"]);
     await expectProblem(await answerTo(throwing(new HTTPException(402, { message: "Pay first." }))), 402, {
       title: "Payment Required",
       code: "payment-required",

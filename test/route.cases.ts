@@ -627,6 +627,9 @@ export function routeCases(
           "Basic",
           "who?",
         ]);
+        const redirect = await send("/throws/redirect", { redirect: "manual" });
+        expect([redirect.status, redirect.headers.get("location")]).toEqual([302, "./login"]);
+        await redirect.body?.cancel();
       });
 
       it("says nothing but the code when the write fails, and nothing was changed", async () => {

@@ -103,6 +103,8 @@ export function keepHeaders(response: Response, c: Context | undefined): Respons
 /** Known by its shape, as Hono itself does it: an application may carry a second copy of Hono. */
 export function isHttpException(error: unknown): error is HTTPException {
   if (!(error instanceof Error)) return false;
-  const { getResponse, status } = error as Partial<HTTPException>;
-  return typeof getResponse === "function" && Number.isInteger(status) && status! >= 400 && status! < 600;
+  const { getResponse, status, res } = error as Partial<HTTPException>;
+  // A redirect needs a response of its own.
+  const least = res instanceof Response ? 300 : 400;
+  return typeof getResponse === "function" && Number.isInteger(status) && status! >= least && status! < 600;
 }
