@@ -5,6 +5,7 @@
 import type { Context, ExecutionContext, Hono as HonoApp, MiddlewareHandler } from "hono";
 import { Hono } from "hono/tiny";
 import type { RouterRoute } from "hono/types";
+import { findTargetHandler, isMiddleware } from "hono/utils/handler";
 import { DurableError } from "../errors.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan, type RoutePlan } from "../plan.ts";
 import { findObject, inEntry, outermost, serveFor, type Self } from "./context.ts";
@@ -103,8 +104,9 @@ function makeApp(cls: AnyClass): HonoApp {
 
 /** Answers what no route takes: 405 or, to OPTIONS, 204 where another method has one at this path, and 404. */
 function answerUnmatched(app: HonoApp, handlers: ReadonlySet<unknown>, c: Context): Response | Promise<Response> {
-  // Middleware is there for every method; of what is, only the class's own routes count.
-  const isRoute = ({ method, handler }: RouterRoute): boolean => method !== "ALL" || handlers.has(handler);
+  // Middleware makes no path known. Of what stands for every method, only the class's own routes count.
+  const isRoute = ({ method, handler }: RouterRoute): boolean =>
+    handlers.has(handler) || (method !== "ALL" && !isMiddleware(findTargetHandler(handler)));
   const methods = new Set(app.routes.filter(isRoute).map(({ method }) => method));
   const matching = [...methods].filter((method) =>
     app.router.match(method, c.req.path)[0].some(([[, route]]) => route.method === method && isRoute(route)),
