@@ -84,11 +84,13 @@ async function ask(url, prefix) {
   await send("GET", "/query?a=1&a=2&b=%20");
   await send("GET", "/query?__proto__=1");
   await send("POST", "/form", new URLSearchParams({ a: "1" }));
+  // Hono's `mount` can't pass on a body that was read.
+  await send("POST", "/form", new URLSearchParams({ a: "2" }), prefix === "/mounted" ? {} : { "x-read": "text" });
   const items = await send("GET", "/items");
   const events = await send("GET", "/items", undefined, { accept: "text/event-stream" });
   await send("GET", "/refused");
   await send("GET", "/answered");
-  await send("GET", "/broken");
+  const broken = await send("GET", "/broken");
   await send("GET", "/sub/7");
   await send("GET", "/add/2");
   await send("GET", "/nowhere");
@@ -103,6 +105,7 @@ async function ask(url, prefix) {
       problem(400, "Bad Request", "forbidden-key", { detail: "`__proto__` is not allowed in the query." }),
     ],
     ["/form", 200, '{"a":"1"}'],
+    ["/form", 200, '{"a":"2"}'],
     ["/items", 200, "1\n2\n"],
     ["/items", 200, "data: 1\n\ndata: 2\n\n"],
     ["/refused", 402, problem(402, "Payment Required", "payment-required", { detail: "pay first" })],
@@ -115,6 +118,9 @@ async function ask(url, prefix) {
   const header = (response, name) => response.headers.get(name);
   assert.equal(header(first, "access-control-allow-origin"), "https://a.example");
   assert.equal(header(first, "x-outer"), prefix === "" ? "yes" : null);
+  for (const response of [first, broken]) {
+    assert.deepEqual([header(response, "x-before"), header(response, "x-after")], ["yes", "yes"]);
+  }
   assert.deepEqual(
     [header(items, "content-type"), header(events, "content-type")],
     ["application/x-ndjson", "text/event-stream"],

@@ -57,6 +57,14 @@ routes(Counter).route(
 
 const served = serve<Env>({ "/counters/:name": Counter }, { authorize: () => true });
 
+served.use(async (c, next) => {
+  c.header("x-before", "yes");
+  if (c.req.header("x-read") === "text") await c.req.text();
+  await next();
+  // As Hono's middleware does it: an object's response would refuse this.
+  c.res.headers.set("x-after", "yes");
+});
+
 const app = new Hono<{ Bindings: Env }>();
 app.use("/counters/*", async (c, next) => {
   await next();
