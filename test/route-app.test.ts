@@ -20,6 +20,29 @@ routeAppCases(
   () => env.CHILD_LEGACY_ROUTE_APP,
 );
 
+describe("a Response that a method returns", () => {
+  it("stays as it is, and its headers can be changed by middleware", async () => {
+    const secured = env.SECURED.getByName("secured");
+    for (const [path, status] of [
+      ["/redirected", 302],
+      ["/fetched", 200],
+      ["/made", 200],
+      ["/answered", 201],
+      ["/upgraded", 101],
+    ] as const) {
+      const headers: HeadersInit = path === "/upgraded" ? { upgrade: "websocket" } : {};
+      const response = await secured.fetch(`http://o${path}`, { headers, redirect: "manual" });
+      expect([path, response.status]).toEqual([path, status]);
+      expect(response.headers.has("x-frame-options")).toBe(true);
+      expect(response.headers.getSetCookie()).toEqual(path === "/made" || path === "/answered" ? ["a=1"] : []);
+      expect(response.headers.get("x-own")).toBe(path === "/answered" ? "last" : null);
+      response.webSocket?.accept();
+      response.webSocket?.close();
+      await response.body?.cancel();
+    }
+  });
+});
+
 describe("routes", () => {
   afterEach(() => {
     vi.restoreAllMocks();

@@ -264,7 +264,7 @@ describe("the app of `serve`", () => {
     expect((await call("/a/alice/x", {}, app)).headers.get("x-by")).toBe("authorize");
   });
 
-  it("sends a response that `authorize` makes of `c` with each header once", async () => {
+  it("sends each header once if `authorize` returns `c.json(…)`", async () => {
     const app = make({
       authorize(_, { c }) {
         setCookie(c, "a", "1");

@@ -13,7 +13,7 @@ export { ChildLegacyRoutes, LegacyRoutes } from "./fixtures/legacy/route.ts";
 export { RouteInput } from "./fixtures/route-input.ts";
 export { ReadBodies } from "./fixtures/route-body.ts";
 export { LegacyRouteInput } from "./fixtures/legacy/route-input.ts";
-export { Added, ChildRouteApp, Hooked, RouteApp } from "./fixtures/route-app.ts";
+export { Added, ChildRouteApp, Hooked, RouteApp, Secured } from "./fixtures/route-app.ts";
 export { ChildLegacyRouteApp, LegacyRouteApp } from "./fixtures/legacy/route-app.ts";
 export { Shelf } from "./fixtures/openapi.ts";
 export { Fragile } from "./fixtures/fragile.ts";

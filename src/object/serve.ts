@@ -153,7 +153,7 @@ function adopt(c: Context, response: Response): Response {
   // Middleware, such as a timeout, has answered in the meantime.
   if (c.finalized) return response;
   const { headers } = c.res;
-  // A response that `authorize` makes with `c.json()` has those of `c` already.
+  // If `authorize` returns `c.json(…)`, the response has these headers already.
   const cookies = headers.getSetCookie();
   for (const cookie of response.headers.getSetCookie()) {
     if (!cookies.includes(cookie)) headers.append("set-cookie", cookie);

@@ -30,7 +30,8 @@ export function respond(
   member: string,
   headers: Headers | undefined,
 ): Response | Promise<Response> {
-  if (result instanceof Response) return result;
+  // Redirects and responses of others have immutable headers, which middleware couldn't change.
+  if (result instanceof Response) return new Response(result.body, result);
   if (result === undefined) {
     const empty = c.body(null);
     return withHeaders(empty.status === 200 ? c.body(null, 204) : empty, headers);
