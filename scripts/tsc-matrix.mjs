@@ -129,6 +129,7 @@ async function runs(script) {
         [["n", 5]],
         { "by 2": { at: "1970-01-01T00:00:00.002Z" }, "by 3": { at: "1970-01-01T00:00:00.003Z" } },
       ],
+      once: [10, 10],
       lamp: 4,
       steps: [6, 8, 9],
       global: [["a"], true, true],

@@ -46,9 +46,14 @@ export interface NotRepeatable<Why extends string> {
 /** What no copy can be kept of, as far as types tell. */
 type Unkept = ReadableStream | WritableStream | Request | Response | AnyFunction | { fetch: AnyFunction };
 
-/** The promise of a live result is one that can be disposed. */
+/**
+ * The promise of a live result is one that can be disposed. Without `esnext.disposable` in `lib`, `Disposable` has no
+ * members, and everything would extend it.
+ */
+type Disposing = [keyof Disposable] extends [never] ? never : Disposable;
+
 type Repeatable<F> = F extends (...args: infer Args) => infer Result
-  ? true extends Has<Args[number], Unkept> | Has<Awaited<Result>, Unkept> | Has<Result, Disposable>
+  ? true extends Has<Args[number], Unkept> | Has<Awaited<Result>, Unkept> | Has<Result, Disposing>
     ? NotRepeatable<"a stream, Request, Response, function or stub cannot be kept for repeats: pass and return plain data">
     : F
   : F;

@@ -3,7 +3,7 @@
  * What stands for a collection in the row that holds it, and the collections made from there.
  */
 import { isContainer, loadBy } from "../snapshot.ts";
-import { type Collection, type Head, type Kind, type Store } from "./collection.ts";
+import type { Collection, Head, Kind, Store } from "./collection.ts";
 import { Keyed, type Entries } from "./entries.ts";
 import { unreadable } from "./layout.ts";
 import { List } from "./list.ts";

@@ -70,6 +70,11 @@ export default {
       steps: [await counter.step({}), await counter.step({ by: "3" }), ...(await counter.inside())],
       calls: [first, caught, second],
       state: [count, plain, entries, Object.fromEntries(seen as Map<string, unknown>)],
+      // Its type compiles without `esnext.disposable` in `lib`, where `Disposable` has no members.
+      once: [
+        await Object.once(counter, "key").increment({ by: 5 }),
+        await Object.once(counter, "key").increment({ by: 5 }),
+      ],
       // A call on the value of a getter goes out before the value has arrived.
       lamp: await untyped.lamp.light(4),
       global: [
