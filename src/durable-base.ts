@@ -36,7 +36,7 @@ import { reachable, shapeOf } from "./surface.ts";
  * }
  * ```
  */
-export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends DurableObject<Env, Props> {
+export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends DurableObject<Env, Props> {
   /** The members a stub can reach, in place of all that the class defines; `fetch` stays reachable. */
   static rpc?: readonly string[];
 
@@ -79,7 +79,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = unknown> extends
     levelOf(this.prototype);
   }
 
-  constructor(ctx: DurableObjectState<Props>, env: Env) {
+  constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const shape = shapeOf(new.target, DurableBase.prototype, {
       // Code that wraps the class may replace this property.

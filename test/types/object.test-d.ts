@@ -1,4 +1,5 @@
 /** What the `Object` module and `serve` claim; checked by `tsc` alone. */
+import type { DurableObject } from "cloudflare:workers";
 import type { Hono } from "hono";
 import { expectTypeOf } from "vitest";
 import { DurableBase, Object, serve, type Finder, type FromOptions, type Handle } from "../../src/index.ts";
@@ -21,7 +22,29 @@ class List extends DurableBase<Env> {
   }
 }
 
+/** Takes its own constructor's `ctx`, as a plain class does. */
+class Made extends DurableBase<Env> {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    expectTypeOf(this.ctx.id).toEqualTypeOf<DurableObjectId>();
+  }
+}
+
+class Facet extends DurableBase<Env, { tenant: string }> {
+  constructor(ctx: DurableObjectState<{ tenant: string }>, env: Env) {
+    super(ctx, env);
+    expectTypeOf(this.ctx.props).toEqualTypeOf<{ tenant: string }>();
+  }
+}
+
 declare const env: Env;
+
+// Code that takes a plain class, such as Sentry's, takes one of ours.
+declare function wrap<C extends new (ctx: DurableObjectState, env: Env) => DurableObject<Env>>(cls: C): C;
+expectTypeOf(wrap(Counter)).toEqualTypeOf<typeof Counter>();
+expectTypeOf(wrap(Made)).toEqualTypeOf<typeof Made>();
+expectTypeOf<DurableBase<Env, { tenant: string }>>().toExtend<DurableObject<Env, { tenant: string }>>();
+expectTypeOf<Facet>().toExtend<DurableObject<Env, { tenant: string }>>();
 
 // Both doors give the same, typed.
 expectTypeOf(Object.from(env.COUNTER)).toEqualTypeOf<Finder<Counter>>();
