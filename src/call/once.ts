@@ -63,7 +63,7 @@ export async function callOnce(
     if (found === undefined || found.hash === hash) return found;
     throw new DurableError(
       "once-conflict",
-      `${label} was answered with other arguments under this key. A key stands for one call: take another for another, such as the order's id.`,
+      `${label} was called with other arguments under this key before. Use a key of its own for each call, such as the order's id.`,
     );
   };
 

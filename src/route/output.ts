@@ -95,7 +95,7 @@ function toJson(value: unknown, self: object, member: string): string {
   if (loss === undefined) return JSON.stringify(value);
   throw new DurableError(
     "not-json",
-    `${self.constructor.name}.${member}: \`result${loss.path}\` is ${loss.what}, which JSON cannot hold. Return plain data, as \`[...set]\` or \`String(bigint)\`.`,
+    `${self.constructor.name}.${member}: \`result${loss.path}\` is ${loss.what}, which JSON cannot hold. Return plain data, such as \`Object.fromEntries(map)\`, \`[...set]\` or \`String(bigint)\`.`,
   );
 }
 
