@@ -96,6 +96,19 @@ describe("problems", () => {
     expect(log.mock.calls).toEqual([[expect.objectContaining({ remote: true })]]);
   });
 
+  it("answers a remote HTTPException as a local one, if the handle restores its class", async () => {
+    const call = (kind: string, options = {}) =>
+      answerTo(async () => {
+        await Objects.from(env.ROUTES, options).byName("problems").throw({ kind });
+      });
+    await expectProblem(await call("not found"), 500, { code: "internal-server-error" });
+    const errors = [HTTPException];
+    await expectProblem(await call("not found", { errors }), 404, { detail: "There is no todo 7." });
+    // The response that it had stays in the object.
+    await expectProblem(await call("response", { errors }), 401, {});
+    expect(await (await call("unavailable", { errors })).text()).not.toContain(SECRET);
+  });
+
   it("answers with 503 for an object that is overloaded, moving or destroyed", async () => {
     const remote = Object.assign(new DurableError("destroyed", SECRET), { remote: true });
     for (const [error, status] of [
