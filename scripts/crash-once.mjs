@@ -1,7 +1,7 @@
 /**
  * `npm run crash -- once --rounds 20 --seed 7`: kills workerd at random moments under exactly-once calls.
  *
- * In each round 32 callers charge accounts by `Object.once`, workerd is SIGKILLed and started again on the same folder,
+ * In each round 32 callers charge accounts by `once`, workerd is SIGKILLed and started again on the same folder,
  * and each caller repeats its call, with its key, until it is answered. Then each account's sum must be exact.
  *
  * A call that was cut off and whose answer comes from before the kill was committed and not answered: what only a

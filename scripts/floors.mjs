@@ -8,8 +8,9 @@ import { globSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 
 const FLOORS = {
-  "door.ts": 0,
   "copies.ts": 0,
+  "part-key.ts": 0,
+  "call-part.ts": 1,
   "errors.ts": 0,
   "vite.ts": 0,
   "functions.ts": 0,
@@ -22,19 +23,24 @@ const FLOORS = {
   "kinds.ts": 1,
   "schema.ts": 1,
   "thrown.ts": 1,
+  "part.ts": 2,
   "entry.ts": 2,
   storage: 2,
   persisted: 3,
   route: 3,
   call: 3,
   schedule: 3,
+  migrations: 3,
+  "remote-storage": 3,
   object: 4,
+  once: 5,
   "destroy.ts": 4,
   "surface.ts": 4,
-  "life.ts": 5,
-  "durable-base.ts": 6,
-  testing: 6,
-  "index.ts": 7,
+  "host.ts": 5,
+  "life.ts": 6,
+  "durable-base.ts": 7,
+  testing: 7,
+  "index.ts": 8,
 };
 
 const IMPORT = /^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"/gm;

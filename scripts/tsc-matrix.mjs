@@ -31,7 +31,11 @@ const dialects = {
   },
 };
 
-const library = await bundle(join(root, "dist/index.js"));
+/** Every entry that the file imports from, as one module: bundles of their own would be two copies of the library. */
+const library = await bundle({
+  contents: 'export * from "./index.js"; export * from "./once/once.js";',
+  resolveDir: join(root, "dist"),
+});
 for (const name of ["durable-base", "@cloudflare/workers-types"]) {
   const link = join(folder, "node_modules", name);
   mkdirSync(dirname(link), { recursive: true });
@@ -115,7 +119,8 @@ async function checkTypes(project, tsc, file, options) {
 }
 
 async function runs(script) {
-  const modules = { "worker.js": script, "durable-base": library };
+  const once = 'export { exactlyOnce, once } from "durable-base";';
+  const modules = { "worker.js": script, "durable-base": library, "durable-base/once": once };
   const worker = await start({ modules, objects: { COUNTER: "Counter" } });
   try {
     const response = await fetch(worker.url);

@@ -13,12 +13,20 @@ const ANSWERING = 10;
 /** How long the body of an answer may take before that, in milliseconds: the platform ends the block after 30 s. */
 const SENDING = 20_000;
 
+/** The contribution of the object's parts. */
+interface Steps {
+  /** Runs before everything that is stored is deleted. */
+  prepare(): Promise<void> | undefined;
+  /** Deletes the native alarm. */
+  disarm(): Promise<void>;
+}
+
 /** What destroys one object, made when it is first asked to. */
 export class Destroyer {
   readonly #owner: Owner;
   readonly #self: { onDestroy?(): unknown };
   readonly #ctx: DurableObjectState;
-  readonly #disarm: () => Promise<void>;
+  readonly #steps: Steps;
   /** The entry of the hook, which needs not ask again. */
   #hook: Scope | undefined;
   #destroyed: Promise<void> | undefined;
@@ -27,12 +35,11 @@ export class Destroyer {
   /** Rejects once everything is deleted: for whom it comes too early. */
   readonly #gone: PromiseWithResolvers<never> = Promise.withResolvers();
 
-  /** `disarm` deletes the native alarm. */
-  constructor(owner: Owner, self: object, ctx: DurableObjectState, disarm: () => Promise<void>) {
+  constructor(owner: Owner, self: object, ctx: DurableObjectState, steps: Steps) {
     this.#owner = owner;
     this.#self = self;
     this.#ctx = ctx;
-    this.#disarm = disarm;
+    this.#steps = steps;
     this.#gone.promise.catch(() => {});
   }
 
@@ -123,7 +130,8 @@ export class Destroyer {
   async #delete(): Promise<void> {
     const { storage } = this.#ctx;
     // Before compatibility date 2026-02-24, `deleteAll` leaves the alarm in place.
-    await Promise.all([this.#disarm(), storage.deleteAll()]);
+    await this.#steps.prepare();
+    await Promise.all([this.#steps.disarm(), storage.deleteAll()]);
     await storage.sync();
   }
 }

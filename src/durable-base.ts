@@ -4,20 +4,18 @@
  */
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
-import { callOnce } from "./call/once.ts";
-import type { Door } from "./door.ts";
-import { enter, isInside, notImplemented, own } from "./entry.ts";
-import { DurableError } from "./errors.ts";
+import { enter, isInside, own } from "./entry.ts";
+import { DurableError, quote } from "./errors.ts";
 import { Life, lifeOf } from "./life.ts";
 import { find, type Finder, type FromOptions } from "./object/object.ts";
+import type { ListedPart } from "./part.ts";
+import { PARTS } from "./part-key.ts";
 import { FIELDS } from "./persisted/fields.ts";
 import { levelOf } from "./plan.ts";
 import type { ScheduleOptions } from "./schedule/options.ts";
 import type { Schedules } from "./schedule/schedules.ts";
 import type { When } from "./schedule/when.ts";
-import { answer } from "./storage/answer.ts";
-import type { Migration } from "./storage/migrations.ts";
-import { reachable, shapeOf } from "./surface.ts";
+import { shapeOf } from "./surface.ts";
 
 /**
  * The class to extend: a Durable Object with persisted fields, routes and entries.
@@ -44,23 +42,16 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
   static remoteStacks?: boolean;
 
   /**
-   * Opens the object's storage to whoever holds a stub of it: `"read"` for the functions of `Storage` that read, `"write"`
-   * for those that write too. SQL stays inside, and routes and `serve` never offer it.
-   */
-  static storage?: string;
-
-  /**
    * Hono's middleware for every request that the routes of this class get, also those that no route takes. It runs
    * inside the entry, finds the object as `c.get("object")`, and is inherited as any static is.
    */
   static use?: readonly MiddlewareHandler[];
 
   /**
-   * What was to be changed in an object's tables and stored data since the class was first deployed: {@link Migration}s, each
-   * run once per object, in order, before `onStart`. A subclass's list takes the place of this one, as any static does:
-   * begin it with `...Base.migrations`. If a step fails every entry gets the error, nothing is kept, and the next tries again.
+   * The parts of every object of this class that have no API of their own, such as `exactlyOnce()`. A subclass inherits them,
+   * and lists only its own.
    */
-  static migrations?: readonly Migration[];
+  static parts?: readonly ListedPart[];
 
   /**
    * Finds objects of this class: `Counter.from(env.COUNTER).byName("alice")` is
@@ -88,8 +79,10 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     const life = new Life(this, ctx, shape, RpcTarget);
     own(this, life);
     Object.defineProperty(this, FIELDS, { value: life.fields });
+    Object.defineProperty(this, PARTS, { value: life.parts });
     Object.defineProperties(this, shape.hidden);
     Object.defineProperties(this, shape.fields);
+    for (const attach of shape.parts) attach(this);
   }
 
   /** Runs before the first entry of every wake-up; while it runs, entries wait. If it throws, the caller
@@ -177,6 +170,8 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
   /** Answers HTTP: by the class's routes, else 404. A subclass may override it and call `super.fetch(request)`. */
   override fetch(request: Request): Response | Promise<Response> {
     const life = lifeOf(this);
+    const answered = life.parts.answer(request);
+    if (answered !== undefined) return answered;
     const engine = life.shape.engine();
     if (engine === undefined) return noRoutes();
     try {
@@ -192,18 +187,12 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     return engine.answer(this, request);
   }
 
-  /** What `Object.once` calls: a member of the base that a stub reaches, and with it only what it reaches anyway. */
-  protected async __once(...[name, key, args, ttl]: Parameters<Door["__once"]>): Promise<unknown> {
-    const gated = Array.isArray(args) ? reachable(this, DurableBase.prototype, name) : undefined;
-    if (gated === undefined) throw notImplemented(name);
-    const call = (): Promise<unknown> => callOnce(this, { ...gated, name, key, args, ttl });
-    return await enter(lifeOf(this), call, undefined, []);
-  }
-
-  /** What the functions of `Storage` call on a stub, where `static storage` allows it. */
-  protected async __storage(...call: Parameters<Door["__storage"]>): Promise<unknown> {
-    const { name, storage } = this.constructor as typeof DurableBase;
-    return await enter(lifeOf(this), () => answer(this.ctx, name, storage, call), undefined, []);
+  /** Answers calls of the object's parts. The base's one member that a stub reaches, and not changed by `static rpc`. */
+  protected async __call(name: string, ...args: unknown[]): Promise<unknown> {
+    const life = lifeOf(this);
+    const part = life.parts.get(name);
+    if (part?.call === undefined) throw partMissing(this, name);
+    return await enter(life, () => part.call!(...args), undefined, []);
   }
 }
 
@@ -217,6 +206,12 @@ type Scheduling<Params extends unknown[]> = Params extends []
 /** What the platform calls on every object. */
 function alarm(this: object, info?: AlarmInvocationInfo): unknown {
   return lifeOf(this).alarm(info);
+}
+
+/** The error for a call of a part that the object doesn't have; `callPart` adds the line to write. */
+function partMissing(self: object, name: unknown): DurableError {
+  const { name: className } = self.constructor;
+  return new DurableError("part-missing", `${className} has no part ${quote(name)} that can be called.`);
 }
 
 /** A problem as the router's, which a class without routes does not bring. */

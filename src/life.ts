@@ -7,14 +7,12 @@ import { COPY } from "./copies.ts";
 import { Destroyer } from "./destroy.ts";
 import { behindGate, isInside, run, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
+import { Parts } from "./host.ts";
 import { Fields } from "./persisted/fields.ts";
 import { becomeLive, retireLive } from "./live-instance.ts";
 import type { Declaration, Method } from "./schedule/runner.ts";
 import { Scheduler } from "./schedule/scheduler.ts";
 import { followImports } from "./storage/imported.ts";
-import { withoutFields } from "./storage/keys.ts";
-import { migrateObject, type Migration } from "./storage/migrations.ts";
-import { storageOf } from "./storage/sqlite.ts";
 import { methodOf, replaceOn, stateOf } from "./storage/storage-state.ts";
 import type { Shape } from "./surface.ts";
 
@@ -31,7 +29,6 @@ interface Living {
 interface Statics {
   readonly name: string;
   readonly remoteStacks?: boolean;
-  readonly migrations?: readonly Migration[];
 }
 
 const lives = new WeakMap<object, Life>();
@@ -45,6 +42,7 @@ export function lifeOf(self: object): Life {
 export class Life implements Owner {
   readonly fields: Fields;
   readonly scheduler: Scheduler;
+  readonly parts: Parts;
   readonly shape: Shape;
   readonly hides: ReadonlySet<object>;
   readonly targetClass: Owner["targetClass"];
@@ -60,8 +58,8 @@ export class Life implements Owner {
   readonly #ctx: DurableObjectState;
   #isReady = false;
   #hasStarted = false;
-  /** True until migrations have run, and after `deleteAll`, which takes their work along; undefined where there are none. */
-  #isCleared: boolean | undefined;
+  /** True when `deleteAll` has deleted what the parts stored at the start. */
+  #isCleared = false;
   #defect: DurableError | undefined;
   #starting: Promise<void> | undefined;
   /** Functions that restore the storage's own methods. */
@@ -80,7 +78,8 @@ export class Life implements Owner {
     const declared = shape.plan.scheduled as ReadonlyMap<string, Declaration>;
     const handler = (): Method | undefined => handlerOf(self);
     this.scheduler = new Scheduler(ctx, { self, owner: this, declared, handler, around });
-    this.#leaves = [() => this.scheduler.leave(), followImports(ctx.storage, () => this.#wake())];
+    this.#leaves = [() => this.scheduler.leave(), followImports(ctx.storage, () => this.#imported())];
+    this.parts = new Parts(this, self, ctx, shape, this.fields);
     lives.set(self, this);
     stateOf(ctx.storage).copy = COPY;
     becomeLive(ctx.id, () => this.#retire());
@@ -103,7 +102,11 @@ export class Life implements Owner {
   }
 
   destroy(): void {
-    (this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx, () => this.scheduler.disarm())).ask();
+    this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx, {
+      prepare: () => this.parts.run("destroyed"),
+      disarm: () => this.scheduler.disarm(),
+    });
+    this.#destroyer.ask();
   }
 
   /** What the platform calls as the object's alarm(), in place of the class's own. */
@@ -113,6 +116,7 @@ export class Life implements Owner {
 
   written(): void {
     this.scheduler.written();
+    this.parts.notify("written");
   }
 
   /** Called when a newer instance replaces this one, whose memory is out of date from then on. */
@@ -127,6 +131,7 @@ export class Life implements Owner {
     this.start = () => {
       throw this.refusal!();
     };
+    this.parts.notify("retired");
     for (const leave of this.#leaves.toReversed()) leave();
     this.fields.retire();
   }
@@ -134,11 +139,19 @@ export class Life implements Owner {
   #begin(): Promise<void> | undefined {
     if (this.#defect !== undefined) throw this.#defect;
     this.shape.verify(this.#self);
-    this.#migrate();
-    if (this.#hasStarted) {
-      this.#isReady = true;
-      return undefined;
-    }
+    if (!this.#hasStarted) this.#followDeleteAll();
+    const waiting = this.#prepare();
+    return waiting === undefined ? this.#runOnStart() : this.#orAgain(waiting.then(() => this.#runOnStart()));
+  }
+
+  /** Runs `starting` of the parts. */
+  #prepare(): Promise<void> | undefined {
+    this.#isCleared = false;
+    return this.parts.run("starting");
+  }
+
+  #runOnStart(): Promise<void> | undefined {
+    if (this.#hasStarted) return this.#ready();
     this.fields.begin();
     this.isStarting = true;
     let result: unknown;
@@ -148,51 +161,57 @@ export class Life implements Owner {
     } finally {
       this.isStarting = result instanceof Promise;
     }
-    if (!(result instanceof Promise)) {
-      this.#started();
-      return undefined;
-    }
-    return bounded(result, this.#class.name).then(
-      () => this.#started(),
-      (error: unknown) => {
-        this.#starting = undefined;
-        this.isStarting = false;
-        throw error;
-      },
-    );
+    if (!(result instanceof Promise)) return this.#started();
+    return this.#orAgain(bounded(result, this.#class.name).then(() => this.#started()));
   }
 
-  #started(): void {
+  #started(): Promise<void> | undefined {
     this.isStarting = false;
-    this.#starting = undefined;
     this.#hasStarted = true;
-    if (this.#isCleared === true) this.#migrate();
+    // `onStart` itself may have deleted everything.
+    const waiting = this.#isCleared ? this.#prepare() : undefined;
+    return waiting === undefined ? this.#ready(true) : this.#orAgain(waiting.then(() => this.#ready(true)));
+  }
+
+  #ready(isFirst = false): undefined {
+    this.#starting = undefined;
     this.#isReady = true;
     this.#wake();
+    if (isFirst) this.parts.notify("started");
+    return undefined;
+  }
+
+  /** Lets the next entry try again when the start fails. */
+  #orAgain(starting: Promise<void>): Promise<void> {
+    return starting.catch((error: unknown) => {
+      this.#starting = undefined;
+      this.isStarting = false;
+      throw error;
+    });
   }
 
   #wake(): void {
     this.scheduler.wake(() => this.fields.isWritten);
   }
 
-  #migrate(): void {
-    const { migrations, name } = this.#class;
-    if (migrations === undefined) return;
-    const { storage } = stateOf(storageOf(this.#ctx.storage, name));
-    if (this.#isCleared === undefined) {
-      const before = methodOf(storage, "deleteAll");
+  #imported(): void {
+    this.#wake();
+    this.parts.notify("replaced");
+  }
+
+  /** Lets the parts start again when everything that is stored was deleted. */
+  #followDeleteAll(): void {
+    if (!this.parts.have("starting", "replaced")) return;
+    const { storage } = stateOf(this.#ctx.storage);
+    const before = methodOf(storage, "deleteAll");
+    const deleteAll: typeof before = (options) => {
       this.#isCleared = true;
-      const deleteAll: typeof before = (options) => {
-        this.#isCleared = true;
-        this.#isReady = false;
-        return before(options);
-      };
-      this.#leaves.push(replaceOn(storage, { deleteAll }));
-    }
-    // What the constructor has read may be stored otherwise now.
-    const ran = withoutFields(storage, () => migrateObject(storage, migrations, `${name}.migrations`));
-    if (ran.length > 0) this.fields.forget();
-    this.#isCleared = false;
+      this.#isReady = false;
+      const deleted = before(options);
+      this.parts.notify("replaced");
+      return deleted;
+    };
+    this.#leaves.push(replaceOn(storage, { deleteAll }));
   }
 }
 

@@ -47,6 +47,14 @@ export interface HttpEngine {
 /** Makes the HTTP engine of a class. */
 export type MakeEngine = (cls: AnyClass) => HttpEngine;
 
+/** The records of one part's decorators. */
+export interface RecordedPart {
+  /** Attaches the part to an object. */
+  readonly attach: (object: object) => unknown;
+  /** By member. */
+  readonly members: Map<string, unknown>;
+}
+
 /** What the decorators of a class and its ancestors recorded. */
 export interface Plan {
   readonly fields: ReadonlyMap<string, FieldPlan>;
@@ -60,6 +68,8 @@ export interface Plan {
   readonly scheduled: ReadonlyMap<string, object>;
   /** The members that are hidden from stubs, overrides included. */
   readonly internal: ReadonlySet<string>;
+  /** By name, the parts that decorators brought. */
+  readonly parts: ReadonlyMap<string, RecordedPart>;
   /** Makes the class's HTTP engine; present when a decorator or `routes()` brought one. */
   engine: MakeEngine | undefined;
   /** The copy of the library that made the plan. */
@@ -76,6 +86,7 @@ export interface Level {
   readonly idempotent: Map<string, MarkGate>;
   readonly scheduled: Map<string, object>;
   readonly internal: Set<string>;
+  readonly parts: Map<string, RecordedPart>;
   engine: MakeEngine | undefined;
   /** The copy of the library whose decorators record here. */
   readonly copy: object;
@@ -114,6 +125,7 @@ export function levelOf(holder: object | undefined): Level {
       idempotent: new Map(),
       scheduled: new Map(),
       internal: new Set(),
+      parts: new Map(),
       engine: undefined,
       copy: COPY,
     };
@@ -170,11 +182,20 @@ export function planOf(cls: AnyClass): Plan {
     idempotent: new Map([...inheritedMarks(cls, base), ...(own?.idempotent ?? [])]),
     scheduled: new Map([...(base?.scheduled ?? []), ...(own?.scheduled ?? [])]),
     internal: new Set([...(base?.internal ?? []), ...(own?.internal ?? [])]),
+    parts: joinParts(base?.parts, own?.parts),
     engine: own?.engine ?? base?.engine,
     copy: COPY,
   };
   Reflect.defineMetadata(KEY, plan, cls);
   return plan;
+}
+
+/** Joins the records of a class with its ancestors', member by member. */
+function joinParts(base: Plan["parts"] = new Map(), own: Plan["parts"] = new Map()): Plan["parts"] {
+  const all = new Map(base);
+  for (const [name, { attach, members }] of own)
+    all.set(name, { attach, members: new Map([...(all.get(name)?.members ?? []), ...members]) });
+  return all;
 }
 
 /** The mark of a method is its own: an override says again that it is safe, or is not. */

@@ -30,7 +30,7 @@ export type INPUT = typeof Symbol.isConcatSpreadable;
 
 /**
  * The type of a routed method's parameter that a schema validates. Inside the method it is the schema's output; callers
- * by `Stub`, `Handle` and `Object.once` pass the schema's input.
+ * by `Stub`, `Handle` and `once` pass the schema's input.
  *
  * If parts of the input have their own schemas, join the types: `Validated<typeof Params> & Validated<typeof Body>`. For a
  * path parameter without a schema write `{ id: string } & Validated<typeof Body>`, and for a body that isn't a plain

@@ -2,24 +2,29 @@
  * @module
  * What a class shows of its objects: which members a stub reaches, and what all of its instances have in common.
  */
-import { DOORS } from "./door.ts";
+import { PART_CALL } from "./call-part.ts";
 import { behindGate, behindGuard, guard, wrapPrototypes, type Gated, type Method } from "./entry.ts";
 import { DurableError, quote } from "./errors.ts";
+import type { ListedPart } from "./part.ts";
 import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
 
 /** Hooks of the user's class that only the library calls. */
 const HOOKS = ["onStart", "onDestroy", "onError"];
 
-/** Members that the platform itself calls and never offers to a stub, and the library's door. */
+/** Members that the platform itself calls and never offers to a stub, and the one that calls parts. */
 const PLATFORM = new Set([
   ...["constructor", "fetch", "connect", "alarm", "dup"],
-  ...["webSocketMessage", "webSocketClose", "webSocketError", ...DOORS],
+  ...["webSocketMessage", "webSocketClose", "webSocketError", PART_CALL],
 ]);
 
 /** What all instances of a class have in common. */
 export interface Shape {
   readonly plan: Plan;
+  /** The prototype of the base class. */
+  readonly base: object;
+  /** Attach the parts that the class lists, and the parts that its decorators brought. */
+  readonly parts: readonly ((object: object) => unknown)[];
   readonly fields: PropertyDescriptorMap;
   readonly hidden: PropertyDescriptorMap;
   /** The guards of the members that a stub must not reach. */
@@ -45,6 +50,11 @@ function makeShape(cls: AnyClass, base: object, own: PropertyDescriptorMap): Sha
   const { hidden, hides } = hideMembers(cls, base, plan);
   return {
     plan,
+    base,
+    parts: [
+      ...listedParts(cls, base).map((part) => (object: object) => part.attach(object)),
+      ...Array.from(plan.parts.values(), ({ attach }) => attach),
+    ],
     fields: accessorsOf(plan),
     hidden: { ...hidden, ...own },
     hides,
@@ -70,7 +80,7 @@ function hideMembers(cls: AnyClass, base: object, plan: Plan): Pick<Shape, "hidd
   const end: unknown = Object.getPrototypeOf(base);
   for (let proto = cls.prototype as object; proto !== end; proto = Object.getPrototypeOf(proto) as object) {
     for (const name of Object.getOwnPropertyNames(proto)) {
-      if (DOORS.includes(name as "__once") && proto !== base) throw takenName(cls, name);
+      if (name === PART_CALL && proto !== base) throw takenName(cls, name);
       if (seen.has(name)) continue;
       seen.add(name);
       const isField = plan.fields.has(name);
@@ -109,7 +119,43 @@ function hideMember(proto: object, name: string, hides: Set<object>, plan: Plan)
 function takenName(cls: AnyClass, name: string): DurableError {
   return new DurableError(
     "reserved-name",
-    `${cls.name}.${name}: the name belongs to the framework, as a door for \`Object.once\` or \`Storage\`. Choose another: \`${name.slice(2)}() { … }\`.`,
+    `${cls.name}.${name}: the name belongs to the framework, which calls parts by it. Choose another: \`${name.slice(2)}() { … }\`.`,
+  );
+}
+
+/** The parts that a class and its parents list, joined. */
+function listedParts(cls: AnyClass, base: object): ListedPart[] {
+  if (cls.prototype === base) return [];
+  const all = new Map(listedParts(Object.getPrototypeOf(cls) as AnyClass, base).map((part) => [part.name, part]));
+  const own = Object.hasOwn(cls, "parts") ? ((cls as { parts?: unknown }).parts ?? []) : [];
+  const names = new Set<string>();
+  for (const part of checkedParts(cls, own)) {
+    if (names.has(part.name)) {
+      throw badParts(
+        cls,
+        `lists the part ${part.name} twice. A class inherits the parts of its parents: list only its own`,
+      );
+    }
+    names.add(part.name);
+    const inherited = all.get(part.name);
+    all.set(part.name, inherited === undefined ? part : (part.join?.(inherited) ?? part));
+  }
+  return [...all.values()];
+}
+
+function checkedParts(cls: AnyClass, parts: unknown): readonly ListedPart[] {
+  if (!Array.isArray(parts)) throw badParts(cls, "isn't an array");
+  const wrong = parts.findIndex(
+    (part) => typeof (part as Partial<ListedPart> | null | undefined)?.attach !== "function",
+  );
+  if (wrong === -1) return parts as ListedPart[];
+  throw badParts(cls, `has something else than a part at index ${wrong}: ${quote(parts[wrong])}`);
+}
+
+function badParts(cls: AnyClass, problem: string): DurableError {
+  return new DurableError(
+    "bad-part",
+    `${cls.name}.parts ${problem}. Write \`static override parts = [exactlyOnce()]\`.`,
   );
 }
 

@@ -78,7 +78,6 @@ describe("the package", () => {
       "import",
       "importing",
       "list",
-      "migrate",
       "put",
       "putMany",
       "restore",

@@ -8,6 +8,7 @@ import { advanceTo } from "../src/testing/testing.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { misplaced, type StandardHidden, type StandardListed } from "./fixtures/hidden.ts";
 import { misplacedLegacy } from "./fixtures/legacy/hidden.ts";
+import { once } from "../src/once/once.ts";
 
 type Namespace<T extends DurableBase> = DurableObjectNamespace<T>;
 const LATER = 4_000_000_000_000;
@@ -41,8 +42,8 @@ describe.each(dialects)("a member hidden from stubs, %s", (dialect, hidden, list
   it.each(["prune", "pruneLater", "size", "job"])("can't be called through a stub: %s", async (name) => {
     const stub = hidden.getByName("called") as unknown as Members;
     expect(await messageOf(() => stub[name]!())).toContain(`does not implement the method "${name}"`);
-    const once = Object.once(Object.from(hidden).byName("called"), "key") as unknown as Members;
-    expect(await messageOf(() => once[name]!())).toBe(refused(name));
+    const kept = once(Object.from(hidden).byName("called"), "key") as unknown as Members;
+    expect(await messageOf(() => kept[name]!())).toBe(refused(name));
   });
 
   it("refuses code that reads the prototype outside of every entry, and stays as it is", async () => {
@@ -65,7 +66,7 @@ describe.each(dialects)("a member hidden from stubs, %s", (dialect, hidden, list
     });
     const stub = hidden.getByName("sibling");
     expect(await stub.shared()).toContain("Hidden");
-    expect(await Object.once(Object.from(hidden).byName("sibling"), "key").shared()).toContain("Hidden");
+    expect(await once(Object.from(hidden).byName("sibling"), "key").shared()).toContain("Hidden");
     expect(await runInDurableObject(stub, (self) => reach(self, "shared"))).toContain("Hidden");
   });
 

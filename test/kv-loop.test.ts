@@ -5,6 +5,7 @@ import { objects } from "../src/object/object.ts";
 import * as Storage from "../src/storage/storage.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import type { StandardAlarms, StandardDeclared } from "./fixtures/schedule.ts";
+import { once } from "../src/once/once.ts";
 
 /** The work of a loop at each key. */
 type Step<Self> = (self: Self, storage: DurableObjectStorage, key: string) => unknown;
@@ -187,14 +188,14 @@ describe("the user's loop over ctx.storage.kv.list(), as long as jobs are keys",
 });
 
 // An answer expires on a given day, and a list finds the last of these days (found 2026-11-30).
-describe("the user's loop over ctx.storage.kv.list(), as long as answers of Object.once are keys", () => {
-  it.fails("goes on when it waits while a call of Object.once arrives", async () => {
+describe("the user's loop over ctx.storage.kv.list(), as long as answers of once() are keys", () => {
+  it.fails("goes on when it waits while a call of once() arrives", async () => {
     await withKeys(
       alarms,
       () => {},
       async (self, storage) => {
         const handle = objects.from(alarms() as never).byName(self.name) as unknown as { tick(): Promise<void> };
-        for (const [key] of storage.kv.list({ prefix: "row:" })) await objects.once(handle, key).tick();
+        for (const [key] of storage.kv.list({ prefix: "row:" })) await once(handle, key).tick();
       },
     );
   });

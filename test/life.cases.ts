@@ -8,6 +8,7 @@ import type { Handle } from "../src/object/types.ts";
 import { errorOf } from "./error-of.ts";
 import { eventually } from "./eventually.ts";
 import { on, work, type LifeLike } from "./fixtures/life-data.ts";
+import { once } from "../src/once/once.ts";
 
 type Native = DurableObjectStub<LifeLike>;
 /** A handle as far as these cases use it. */
@@ -260,8 +261,7 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
       "an @Atomic method inside another": (handle) =>
         handle.atomicLater(work(async (self) => await self.atomic(destroys))),
       "an @Exclusive method": (handle) => handle.alone(destroys),
-      "a call of Object.once": (handle) =>
-        objects.once(handle as { act(id: string): Promise<unknown> }, "key").act(destroys),
+      "a call of once()": (handle) => once(handle as { act(id: string): Promise<unknown> }, "key").act(destroys),
       "a function that was handed out": async (handle) => {
         using made = await handle.handed(destroys);
         return await made.call();

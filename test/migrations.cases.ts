@@ -1,8 +1,9 @@
-/** What `static migrations` promises, as cases that run once per dialect. */
+/** What `migrations([...])` promises, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { DurableBase } from "../src/durable-base.ts";
-import { migrate, type Migration } from "../src/storage/migrations.ts";
+import { migrate, migrations, type Migration } from "../src/migrations/migrations.ts";
+import type { ListedPart } from "../src/part.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { errorOf } from "./error-of.ts";
 import { meterOf } from "./fixtures/meter.ts";
@@ -32,25 +33,37 @@ const BROKEN: Migration = {
   up: "create table b (n); insert into a values (2); insert into a (nosuch) values (3)",
 };
 
+/** The part `migrations()` with what the test has deployed last. */
+export const deployedMigrations: ListedPart = {
+  name: "migrations",
+  attach: (object) => {
+    const { deployed } = object.constructor as { deployed?: Migration[] };
+    if (deployed !== undefined) migrations(deployed).attach(object);
+  },
+};
+
 export function migrationCases(
   dialect: string,
   namespace: () => DurableObjectNamespace<AnyDeployed>,
-  cls: { readonly name: string; migrations?: readonly Migration[] },
+  cls: { readonly name: string; deployed?: Migration[] },
 ): void {
-  describe(`static migrations, ${dialect}`, () => {
+  describe(`migrations(), ${dialect}`, () => {
     let stub: DurableObjectStub<AnyDeployed>;
 
     beforeEach(() => {
       stub = namespace().get(namespace().newUniqueId());
-      cls.migrations = [];
+      cls.deployed = [];
     });
 
-    const deploy = async (migrations?: readonly Migration[]): Promise<void> => {
+    /** As a deploy without an eviction: the very instance that failed goes on with another list. */
+    const mend = (...list: Migration[]): void => void cls.deployed!.splice(0, Infinity, ...list);
+
+    const deploy = async (list?: readonly Migration[]): Promise<void> => {
       // One that is not running cannot be evicted.
       await runInDurableObject(stub, () => {});
       await evictDurableObject(stub);
-      if (migrations === undefined) delete cls.migrations;
-      else cls.migrations = migrations;
+      if (list === undefined) delete cls.deployed;
+      else cls.deployed = (list as Migration[] | null)?.slice() ?? (list as never);
     };
     const tables = async (): Promise<unknown> => await stub.tables();
     const inside = async <R>(work: (self: AnyDeployed, ctx: DurableObjectState) => R): Promise<Awaited<R>> =>
@@ -107,7 +120,7 @@ export function migrationCases(
         expect(await errorOf(call)).toMatchObject({ name: "DurableError", code: "migration-failed" });
       }
       const message = (await errorOf(tables)).message;
-      expect(message).toContain(`${cls.name}.migrations: step "b", statement 3 of 3, failed`);
+      expect(message).toContain(`${cls.name}: migrations: step "b", statement 3 of 3, failed`);
       expect(message).toContain("table a has no column named nosuch\n\ninsert into a (nosuch) values (3)");
       // Without entering it.
       const found = await runInDurableObject(stub, (_, { storage }) => [
@@ -115,8 +128,7 @@ export function migrationCases(
         storage.kv.get("durable-base:migrations"),
       ]);
       expect(found).toEqual([[{ n: 1 }], { format: 1, applied: [expect.objectContaining({ id: "a" })] }]);
-      // As a deploy without an eviction in between: the very instance that failed.
-      cls.migrations = [A, B];
+      mend(A, B);
       expect(await tables()).toEqual(["a", "b"]);
       expect(await inside(({ count }) => count)).toBe(5);
     });
@@ -207,7 +219,7 @@ export function migrationCases(
       ]);
       expect(await inside(({ title }) => title)).toBe("put!");
       expect(await guarded()).toContain("persisted field title");
-      await deploy([...cls.migrations!, { id: "clear", up: (storage) => void Storage.clear(storage) }]);
+      await deploy([...cls.deployed!, { id: "clear", up: (storage) => void Storage.clear(storage) }]);
       expect(await inside(({ title, titleAtFirst }) => [titleAtFirst, title])).toEqual(["put!", "none"]);
     });
 
@@ -225,7 +237,7 @@ export function migrationCases(
         expect(self.count).toBe(2);
       });
       await evictDurableObject(stub);
-      cls.migrations = [{ id: "count", up: () => {} }];
+      mend({ id: "count", up: () => {} });
       expect(await inside(({ count }) => count)).toBe(2);
     });
 
@@ -257,9 +269,9 @@ export function migrationCases(
     it("run again after deleteAll also when the first try fails", async () => {
       await deploy([A]);
       await inside((_, { storage }) => storage.deleteAll());
-      cls.migrations = [A, BROKEN];
+      mend(A, BROKEN);
       expect((await errorOf(tables)).message).toContain("nosuch");
-      cls.migrations = [A, B];
+      mend(A, B);
       expect(await tables()).toEqual(["a", "b"]);
     });
   });

@@ -47,10 +47,10 @@ async function stoppedAt(version: number, trap: Trap): Promise<Left> {
   const id = env.UPGRADED.newUniqueId();
   // A stub is of no use after a reset.
   const stub = (): DurableObjectStub<Upgraded> => env.UPGRADED.get(id);
-  Upgraded.migrations = MIGRATIONS.slice(0, version);
+  Upgraded.deployed = MIGRATIONS.slice(0, version);
   const before = await stub().write(version);
   await evictDurableObject(stub());
-  Upgraded.migrations = MIGRATIONS;
+  Upgraded.deployed = MIGRATIONS;
   setTrap({ id }, trap);
   const goal = JSON.stringify(expected(version));
   const call = async (): Promise<string> => await stub().stored();

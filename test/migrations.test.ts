@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import docs from "../docs/storage.md?raw";
 import * as Storage from "../src/storage/storage.ts";
-import type { Migration } from "../src/storage/storage.ts";
+import { migrate, type Migration } from "../src/migrations/migrations.ts";
 import { errorOf as rejectionOf, thrownBy } from "./error-of.ts";
 import { LegacyMigrated } from "./fixtures/legacy/migrations.ts";
 import { Migrated } from "./fixtures/migrations.ts";
@@ -13,9 +13,8 @@ import { codeOf, errorOf, within } from "./storages.ts";
 migrationCases("standard", () => env.MIGRATED as never, Migrated);
 migrationCases("legacy", () => env.LEGACY_MIGRATED as never, LegacyMigrated);
 
-describe("static migrations, inherited", () => {
-  it("are the base's, unless the class has its own", async () => {
-    Migrated.migrations = [{ id: "base", up: "create table base (n)" }];
+describe("migrations(), inherited", () => {
+  it("continue the base's list, which an heir without a list inherits", async () => {
     expect(await env.MIGRATED_HEIR.getByName("heir").tables()).toEqual(["base"]);
     expect(await env.MIGRATED_CHILD.getByName("child").tables()).toEqual(["base", "child"]);
   });
@@ -30,7 +29,7 @@ const tables = (ctx: DurableObjectState): unknown[] =>
 const step = (id: string, up: Migration["up"]): Migration => ({ id, up });
 const TABLE = step("table", "create table t (n integer unique)");
 
-describe("Storage.migrate", () => {
+describe("migrate", () => {
   it("runs what is outstanding, and gives its ids", async () => {
     await within("migrate", (ctx) => {
       const fill = step("fill", (storage) => {
@@ -38,20 +37,16 @@ describe("Storage.migrate", () => {
         Storage.put(storage, "filled", true);
         return Storage.sql(storage)`insert into t values (${1})`.run();
       });
-      expect(Storage.migrate(ctx, [TABLE])).toEqual(["table"]);
-      expect(Storage.migrate(ctx.storage, [TABLE, fill])).toEqual(["fill"]);
-      expect(Storage.migrate(ctx, [TABLE, fill])).toEqual([]);
+      expect(migrate(ctx, [TABLE])).toEqual(["table"]);
+      expect(migrate(ctx.storage, [TABLE, fill])).toEqual(["fill"]);
+      expect(migrate(ctx, [TABLE, fill])).toEqual([]);
       expect([all(ctx, "select * from t"), Storage.get(ctx, "filled")]).toEqual([[{ n: 1 }], true]);
     });
   });
 
   it("notes what was applied in one row, as docs/storage-format.md says", async () => {
     await within("migrate format", (ctx) => {
-      Storage.migrate(ctx, [
-        step("a", " create  table\nt (n) ; -- done"),
-        step("é", () => {}),
-        step("c", "select 'é  x'"),
-      ]);
+      migrate(ctx, [step("a", " create  table\nt (n) ; -- done"), step("é", () => {}), step("c", "select 'é  x'")]);
       expect(ctx.storage.kv.get(KEY)).toEqual({
         format: 1,
         applied: [{ id: "a", hash: "18-cdbe0c60" }, { id: "é" }, { id: "c", hash: "14-87a968bd" }],
@@ -77,7 +72,7 @@ describe("Storage.migrate", () => {
         select * from t;
         pragma foreign_key_check;
         insert into t select 7, \`text\` || [text] from t limit 1 -- the end`;
-      Storage.migrate(ctx, [step("1", up), step("2", trigger)]);
+      migrate(ctx, [step("1", up), step("2", trigger)]);
       expect(all(ctx, "select text from t").map((row) => (row as { text: string }).text)).toEqual([
         "it's; -- none",
         "/* ;",
@@ -95,7 +90,7 @@ describe("Storage.migrate", () => {
       const trigger = (name: string): string =>
         `\ufeffcreate trigger${name} after insert on t begin delete from t where n = 1; delete from t where n = 2; end`;
       const up = ` ${trigger(" a")};\r\n ${trigger('"b"')}; ${trigger("[c]")}; insert into t values (1), (2), (3)`;
-      Storage.migrate(ctx, [TABLE, step("marks", up)]);
+      migrate(ctx, [TABLE, step("marks", up)]);
       expect(all(ctx, "select n from t")).toEqual([{ n: 3 }]);
       // SQLite's own view of where a mark is a blank.
       expect(all(ctx, "\ufeffselect 1 \ufeff as a\ufeff")).toEqual([{ "a\ufeff": 1 }]);
@@ -105,14 +100,14 @@ describe("Storage.migrate", () => {
   it("knows an applied step by its SQL, less blanks and comments between words", async () => {
     await within("migrate checksums", (ctx) => {
       const text = "create table t (a text default 'x  y'); insert into t values ('it''s')";
-      Storage.migrate(ctx, [step("1", text)]);
+      migrate(ctx, [step("1", text)]);
       const same = [
         text,
         `${text};`,
         ` -- new\r\n${text.replace("create table", "create\n\ttable")} /* ; */;;`,
         text.replace("; insert", ";/* 'x */insert").replace("into t", "into/**/t"),
       ];
-      for (const up of same) expect(Storage.migrate(ctx, [step("1", up)])).toEqual([]);
+      for (const up of same) expect(migrate(ctx, [step("1", up)])).toEqual([]);
       const others = [
         text.replace("x  y", "x y"),
         text.replace("it''s", "it'' s"),
@@ -122,28 +117,25 @@ describe("Storage.migrate", () => {
         text.replace("(a text", "(atext"),
       ];
       for (const up of others) {
-        expect([up, codeOf(() => Storage.migrate(ctx, [step("1", up)]))]).toEqual([up, "migration-changed"]);
+        expect([up, codeOf(() => migrate(ctx, [step("1", up)]))]).toEqual([up, "migration-changed"]);
       }
-      Storage.migrate(ctx, [step("1", text), step("2", () => {})]);
-      expect(Storage.migrate(ctx, [step("1", text), step("2", (storage) => storage.kv.put("x", 1))])).toEqual([]);
+      migrate(ctx, [step("1", text), step("2", () => {})]);
+      expect(migrate(ctx, [step("1", text), step("2", (storage) => storage.kv.put("x", 1))])).toEqual([]);
     });
   });
 
   it("tells the step, the statement and the place, and undoes every step", async () => {
     await within("migrate failing", (ctx) => {
       const error = errorOf(() =>
-        Storage.migrate(ctx, [
-          TABLE,
-          step("rows", "insert into t values (1);\n\n select n,\n  m from t where n = ';'"),
-        ]),
+        migrate(ctx, [TABLE, step("rows", "insert into t values (1);\n\n select n,\n  m from t where n = ';'")]),
       );
       expect(error.code).toBe("migration-failed");
       expect(error.message).toBe(
-        `Storage.migrate: step "rows", statement 2 of 2, failed, and all that was done is undone: no such column: m\n\nselect n,\n  m from t where n = ';'\n  ^\n\nMend the step: the next call tries again.`,
+        `migrate: step "rows", statement 2 of 2, failed, and all that was done is undone: no such column: m\n\nselect n,\n  m from t where n = ';'\n  ^\n\nMend the step: the next call tries again.`,
       );
       expect(error.cause).toMatchObject({ message: expect.stringContaining("SQLITE_ERROR") });
       expect([tables(ctx), ctx.storage.kv.get(KEY)]).toEqual([[], undefined]);
-      expect(Storage.migrate(ctx, [TABLE])).toEqual(["table"]);
+      expect(migrate(ctx, [TABLE])).toEqual(["table"]);
     });
   });
 
@@ -151,7 +143,7 @@ describe("Storage.migrate", () => {
     await within("migrate throwing", (ctx) => {
       const cause = new RangeError("too far");
       const error = errorOf(() =>
-        Storage.migrate(ctx, [
+        migrate(ctx, [
           TABLE,
           step("function", (storage) => {
             storage.kv.put("x", 1);
@@ -164,7 +156,7 @@ describe("Storage.migrate", () => {
       expect(error.message).toContain(`step "function" failed, and all that was done is undone: too far`);
       expect(
         codeOf(() =>
-          Storage.migrate(ctx, [
+          migrate(ctx, [
             step("1", () => {
               throw undefined;
             }),
@@ -181,7 +173,7 @@ describe("Storage.migrate", () => {
         kv.put("x", 1);
         return Promise.reject(new Error("unseen"));
       };
-      const error = errorOf(() => Storage.migrate(ctx, [TABLE, step("later", up)]));
+      const error = errorOf(() => migrate(ctx, [TABLE, step("later", up)]));
       expect([error.code, error.message]).toEqual(["returned-promise", expect.stringContaining(`step "later"`)]);
       expect([tables(ctx), [...ctx.storage.kv.list()]]).toEqual([[], []]);
       await scheduler.wait(1);
@@ -193,7 +185,7 @@ describe("Storage.migrate", () => {
       const later = step("later", (storage) => {
         void Storage.transaction(storage, async () => Storage.put(storage, "x", 1));
       });
-      const error = errorOf(() => Storage.migrate(ctx, [TABLE, later]));
+      const error = errorOf(() => migrate(ctx, [TABLE, later]));
       expect([error.code, (error.cause as { code?: string }).code]).toEqual(["migration-failed", "returned-promise"]);
       await scheduler.wait(1);
       expect([tables(ctx), [...ctx.storage.kv.list()]]).toEqual([[], []]);
@@ -221,12 +213,12 @@ describe("Storage.migrate", () => {
     ["a generator", "generator", [step("a", function* () {} as never)]],
   ])("refuses %s before anything runs", async (name, part, list) => {
     await within(`migrate bad ${name}`, (ctx) => {
-      const error = errorOf(() => Storage.migrate(ctx, list as never));
+      const error = errorOf(() => migrate(ctx, list as never));
       expect([error.code, error.message]).toEqual(["bad-migration", expect.stringContaining(part)]);
       const steps = Array.isArray(list) ? (list as Migration[]) : [];
       const ran: string[] = [];
       const first = step("first", () => void ran.push("first"));
-      if (steps.length > 0) expect(codeOf(() => Storage.migrate(ctx, [first, ...steps]))).toBe("bad-migration");
+      if (steps.length > 0) expect(codeOf(() => migrate(ctx, [first, ...steps]))).toBe("bad-migration");
       expect([ran, tables(ctx)]).toEqual([[], []]);
     });
   });
@@ -234,7 +226,7 @@ describe("Storage.migrate", () => {
   it("takes an id of 256 bytes", async () => {
     await within("migrate long id", (ctx) => {
       const id = "é".repeat(128);
-      expect(Storage.migrate(ctx, [step(id, "select 1")])).toEqual([id]);
+      expect(migrate(ctx, [step(id, "select 1")])).toEqual([id]);
     });
   });
 
@@ -243,9 +235,9 @@ describe("Storage.migrate", () => {
       const stop = (): never => {
         throw new RangeError("stop");
       };
-      expect(() => Storage.transaction(ctx, () => (Storage.migrate(ctx, [TABLE]), stop()))).toThrow("stop");
+      expect(() => Storage.transaction(ctx, () => (migrate(ctx, [TABLE]), stop()))).toThrow("stop");
       const later = Storage.transaction(ctx, async () => {
-        Storage.migrate(ctx, [TABLE]);
+        migrate(ctx, [TABLE]);
         await scheduler.wait(1);
         stop();
       });
@@ -253,10 +245,10 @@ describe("Storage.migrate", () => {
       expect([tables(ctx), ctx.storage.kv.get(KEY)]).toEqual([[], undefined]);
       Storage.transaction(ctx, () => {
         Storage.put(ctx, "kept", 1);
-        expect(codeOf(() => Storage.migrate(ctx, [TABLE, step("bad", "nonsense")]))).toBe("migration-failed");
+        expect(codeOf(() => migrate(ctx, [TABLE, step("bad", "nonsense")]))).toBe("migration-failed");
       });
       expect([tables(ctx), Storage.get(ctx, "kept")]).toEqual([[], 1]);
-      await Storage.transaction(ctx, async () => Storage.migrate(ctx, [TABLE]));
+      await Storage.transaction(ctx, async () => migrate(ctx, [TABLE]));
       expect(tables(ctx)).toContain("t");
     });
   });
@@ -269,7 +261,7 @@ describe("Storage.migrate", () => {
   ])("leaves a row %s as it is", async (name, row) => {
     await within(`migrate row ${name}`, (ctx) => {
       ctx.storage.kv.put(KEY, row);
-      const error = errorOf(() => Storage.migrate(ctx, [TABLE]));
+      const error = errorOf(() => migrate(ctx, [TABLE]));
       expect([error.code, error.message]).toEqual(["record-unreadable", expect.stringContaining(KEY)]);
       expect([tables(ctx), ctx.storage.kv.get(KEY)]).toEqual([[], row]);
     });
@@ -277,7 +269,7 @@ describe("Storage.migrate", () => {
 
   it("tells that the class has no SQLite", async () => {
     await runInDurableObject(env.UNBACKED.getByName("migrate"), (_, ctx) => {
-      expect(codeOf(() => Storage.migrate(ctx, []))).toBe("no-sqlite-storage");
+      expect(codeOf(() => migrate(ctx, []))).toBe("no-sqlite-storage");
     });
   });
 
@@ -285,7 +277,7 @@ describe("Storage.migrate", () => {
     await within("migrate long", (ctx) => {
       const rows = Array.from({ length: 5_000 }, (_, n) => `insert into t values (${n});`);
       expect(thrownBy(() => ctx.storage.sql.exec(rows.join(""))).message).toContain("too long");
-      Storage.migrate(ctx, [TABLE, step("rows", rows.join("\n"))]);
+      migrate(ctx, [TABLE, step("rows", rows.join("\n"))]);
       expect(all(ctx, "select count(*) as n, max(n) as m from t")).toEqual([{ n: 5_000, m: 4_999 }]);
     });
   });
@@ -297,9 +289,9 @@ describe("the SQL of docs/storage.md", () => {
     const steps = Array.from(block.matchAll(/id: "([^"]+)", up: "([^"]+)"/g), ([, id, up]) => step(id!, up!));
     expect(steps.map(({ id }) => id)).toEqual(["1-todos", "2-done"]);
     await within("documented steps", (ctx) => {
-      Storage.migrate(ctx, steps);
+      migrate(ctx, steps);
       ctx.storage.sql.exec("insert into todos (title) values ('milk')");
-      Storage.migrate(ctx, [
+      migrate(ctx, [
         ...steps,
         step("3-shout", (storage) => {
           for (const { id, title } of Storage.sql<{ id: number; title: string }>(storage)`select id, title from todos`)
@@ -381,9 +373,9 @@ describe("a migration that rebuilds a table which others reference", () => {
   it.each(REFERENCES)("keeps all rows by the recipe of docs/storage.md, and references hold: %s", async (reference) => {
     const [first, rebuild] = [filled(reference), step("rebuild", RECIPE)];
     await within(`rebuild by recipe ${reference}`, async (ctx) => {
-      Storage.migrate(ctx, [first]);
+      migrate(ctx, [first]);
       expect(contents(ctx)).toEqual(expected);
-      Storage.migrate(ctx, [first, rebuild]);
+      migrate(ctx, [first, rebuild]);
       await ctx.storage.sync();
     });
     await within(`rebuild by recipe ${reference}`, (ctx) => {
@@ -416,8 +408,8 @@ describe("a migration that rebuilds a table which others reference", () => {
     });
   });
 
-  it("runs the recipe by `static migrations`, beside fields", async () => {
-    Migrated.migrations = [filled("on delete set default"), step("rebuild", RECIPE)];
+  it("runs the recipe by `migrations()`, beside fields", async () => {
+    Migrated.deployed = [filled("on delete set default"), step("rebuild", RECIPE)];
     const stub = env.MIGRATED.getByName("rebuild by recipe");
     await stub.add();
     await runInDurableObject(stub, (_, ctx) => {
@@ -430,7 +422,7 @@ describe("a migration that rebuilds a table which others reference", () => {
     expect(short).not.toMatch(/posts|comments/);
     for (const reference of ["", "on delete no action", "deferrable initially deferred"]) {
       await within(`rebuild without copies ${reference}`, (ctx) => {
-        Storage.migrate(ctx, [filled(reference), step("rebuild", short)]);
+        migrate(ctx, [filled(reference), step("rebuild", short)]);
         expect([contents(ctx), all(ctx, "pragma foreign_key_check")]).toEqual([expected, []]);
       });
     }
@@ -439,7 +431,7 @@ describe("a migration that rebuilds a table which others reference", () => {
   it("lets an empty table keep its sequence", async () => {
     const empty = step("empty", "delete from comments; delete from posts; delete from log; delete from users");
     await within("rebuild empty", (ctx) => {
-      Storage.migrate(ctx, [filled("on delete set null"), empty, step("rebuild", RECIPE)]);
+      migrate(ctx, [filled("on delete set null"), empty, step("rebuild", RECIPE)]);
       ctx.storage.sql.exec("insert into users (name) values ('new')");
       expect(all(ctx, "select id from users")).toEqual([{ id: 10 }]);
     });
@@ -479,9 +471,9 @@ describe("a migration that rebuilds a table which others reference", () => {
     const rows = (ctx: DurableObjectState): unknown =>
       ["users", "posts", "likes"].map((name) => [...ctx.storage.sql.exec(`select * from ${name}`).raw()]);
     await within(`rebuild itself ${reference}`, async (ctx) => {
-      Storage.migrate(ctx, [first]);
+      migrate(ctx, [first]);
       const before = rows(ctx);
-      Storage.migrate(ctx, [first, rebuild]);
+      migrate(ctx, [first, rebuild]);
       await ctx.storage.sync();
       expect([rows(ctx), all(ctx, "pragma foreign_key_check")]).toEqual([before, []]);
     });
@@ -502,9 +494,9 @@ describe("a migration that rebuilds a table which others reference", () => {
       alter table \`__new_users\` rename to users;--> statement-breakpoint
       pragma foreign_keys=ON;`;
     await within(`rebuild ${pragma}`, (ctx) => {
-      Storage.migrate(ctx, [FIRST]);
+      migrate(ctx, [FIRST]);
       const before = state(ctx);
-      const error = errorOf(() => Storage.migrate(ctx, [FIRST, step("rebuild", up)]));
+      const error = errorOf(() => migrate(ctx, [FIRST, step("rebuild", up)]));
       expect([error.code, error.message]).toEqual(["bad-migration", expect.stringContaining("Rebuilding a table")]);
       expect(state(ctx)).toEqual(before);
       // The platform takes it, and the rows are gone.
@@ -517,7 +509,7 @@ describe("a migration that rebuilds a table which others reference", () => {
     await within("foreign keys on", (ctx) => {
       const up =
         "pragma foreign_keys = on; pragma foreign_keys(1); pragma foreign_keys; pragma defer_foreign_keys = on";
-      expect(Storage.migrate(ctx, [step("on", up)])).toEqual(["on"]);
+      expect(migrate(ctx, [step("on", up)])).toEqual(["on"]);
     });
   });
 
@@ -538,16 +530,16 @@ describe("a migration that rebuilds a table which others reference", () => {
     );
     const error = await rejectionOf(() =>
       within("rebuild renamed", async (ctx) => {
-        Storage.migrate(ctx, [FIRST]);
+        migrate(ctx, [FIRST]);
         await ctx.storage.sync();
-        Storage.migrate(ctx, [FIRST, renamed]);
+        migrate(ctx, [FIRST, renamed]);
         await ctx.storage.sync();
       }),
     );
     expect(error.message).toContain("constraints were violated");
     await within("rebuild renamed", (ctx) => {
       expect(ctx.storage.kv.get(KEY)).toMatchObject({ applied: [{ id: "first" }] });
-      expect(Storage.migrate(ctx, [FIRST, step("rebuild", "alter table users add column age")])).toEqual(["rebuild"]);
+      expect(migrate(ctx, [FIRST, step("rebuild", "alter table users add column age")])).toEqual(["rebuild"]);
     });
   });
 });

@@ -1,11 +1,12 @@
-/** What `Object.once` promises, as cases that run once per dialect. */
+/** What `once` promises, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
-import { DurableError, Object, type Handle, type Once } from "../src/index.ts";
+import { DurableError, Object, type Handle } from "../src/index.ts";
 import type { DurableBase } from "../src/durable-base.ts";
 import { slice } from "./battery.ts";
 import { errorOf } from "./error-of.ts";
 import { works, type TillLike } from "./fixtures/once-data.ts";
+import { once, type Once } from "../src/once/once.ts";
 
 type AnyTill = TillLike & DurableBase;
 
@@ -45,15 +46,15 @@ export function onceCases(dialect: string, className: string, namespace: () => D
     "addAloneAtomic",
   ] as const;
 
-  describe(`Object.once (${dialect})`, () => {
+  describe(`once (${dialect})`, () => {
     it.each(METHODS)(
       "runs %s once per key, and gives every repeat its answer, also after an eviction",
       async (method) => {
         const till = fresh();
-        const answers: unknown[] = [await Object.once(till, "a")[method]("a", 3)];
-        answers.push(await Object.once(till, "a")[method]("a", 3), await Object.once(till, "b")[method]("b", 4));
+        const answers: unknown[] = [await once(till, "a")[method]("a", 3)];
+        answers.push(await once(till, "a")[method]("a", 3), await once(till, "b")[method]("b", 4));
         await evict(till);
-        answers.push(await Object.once(till, "a")[method]("a", 3), await Object.once(till, "b")[method]("b", 4));
+        answers.push(await once(till, "a")[method]("a", 3), await once(till, "b")[method]("b", 4));
         expect(answers).toEqual([3, 3, 7, 3, 7]);
         expect(await till.state()).toEqual({ sum: 7, ids: ["a", "b"] });
       },
@@ -61,9 +62,7 @@ export function onceCases(dialect: string, className: string, namespace: () => D
 
     it.each(METHODS)("lets repeats of %s that come side by side share the first's answer", async (method) => {
       const till = fresh();
-      const calls = Array.from({ length: 12 }, (_, at) =>
-        Object.once(till, `key ${at % 3}`)[method](`id ${at % 3}`, 1),
-      );
+      const calls = Array.from({ length: 12 }, (_, at) => once(till, `key ${at % 3}`)[method](`id ${at % 3}`, 1));
       const answers = await Promise.all(calls);
       expect(answers).toEqual(answers.map((_, at) => (at % 3) + 1));
       expect(await till.state()).toEqual({ sum: 3, ids: ["id 0", "id 1", "id 2"] });
@@ -72,10 +71,10 @@ export function onceCases(dialect: string, className: string, namespace: () => D
     it("lets repeats share the first's answer also when all wait for a turn or a schema before it runs", async () => {
       const till = fresh();
       const holding = till.hold(20);
-      const calls = [1, 2, 3].map(() => Object.once(till, "a").addAlone("a", 1));
+      const calls = [1, 2, 3].map(() => once(till, "a").addAlone("a", 1));
       await holding;
       expect(await Promise.all(calls)).toEqual([1, 1, 1]);
-      const routed = [1, 2, 3].map(() => Object.once(till, "a").routedLater({ by: 2 }));
+      const routed = [1, 2, 3].map(() => once(till, "a").routedLater({ by: 2 }));
       expect(await Promise.all(routed)).toEqual([3, 3, 3]);
       expect(await till.state()).toEqual({ sum: 3, ids: ["a"] });
     });
@@ -83,14 +82,14 @@ export function onceCases(dialect: string, className: string, namespace: () => D
     it("works on a native stub, and on a handle of a fresh object", async () => {
       const till = fresh();
       const native = nativeOf(till);
-      expect([await Object.once(native, "a").add("a", 1), await Object.once(native, "a").add("a", 1)]).toEqual([1, 1]);
-      expect(await Object.once(Object.from(namespace()).unique(), "a").add("a", 1)).toBe(1);
+      expect([await once(native, "a").add("a", 1), await once(native, "a").add("a", 1)]).toEqual([1, 1]);
+      expect(await once(Object.from(namespace()).unique(), "a").add("a", 1)).toBe(1);
     });
 
     it("keeps its place among calls that are not awaited", async () => {
       const till = fresh();
       const calls = Array.from({ length: 60 }, (_, at) =>
-        at % 3 === 0 ? till.add(`${at}`, 1) : Object.once(till, `${at}`)[at % 3 === 1 ? "add" : "addLater"](`${at}`, 1),
+        at % 3 === 0 ? till.add(`${at}`, 1) : once(till, `${at}`)[at % 3 === 1 ? "add" : "addLater"](`${at}`, 1),
       );
       expect(await Promise.all(calls)).toEqual(calls.map((_, at) => at + 1));
     });
@@ -108,13 +107,13 @@ export function onceCases(dialect: string, className: string, namespace: () => D
           return isAsync ? scheduler.wait(1).then(end) : end();
         });
         const before = await till.state();
-        const errors = await Promise.all([1, 2].map(() => errorOf(() => Object.once(till, "key " + work).play(work))));
+        const errors = await Promise.all([1, 2].map(() => errorOf(() => once(till, "key " + work).play(work))));
         expect(errors.map(({ name, message }) => [name, message])).toEqual(Array(2).fill(["RangeError", "not yet"]));
         expect([await till.state(), await rowsOf(till)]).toEqual([before, isAsync ? [expect.any(String)] : []]);
         isBroken = false;
-        expect(await Object.once(till, "key " + work).play(work)).toBe(before.sum + 1);
+        expect(await once(till, "key " + work).play(work)).toBe(before.sum + 1);
         isBroken = true;
-        expect(await Object.once(till, "key " + work).play(work)).toBe(before.sum + 1);
+        expect(await once(till, "key " + work).play(work)).toBe(before.sum + 1);
       }
     });
 
@@ -127,7 +126,7 @@ export function onceCases(dialect: string, className: string, namespace: () => D
         if (++runs === 1) throw new RangeError("not yet");
         return self.sum;
       });
-      const outcomes = await Promise.allSettled([1, 2, 3].map(() => Object.once(till, "a").play(work)));
+      const outcomes = await Promise.allSettled([1, 2, 3].map(() => once(till, "a").play(work)));
       expect(outcomes).toMatchObject([{ reason: { message: "not yet" } }, { value: 1 }, { value: 1 }]);
       expect([runs, await till.state()]).toEqual([2, { sum: 1, ids: ["a"] }]);
     });
@@ -136,10 +135,10 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       const [till, other] = [fresh(), fresh()];
       const keys = ["a", "a:b", "b", "é✓𝄞", "x".repeat(1_024), "\0", "%3A", "durable-base:once:"];
       for (const key of keys) {
-        await Object.once(till, key).add(key, 1);
-        await Object.once(till, key).addLater(key, 1);
-        await Object.once(other, key).add(key, 1);
-        await Object.once(till, key).add(key, 1);
+        await once(till, key).add(key, 1);
+        await once(till, key).addLater(key, 1);
+        await once(other, key).add(key, 1);
+        await once(till, key).add(key, 1);
       }
       expect([(await till.state()).sum, (await other.state()).sum]).toEqual([keys.length * 2, keys.length]);
     });
@@ -163,15 +162,15 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       ];
       for (const [at, answer] of answers.entries()) {
         const work = doing(() => answer);
-        const once = (): unknown => Object.once(till, `kind ${at}`).play(work);
-        expect(await once()).toStrictEqual(answer);
+        const kept = (): unknown => once(till, `kind ${at}`).play(work);
+        expect(await kept()).toStrictEqual(answer);
         await evict(till);
         works.set(work, () => "another");
-        expect(await once()).toStrictEqual(answer);
+        expect(await kept()).toStrictEqual(answer);
       }
       const failure = doing(() => Object.assign(new RangeError("far", { cause: 1 }), { extra: [1] }));
       for (let i = 0; i < 2; i++) {
-        const error = (await Object.once(till, "error").play(failure)) as Error;
+        const error = (await once(till, "error").play(failure)) as Error;
         expect([error.name, error.message, error.cause]).toEqual(["RangeError", "far", 1]);
         expect(error).toMatchObject({ extra: [1] });
       }
@@ -190,7 +189,7 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       ];
       for (const [at, result] of results.entries()) {
         const work = doing((self) => (self.add("x", 1), result));
-        const answers = [await Object.once(till, `${at}`).play(work), await Object.once(till, `${at}`).play(work)];
+        const answers = [await once(till, `${at}`).play(work), await once(till, `${at}`).play(work)];
         expect(answers[0]).toStrictEqual(answers[1]);
         expect((await till.state()).sum).toBe(at + 1);
       }
@@ -201,9 +200,9 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       const work = doing((self) => ({ ids: self.ids, more: [self.ids] }));
       await till.add("a", 1);
       const answer = { ids: ["a"], more: [["a"]] };
-      expect(await Object.once(till, "a").play(work)).toEqual(answer);
+      expect(await once(till, "a").play(work)).toEqual(answer);
       await till.add("b", 1);
-      expect(await Object.once(till, "a").play(work)).toEqual(answer);
+      expect(await once(till, "a").play(work)).toEqual(answer);
     });
 
     it("takes tracked values as arguments, as a handle does", async () => {
@@ -211,8 +210,8 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       await till.add("a", 1);
       const work = doing((_, ids) => (ids as string[]).concat("seen"));
       // A handle belongs to the object that made it.
-      const relay = doing((self) => Object.once(fresh(), "relay").play(work, self.ids));
-      expect([await till.play(relay), await Object.once(till, "a").play(relay)]).toEqual(Array(2).fill(["a", "seen"]));
+      const relay = doing((self) => once(fresh(), "relay").play(work, self.ids));
+      expect([await till.play(relay), await once(till, "a").play(relay)]).toEqual(Array(2).fill(["a", "seen"]));
     });
 
     it("refuses the same key with other arguments, and tells them apart by what they hold", async () => {
@@ -279,8 +278,7 @@ export function onceCases(dialect: string, className: string, namespace: () => D
         () => ["\ud801"],
         () => ["\ufffd"],
       ];
-      const call = async (key: string, args: unknown[]): Promise<unknown> =>
-        await Object.once(till, key).play(work, ...args);
+      const call = async (key: string, args: unknown[]): Promise<unknown> => await once(till, key).play(work, ...args);
       for (const [at, args] of different.entries()) {
         expect(await call(`${at}`, args())).toBe(at + 1);
         expect(await call(`${at}`, args())).toBe(at + 1);
@@ -297,11 +295,8 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       );
       expect(codes.flat()).toEqual([]);
       expect((await till.state()).sum).toBe(different.length);
-      const [code, message] = await refusalOf(() => Object.once(till, "0").play(work, 1));
-      expect([code, message]).toEqual([
-        "once-conflict",
-        expect.stringContaining(`Object.once(…, "0"): ${className}.play`),
-      ]);
+      const [code, message] = await refusalOf(() => once(till, "0").play(work, 1));
+      expect([code, message]).toEqual(["once-conflict", expect.stringContaining(`once(…, "0"): ${className}.play`)]);
     });
 
     it("does not mind the order of an object's keys", async () => {
@@ -310,16 +305,13 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       const calls = [
         { a: 1, b: { c: 2, d: 3 } },
         { b: { d: 3, c: 2 }, a: 1 },
-      ].map((input) => Object.once(till, "a").play(work, input));
+      ].map((input) => once(till, "a").play(work, input));
       expect(await Promise.all(calls)).toEqual([1, 1]);
     });
 
     it("refuses other arguments also while the first still runs", async () => {
       const till = fresh();
-      const answers = await Promise.allSettled([
-        Object.once(till, "a").addLater("a", 1),
-        Object.once(till, "a").addLater("a", 2),
-      ]);
+      const answers = await Promise.allSettled([once(till, "a").addLater("a", 1), once(till, "a").addLater("a", 2)]);
       // Each hashes its arguments first, and whichever ends that first is the one that runs.
       const refused = answers.findIndex(({ status }) => status === "rejected");
       expect(answers[refused]).toMatchObject({ reason: { code: "once-conflict" } });
@@ -340,7 +332,7 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       };
       for (const [kind, make] of globalThis.Object.entries(refused)) {
         for (const args of [[make()], [{ deep: [new Map([["a", make()]])] }]]) {
-          const [code, message] = await refusalOf(() => Object.once(till, kind).play(work, ...args));
+          const [code, message] = await refusalOf(() => once(till, kind).play(work, ...args));
           expect([kind, code]).toEqual([kind, "not-repeatable"]);
           const what =
             kind === "function" ? "a function" : kind === "stub" ? "an instance of Fetcher" : `an instance of ${kind}`;
@@ -375,12 +367,12 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       const till = fresh();
       for (const [kind, make] of globalThis.Object.entries(refused)) {
         const work = doing((self) => (self.add(kind, 1), make()));
-        const [code, message] = await refusalOf(() => Object.once(till, kind).play(work));
+        const [code, message] = await refusalOf(() => once(till, kind).play(work));
         expect([kind, code]).toEqual([kind, "not-repeatable"]);
         expect(message).toContain(`${className}.play: its result`);
       }
       const large = doing((self) => (self.add("large", 1), "x".repeat(2_000_000)));
-      expect(await refusalOf(() => Object.once(till, "large").play(large))).toEqual([
+      expect(await refusalOf(() => once(till, "large").play(large))).toEqual([
         "too-large",
         expect.stringContaining(`${className}.play: its answer takes about 2000`),
       ]);
@@ -398,7 +390,7 @@ export function onceCases(dialect: string, className: string, namespace: () => D
         [5, "is no string"],
       ];
       for (const [key, why] of keys) {
-        const refusal = await refusalOf(() => Object.once(till, key as string).add("a", 1));
+        const refusal = await refusalOf(() => once(till, key as string).add("a", 1));
         expect(refusal).toEqual(["bad-key", expect.stringContaining(why)]);
       }
       expect(await till.state()).toEqual({ sum: 0, ids: [] });
@@ -406,7 +398,7 @@ export function onceCases(dialect: string, className: string, namespace: () => D
 
     it.each([0, -1, NaN, Infinity, 30 * DAY + 1, "1000", null])("refuses to keep an answer for %s", async (ttl) => {
       const till = fresh();
-      const call = (): unknown => Object.once(till, "a", { ttl: ttl as number }).add("a", 1);
+      const call = (): unknown => once(till, "a", { ttl: ttl as number }).add("a", 1);
       expect(await refusalOf(call)).toEqual(["bad-option", expect.stringContaining("{ ttl: 86400000 }")]);
       expect(await till.state()).toEqual({ sum: 0, ids: [] });
     });
@@ -414,14 +406,12 @@ export function onceCases(dialect: string, className: string, namespace: () => D
     it("goes through the schemas of a routed method, as a call through a stub does", async () => {
       const till = fresh();
       const strange = { by: "4" } as unknown as { by: number };
-      expect([await Object.once(till, "a").routed(strange), await Object.once(till, "a").routed(strange)]).toEqual([
-        4, 4,
-      ]);
+      expect([await once(till, "a").routed(strange), await once(till, "a").routed(strange)]).toEqual([4, 4]);
       for (const method of ["routed", "routedLater"] as const) {
-        const error = await errorOf(() => Object.once(till, "b")[method]({ by: 100 }));
+        const error = await errorOf(() => once(till, "b")[method]({ by: 100 }));
         expect(DurableError.is(error, "invalid-input")).toBe(true);
       }
-      expect(await Object.once(till, "b").routedLater({ by: 1 })).toBe(5);
+      expect(await once(till, "b").routedLater({ by: 1 })).toBe(5);
       expect((await till.state()).sum).toBe(5);
     });
 
@@ -429,7 +419,7 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       const till = fresh();
       for (const method of ["addAlone", "addAloneAtomic"] as const) {
         const holding = till.hold(50);
-        const adding = Object.once(till, method)[method](method, 1);
+        const adding = once(till, method)[method](method, 1);
         // What is no exclusive call goes on meanwhile.
         await till.state();
         await Promise.all([holding, adding]);
@@ -440,8 +430,8 @@ export function onceCases(dialect: string, className: string, namespace: () => D
     it("leaves calls from inside the object as they are", async () => {
       const till = fresh();
       const work = doing((self) => [self.add("a", 1), self.add("a", 1)]);
-      expect(await Object.once(till, "a").play(work)).toEqual([1, 2]);
-      expect(await Object.once(till, "a").play(work)).toEqual([1, 2]);
+      expect(await once(till, "a").play(work)).toEqual([1, 2]);
+      expect(await once(till, "a").play(work)).toEqual([1, 2]);
       expect(await rowsOf(till)).toHaveLength(1);
     });
 
@@ -459,8 +449,8 @@ export function onceCases(dialect: string, className: string, namespace: () => D
             later.resolve();
             return "late";
           });
-          const door = self as unknown as { __once(...args: unknown[]): Promise<unknown> };
-          const error = errorOf(() => door.__once("play", "a", [work]));
+          const door = self as unknown as { __call(...args: unknown[]): Promise<unknown> };
+          const error = errorOf(() => door.__call("once", "play", "a", [work]));
           await opened.promise;
           await vi.advanceTimersByTimeAsync(25_000);
           expect(await error).toMatchObject({
@@ -493,17 +483,17 @@ export function onceCases(dialect: string, className: string, namespace: () => D
           put.call(kv, key, value);
         };
       });
-      expect(await errorOf(() => Object.once(till, "a").play(work))).toMatchObject({ code: "write-failed" });
+      expect(await errorOf(() => once(till, "a").play(work))).toMatchObject({ code: "write-failed" });
       expect(await rowsOf(till)).toEqual([]);
       how = "reset";
-      expect(await errorOf(() => Object.once(till, "a").play(work))).toMatchObject({ durableObjectReset: true });
+      expect(await errorOf(() => once(till, "a").play(work))).toMatchObject({ durableObjectReset: true });
       how = "nothing";
       expect([await rowsOf(till), await till.state()]).toEqual([[], { sum: 0, ids: [] }]);
-      expect([await Object.once(till, "a").play(work), await Object.once(till, "a").play(work)]).toEqual([1, 1]);
+      expect([await once(till, "a").play(work), await once(till, "a").play(work)]).toEqual([1, 1]);
     });
   });
 
-  describe(`Object.once (${dialect}), time passing`, () => {
+  describe(`once (${dialect}), time passing`, () => {
     const START = 20_000 * DAY + 1_000;
 
     /** Runs `work` with a clock that it can set. */
@@ -524,7 +514,7 @@ export function onceCases(dialect: string, className: string, namespace: () => D
     ])("keeps an answer for %s ms: then the key is free", async (ttl, lasts) => {
       const till = fresh();
       const options = ttl === undefined ? {} : { ttl };
-      const call = async (by = 1): Promise<number> => await Object.once(till, "a", options).add("a", by);
+      const call = async (by = 1): Promise<number> => await once(till, "a", options).add("a", by);
       await atTimes(async (at) => {
         at(0);
         expect(await call()).toBe(1);
@@ -545,10 +535,10 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       const till = fresh();
       await atTimes(async (at) => {
         at(0);
-        for (const ttl of [10, DAY, 30 * DAY]) await Object.once(till, `${ttl}`, { ttl }).add("a", 1);
+        for (const ttl of [10, DAY, 30 * DAY]) await once(till, `${ttl}`, { ttl }).add("a", 1);
         at(9);
         for (const own of [10, DAY, 30 * DAY])
-          for (const ttl of [1, DAY, 30 * DAY]) await Object.once(till, `${own}`, { ttl }).add("a", 1);
+          for (const ttl of [1, DAY, 30 * DAY]) await once(till, `${own}`, { ttl }).add("a", 1);
         expect((await till.state()).sum).toBe(3);
       });
     });
@@ -557,22 +547,22 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       const till = fresh();
       await atTimes(async (at) => {
         at(0);
-        for (let i = 0; i < 10; i++) await Object.once(till, `old ${i}`).add("a", 1);
-        await Object.once(till, "long", { ttl: 5 * DAY }).add("a", 1);
+        for (let i = 0; i < 10; i++) await once(till, `old ${i}`).add("a", 1);
+        await once(till, "long", { ttl: 5 * DAY }).add("a", 1);
         at(DAY + 1);
-        await Object.once(till, "same day").add("a", 1);
+        await once(till, "same day").add("a", 1);
         expect(await rowsOf(till)).toHaveLength(12);
         at(2 * DAY);
         const counts: number[] = [];
         for (let i = 0; i < 6; i++) {
-          await Object.once(till, `new ${i}`).add("a", 1);
+          await once(till, `new ${i}`).add("a", 1);
           counts.push((await rowsOf(till)).filter((key) => key.includes("old")).length);
           // A repeat deletes none.
-          await Object.once(till, `new ${i}`).add("a", 1);
+          await once(till, `new ${i}`).add("a", 1);
         }
         expect(counts).toEqual([8, 6, 4, 2, 0, 0]);
-        expect(await Object.once(till, "long").add("a", 1)).toBe(11);
-        expect(await Object.once(till, "same day").add("a", 1)).toBe(12);
+        expect(await once(till, "long").add("a", 1)).toBe(11);
+        expect(await once(till, "same day").add("a", 1)).toBe(12);
       });
     });
 
@@ -586,22 +576,22 @@ export function onceCases(dialect: string, className: string, namespace: () => D
         return (await total()) - before;
       };
       expect(await written(() => till.add("a", 1))).toBe(1);
-      expect(await written(() => Object.once(till, "a").add("b", 1))).toBe(2);
-      expect(await written(() => Object.once(till, "a").add("b", 1))).toBe(0);
+      expect(await written(() => once(till, "a").add("b", 1))).toBe(2);
+      expect(await written(() => once(till, "a").add("b", 1))).toBe(0);
       const nothing = doing(() => "nothing");
-      expect(await written(() => Object.once(till, "b").play(nothing))).toBe(1);
+      expect(await written(() => once(till, "b").play(nothing))).toBe(1);
       // It costs nothing when unused.
       expect(await written(() => till.add("c", 1))).toBe(1);
       expect(await rowsOf(fresh())).toEqual([]);
     });
   });
 
-  describe(`what Object.once gives (${dialect})`, () => {
+  describe(`what once gives (${dialect})`, () => {
     it("is no promise and no data, and sends nothing by itself", async () => {
       const till = fresh();
-      const once: Once<Handle<AnyTill>> = Object.once(till, "a");
-      expect(await (once as unknown)).toBe(once);
-      expect([JSON.stringify({ once }), String(once)]).toEqual(['{"once":{}}', "[object Object]"]);
+      const given: Once<Handle<AnyTill>> = once(till, "a");
+      expect(await (given as unknown)).toBe(given);
+      expect([JSON.stringify({ given }), String(given)]).toEqual(['{"given":{}}', "[object Object]"]);
       expect(await rowsOf(till)).toEqual([]);
     });
   });

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { hashOf } from "../src/call/data.ts";
+import { hashOf } from "../src/once/repeatable-data.ts";
 import { DurableBase, Object, Persisted, Storage } from "../src/index.ts";
 import { isLong, seed } from "./battery.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
@@ -10,13 +10,14 @@ import { works } from "./fixtures/once-data.ts";
 import { OpenTill } from "./fixtures/once.ts";
 import { onceCases } from "./once.cases.ts";
 import { mulberry32 } from "./random.ts";
+import { once } from "../src/once/once.ts";
 
 onceCases("standard", "Till", () => env.TILL as never);
 onceCases("legacy", "LegacyTill", () => env.LEGACY_TILL as never);
 
 type Untyped = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
-describe("the door of Object.once", () => {
+describe("the part of once()", () => {
   /** Every name on an instance and its prototypes, and some more. */
   const namesOf = async (stub: DurableObjectStub<OpenTill>): Promise<string[]> =>
     await runInDurableObject(stub, (self) => {
@@ -41,23 +42,15 @@ describe("the door of Object.once", () => {
     const stub = env[binding].getByName("all") as unknown as DurableObjectStub<OpenTill>;
     const names = await namesOf(stub);
     expect(names).toEqual(expect.arrayContaining(["sum", "getter", "bound", "shadowed", "onStart", "name", "alarm"]));
-    // Members of the stub itself, of which nothing is sent, and the getter, which Object.once does not call.
-    const own = new Set([
-      "__once",
-      "__storage",
-      "constructor",
-      "connect",
-      "dup",
-      "fetch",
-      "getter",
-      "name",
-      "__proto__",
-    ]);
+    // Members of the stub itself, of which nothing is sent, and the getter, which once does not call.
+    const own = new Set(["__call", "constructor", "connect", "dup", "fetch", "getter", "name", "__proto__"]);
     const native = await callable(
       names.filter((name) => !own.has(name) && !(name in globalThis.Object.prototype)),
       (name) => (stub as unknown as Untyped)[name]!(),
     );
-    const ours = await callable(names, (name) => (stub as unknown as Untyped)["__once"]!(name, `key of ${name}`, []));
+    const ours = await callable(names, (name) =>
+      (stub as unknown as Untyped)["__call"]!("once", name, `key of ${name}`, []),
+    );
     expect(ours).toEqual(native);
     expect(ours).toEqual(
       binding === "CLOSED_TILL"
@@ -76,7 +69,9 @@ describe("the door of Object.once", () => {
     ["method", "args"],
   ])("calls nothing when it is misused: %j, %j", async (name, args) => {
     const stub = env.OPEN_TILL.getByName("misused") as unknown as Untyped;
-    expect(String(await errorOf(() => stub["__once"]!(name, "a", args)))).toContain("does not implement the method");
+    expect(String(await errorOf(() => stub["__call"]!("once", name, "a", args)))).toContain(
+      "does not implement the method",
+    );
   });
 
   it("calls a method that was put on a prototype late, such as a spy, as a stub does", async () => {
@@ -88,7 +83,7 @@ describe("the door of Object.once", () => {
       return `late ${method.call(this)}`;
     };
     try {
-      expect([await till.method(), await Object.once(till, "a").method()]).toEqual(Array(2).fill("late method"));
+      expect([await till.method(), await once(till, "a").method()]).toEqual(Array(2).fill("late method"));
     } finally {
       prototype.method = method;
     }
@@ -96,42 +91,42 @@ describe("the door of Object.once", () => {
 
   it("keeps the keys of two methods apart, whatever their names hold", async () => {
     const till = Object.from(env.OPEN_TILL).byName("odd");
-    const answers = [await Object.once(till, "name:a").odd(), await Object.once(till, "a")["odd:name"]()];
+    const answers = [await once(till, "name:a").odd(), await once(till, "a")["odd:name"]()];
     expect(answers).toEqual(["not so odd", "odd"]);
   });
 
   it("waits for onStart, and remembers nothing when that fails", async () => {
-    Starting.fail.add("the door");
-    const starting = Object.from(env.STARTING).byName("the door");
-    const errors = await Promise.all([1, 2].map(() => errorOf(() => Object.once(starting, "a").read())));
+    Starting.fail.add("the part");
+    const starting = Object.from(env.STARTING).byName("the part");
+    const errors = await Promise.all([1, 2].map(() => errorOf(() => once(starting, "a").read())));
     expect(errors.map(({ message }) => message)).toEqual(Array(2).fill("cannot start yet"));
-    expect([await Object.once(starting, "a").read(), await Object.once(starting, "a").read()]).toEqual([1, 1]);
+    expect([await once(starting, "a").read(), await once(starting, "a").read()]).toEqual([1, 1]);
   });
 
   it("is a name that no member can have", async () => {
     const field = (): unknown =>
       class extends DurableBase {
         // @ts-expect-error -- it is a method of the base
-        @Persisted() accessor __once = 0;
+        @Persisted() accessor __call = 0;
       };
     expect(thrownBy(field).code).toBe("reserved-name");
     class Wrong extends DurableBase {
-      override async __once(): Promise<void> {}
+      override async __call(): Promise<void> {}
     }
     class Child extends Wrong {}
     await runInDurableObject(env.TILL.getByName("names"), (_, ctx) => {
       for (const cls of [Wrong, Child]) {
         const error = thrownBy(() => new cls(ctx, env));
-        expect([error.code, error.message]).toEqual(["reserved-name", expect.stringContaining("`once() { … }`")]);
+        expect([error.code, error.message]).toEqual(["reserved-name", expect.stringContaining("`call() { … }`")]);
       }
     });
   });
 });
 
-describe("the rows of Object.once", () => {
+describe("the rows of once", () => {
   it("are the library's own: Storage neither lists nor writes them", async () => {
     const till = env.TILL.getByName("rows");
-    await Object.once(till, "a").add("a", 1);
+    await once(till, "a").add("a", 1);
     await runInDurableObject(till, (_, ctx) => {
       const [key] = [...ctx.storage.kv.list({ prefix: "durable-base:once:" })].map(([name]) => name);
       expect(key).toMatch(/^durable-base:once:\d{5}:add:a$/);
@@ -186,13 +181,13 @@ describe("the rows of Object.once", () => {
 
   it("are gone after deleteAll, and the keys free", async () => {
     const till = env.TILL.getByName("deleted");
-    await Object.once(till, "a").add("a", 1);
+    await once(till, "a").add("a", 1);
     await runInDurableObject(till, (_, { storage }) => storage.deleteAll());
-    expect(await Object.once(till, "a").add("a", 2)).toBe(2);
+    expect(await once(till, "a").add("a", 2)).toBe(2);
   });
 });
 
-describe("Object.once, called at random", () => {
+describe("once, called at random", () => {
   it.each(Array.from({ length: isLong ? 8 : 2 }, (_, nth) => seed + nth))(
     "adds each key once whatever fails, seed %i",
     async (seed) => {
@@ -225,8 +220,8 @@ describe("Object.once, called at random", () => {
         answers.set(id, acknowledged);
         for (let tries = 0; ; tries++) {
           try {
-            const once = Object.once(till, id);
-            acknowledged.add(method === "play" ? await once.play(name, id, isLate) : await once[method](id, 1));
+            const kept = once(till, id);
+            acknowledged.add(method === "play" ? await kept.play(name, id, isLate) : await kept[method](id, 1));
             return;
           } catch (error) {
             // Sent again until it is answered.

@@ -9,6 +9,7 @@ import { Object, Persisted, Route } from "../src/index.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { BOTH, type Reported } from "./fixtures/reports-data.ts";
 import type { Reports } from "./fixtures/reports.ts";
+import { once } from "../src/once/once.ts";
 
 let nth = 0;
 const fresh = (): DurableObjectStub<Reports> => env.REPORTS.getByName(`reports ${nth++}`);
@@ -39,7 +40,7 @@ describe("what crosses to another object", () => {
     for (const value of values) {
       expect(await other().echo(value)).toEqual(value);
       expect(await inside(() => other().echo(value))).toEqual(value);
-      expect(await Object.once(other(), crypto.randomUUID()).echo(value)).toEqual(value);
+      expect(await once(other(), crypto.randomUUID()).echo(value)).toEqual(value);
     }
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Object as Objects } from "../src/index.ts";
 import { errorOf } from "./error-of.ts";
 import { routeInputCases } from "./route-input.cases.ts";
+import { once } from "../src/once/once.ts";
 
 routeInputCases("standard", (name) => env.ROUTE_INPUT.getByName(name));
 routeInputCases("legacy", (name) => env.LEGACY_ROUTE_INPUT.getByName(name));
@@ -37,9 +38,9 @@ for (const [dialect, open] of [
           { name: "a", year: 2026, seats: 2 },
         ],
         [room.lengths({ id: "1", body: ["a", "bc"] }), get("/lengths/1", send("POST", ["a", "bc"])), [2, 3]],
-        [Objects.once(room, "once").query({ free: "no" }), get("/query?free=no"), { free: false }],
+        [once(room, "once").query({ free: "no" }), get("/query?free=no"), { free: false }],
         [
-          Objects.once(room, "twice").book({ id: "1", at }),
+          once(room, "twice").book({ id: "1", at }),
           get("/bookings/1", send("PUT", { at })),
           { id: 2, year: 2026, seats: 1 },
         ],

@@ -8,6 +8,7 @@ import { Object } from "../src/index.ts";
 import * as Storage from "../src/storage/storage.ts";
 import type { Locker } from "./fixtures/locker.ts";
 import { errorOf } from "./error-of.ts";
+import { remoteStorage } from "../src/remote-storage/remote-storage.ts";
 
 type Box = ReturnType<ReturnType<typeof Object.from<Locker>>["byName"]>;
 type Untyped = Record<string, (...args: unknown[]) => Promise<unknown>>;
@@ -251,7 +252,9 @@ describe("Storage over a stub", () => {
       await Storage.put(locker, "a", ++n);
       return "mine";
     };
-    expect(await codeOf(async () => await door["__storage"]!("update", ["a", change]))).toBe("write-failed");
+    expect(await codeOf(async () => await door["__call"]!("remote-storage", "update", ["a", change]))).toBe(
+      "write-failed",
+    );
     expect(await Storage.get(locker, "a")).toBe(n);
   });
 
@@ -325,7 +328,7 @@ describe("Storage.export and import over a stub", () => {
     expect(await codeOf(async () => await Storage.import(target, await Storage.export(source)))).toBe("not-empty");
   });
 
-  it("need static storage, to import the right to write", async () => {
+  it("need the part, to import the right to write", async () => {
     const reader = Object.from(env.READ_LOCKER).byName("exported");
     await reader.fill({ a: 1 });
     const text = await new Response(await Storage.export(reader)).text();
@@ -333,10 +336,10 @@ describe("Storage.export and import over a stub", () => {
     const stream = (): ReadableStream<Uint8Array> => new Response(text).body!;
     expect(await codeOf(() => Storage.import(reader, stream(), { replace: true }))).toBe("storage-closed");
     const closed = Object.from(env.TILL).byName("not exported");
-    expect(await codeOf(() => Storage.export(closed))).toBe("storage-closed");
-    expect(await codeOf(() => Storage.import(closed, stream()))).toBe("storage-closed");
+    expect(await codeOf(() => Storage.export(closed))).toBe("part-missing");
+    expect(await codeOf(() => Storage.import(closed, stream()))).toBe("part-missing");
     expect(await codeOf(() => Storage.restore(reader, "b"))).toBe("storage-closed");
-    expect(await codeOf(() => Storage.bookmark(closed))).toBe("storage-closed");
+    expect(await codeOf(() => Storage.bookmark(closed))).toBe("part-missing");
   });
 });
 
@@ -367,7 +370,7 @@ describe("Storage.bookmark and restore over a stub", () => {
   });
 });
 
-describe("static storage", () => {
+describe("remoteStorage()", () => {
   const reads = (locker: Storage.RemoteStorage): [string, () => unknown][] => [
     ["get", () => Storage.get(locker, "a")],
     ["has", () => Storage.has(locker, "a")],
@@ -393,18 +396,23 @@ describe("static storage", () => {
     for (const [name, call] of writes(locker)) {
       const error = await errorOf(call);
       expect([name, (error as DurableError).code]).toEqual([name, "storage-closed"]);
-      expect(error.message).toContain('static override storage = "write"');
+      expect(error.message).toContain('static override parts = [remoteStorage("write")]');
     }
     expect(await Storage.get(locker, "a")).toBe(1);
   });
 
-  it("refuses everything where it is not said, says something else, or the class is none of ours", async () => {
+  it("refuses everything where the class lacks the part, or is none of ours", async () => {
     const closed = Object.from(env.TILL).byName("closed");
     await runInDurableObject(env.TILL.getByName("closed"), (_, ctx) => Storage.put(ctx, "a", 1));
-    for (const locker of [closed, env.ODD_LOCKER.getByName("odd"), env.PROBE.getByName("no door")]) {
+    for (const locker of [closed, env.PROBE.getByName("no part")]) {
       for (const [name, call] of [...reads(locker), ...writes(locker)])
-        expect([name, await codeOf(call)]).toEqual([name, "storage-closed"]);
+        expect([name, await codeOf(call)]).toEqual([name, "part-missing"]);
     }
+    const { message } = await errorOf(() => Storage.get(closed, "a"));
+    expect(message).toBe(
+      "Storage.get: the object's class doesn't have the part remote-storage. In a class that extends DurableBase write `static override parts = [remoteStorage(\"read\")]`.",
+    );
+    expect(() => remoteStorage("all" as never)).toThrow('Write `remoteStorage("read")`');
     expect(await runInDurableObject(env.TILL.getByName("closed"), (_, ctx) => Storage.get(ctx, "a"))).toBe(1);
   });
 
@@ -427,12 +435,12 @@ describe("static storage", () => {
     [{}, []],
   ])("offers nothing but those functions: %j, %j", async (operation, args) => {
     const door = Object.from(env.LOCKER).byName("misused") as unknown as Untyped;
-    expect(await codeOf(async () => await door["__storage"]!(operation, args))).toBe("bad-option");
+    expect(await codeOf(async () => await door["__call"]!("remote-storage", operation, args))).toBe("bad-option");
   });
 
   it("is nothing that HTTP reaches", async () => {
     const locker = Object.from(env.LOCKER).byName("http");
-    const response = await locker.fetch("http://o/__storage", { method: "POST", body: '["get",["a"]]' });
+    const response = await locker.fetch("http://o/__call", { method: "POST", body: '["get",["a"]]' });
     expect(response.status).toBe(404);
   });
 

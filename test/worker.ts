@@ -29,7 +29,7 @@ export { Stepped } from "./steps/stepped.ts";
 export { LegacyCalls } from "./fixtures/legacy/call.ts";
 export { ClosedTill, OpenTill, Till } from "./fixtures/once.ts";
 export { LegacyTill } from "./fixtures/legacy/once.ts";
-export { LateLocker, Locker, NarrowLocker, OddLocker, ReadLocker } from "./fixtures/locker.ts";
+export { LateLocker, Locker, NarrowLocker, ReadLocker } from "./fixtures/locker.ts";
 export { LegacyLocker } from "./fixtures/legacy/locker.ts";
 export { Clock } from "./fixtures/clock.ts";
 export { Migrated, MigratedChild, MigratedHeir } from "./fixtures/migrations.ts";
@@ -48,6 +48,9 @@ export { ModelJobs } from "./fixtures/schedule-model.ts";
 export { BootedReports, BuriedReports, CountedReports } from "./fixtures/reports.ts";
 export { InstrumentedReports, MixedReports, Reports } from "./fixtures/reports.ts";
 export { LegacyCountedReports, LegacyInstrumentedReports, LegacyMixedReports } from "./fixtures/legacy/reports.ts";
+export { Decorated, DecoratedHeir, InBothFields, InField, Listing } from "./fixtures/part.ts";
+export { LegacyDecorated, LegacyDecoratedHeir, LegacyInBothFields } from "./fixtures/legacy/part.ts";
+export { LegacyInField, LegacyListing } from "./fixtures/legacy/part.ts";
 
 export default { fetch: (): Response => new Response("ok") };
 export { NativeAlarm, NativeBare, Tested } from "./fixtures/tested.ts";

@@ -9,6 +9,8 @@ import { advanceTo, rows } from "../src/testing/testing.ts";
 import { errorOf } from "./error-of.ts";
 import type { StandardJobs } from "./fixtures/schedule.ts";
 import { proxiedState, work, type WrappedLike } from "./fixtures/wrapped-data.ts";
+import { once } from "../src/once/once.ts";
+import { migrations } from "../src/migrations/migrations.ts";
 
 type Wrapped = DurableObjectNamespace<WrappedLike>;
 
@@ -201,8 +203,8 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
 
   it("answers a repeated call under a key once", async () => {
     const handle = objects.from(namespace).byName(`${kind} once`);
-    const once = objects.once(handle as unknown as { add(by: number): Promise<number> }, "key");
-    expect([await once.add(2), await once.add(2), await handle.act(read)]).toEqual([2, 2, [2, [], undefined, ""]]);
+    const kept = once(handle as unknown as { add(by: number): Promise<number> }, "key");
+    expect([await kept.add(2), await kept.add(2), await handle.act(read)]).toEqual([2, 2, [2, [], undefined, ""]]);
   });
 
   it("is exported and imported, and reads its fields again after that", async () => {
@@ -237,7 +239,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
 
 describe("a wrapper of the storage", () => {
   class Seen extends DurableBase {
-    static override migrations = [{ id: "1-none", up: "create table none (id)" }] as const;
+    static override parts = [migrations([{ id: "1-none", up: "create table none (id)" }])];
     @Persisted() accessor count = 0;
 
     get state(): DurableObjectState {

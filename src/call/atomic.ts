@@ -181,7 +181,7 @@ function refusal(): DurableError | undefined {
 }
 
 /** Throws the error that the running code was ended by, if it was. */
-export function throwIfRefused(): void {
+function throwIfRefused(): void {
   const error = refusal();
   if (error !== undefined) throw error;
 }

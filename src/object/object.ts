@@ -7,12 +7,10 @@ import { planOf, type AnyClass } from "../plan.ts";
 import type { ErrorClass } from "../thrown.ts";
 import { makeHandle } from "./handle.ts";
 import { native } from "./native.ts";
-import { once } from "./once.ts";
 import { Repeater, type RetryOptions } from "./retry.ts";
 import { makeShards, type Shards } from "./shards.ts";
 import type { Handle } from "./types.ts";
 
-export type { NotRepeatable, Once, OnceOptions } from "./once.ts";
 export type { RetryOptions } from "./retry.ts";
 export type { MapOptions, Moved, Shards } from "./shards.ts";
 export type { Handle, NotTransferable, Stub } from "./types.ts";
@@ -252,12 +250,11 @@ export function flawOfName(name: unknown): string | undefined {
 /** The functions of the `Object` module. */
 export interface Objects {
   readonly from: typeof from;
-  readonly once: typeof once;
   readonly native: typeof native;
 }
 
 /**
- * The `Object` module: {@link from}, {@link once}, {@link native}, and all of the global `Object`, from which it inherits.
+ * The `Object` module: {@link from}, {@link native}, and all of the global `Object`, from which it inherits.
  *
  * In a file that imports it as `Object`, `Object.keys` and the decorator helpers that tsc emits find it in
  * place of the global one and work all the same.
@@ -269,7 +266,7 @@ export interface Objects {
  * Object.keys({ a: 1 }); // ["a"]
  * ```
  */
-export const objects: Objects & ObjectConstructor = /* @__PURE__ */ inheritGlobal({ from, once, native });
+export const objects: Objects & ObjectConstructor = /* @__PURE__ */ inheritGlobal({ from, native });
 
 function inheritGlobal<Own extends object>(own: Own): Own & ObjectConstructor {
   const derived = function (value?: unknown): unknown {

@@ -2,7 +2,7 @@
  * @module
  * The `@Persisted()` decorator.
  */
-import { DOORS } from "../door.ts";
+import { PART_CALL } from "../call-part.ts";
 import { DurableError } from "../errors.ts";
 import { levelOf, type FieldPlan } from "../plan.ts";
 import { accessorFor, fieldsOf } from "./accessors.ts";
@@ -11,7 +11,7 @@ import type { HoldsMethod } from "./storable.ts";
 
 /** Names the framework, the platform or JavaScript owns on an instance. */
 const RESERVED = new Set([
-  ...["constructor", "__proto__", "then", "ctx", "env", "dup", ...DOORS],
+  ...["constructor", "__proto__", "then", "ctx", "env", "dup", PART_CALL],
   ...["name", "fetch", "onStart", "onDestroy", "onError", "destroy", "schedule", "schedules"],
   ...["alarm", "webSocketMessage", "webSocketClose", "webSocketError"],
 ]);

@@ -8,7 +8,7 @@
 /** What is asked for, done with `ctx`. */
 export type Operation = (ctx: DurableObjectState, ...args: never[]) => unknown;
 
-/** By name; `needed` is what the class has to say as `static storage`. */
+/** By name; `needed` is the access that a stub needs. */
 export interface Offer {
   readonly needed: "read" | "write";
   readonly work: Operation;

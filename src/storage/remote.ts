@@ -1,11 +1,14 @@
 /**
  * @module
- * The caller's side of storage over a stub; `answer.ts` is the object's.
+ * The caller's side of storage over a stub; `remote-storage/` is the object's.
  */
-import type { Door } from "../door.ts";
+import { callPart } from "../call-part.ts";
 import { DurableError } from "../errors.ts";
 import { outgoing } from "../snapshot.ts";
 import type { RemoteStorage } from "./sqlite.ts";
+
+/** The name of the part that answers. */
+export const PART = "remote-storage";
 
 /** What one call of `list` brings: entries, and the last key that was there at that time when there may be more. */
 export interface Page<Value = unknown> {
@@ -16,12 +19,15 @@ export interface Page<Value = unknown> {
 /**
  * Asks the object behind a stub to do what the function of that name does.
  *
- * @throws DurableError what that function throws there; `storage-closed` when the class does not allow it, and
+ * @throws DurableError what that function throws there; `part-missing` and `storage-closed` when the class does not allow it, and
  * `not-persistable` for what cannot cross an RPC call.
  */
 export async function ask<Result>(handle: RemoteStorage, operation: string, ...args: unknown[]): Promise<Result> {
   try {
-    const result = await (handle as unknown as Door).__storage(operation, args.map(outgoing));
+    const result = await callPart(handle, PART, [operation, args.map(outgoing)], {
+      label: `Storage.${operation}`,
+      line: lineFor("read"),
+    });
     letGo(result);
     return result as Result;
   } catch (error) {
@@ -45,17 +51,18 @@ function translated(error: unknown, operation: string): unknown {
       { cause: error },
     );
   }
-  // As the platform puts it, of an object that has none of our base class.
-  if (error instanceof TypeError && error.message.includes("does not implement") && error.message.includes("__storage"))
-    return closed(`Storage.${operation}: the object's class has no door for its storage`, "read", error);
   return error;
 }
 
 /** The error for a class that does not open its storage as far as that. */
-export function closed(problem: string, access: "read" | "write", cause?: unknown): DurableError {
+export function closed(problem: string, access: "read" | "write"): DurableError {
   return new DurableError(
     "storage-closed",
-    `${problem}. In a class that extends DurableBase write \`static override storage = "${access}"\`: whoever holds a stub of it can then ${access} all of its storage.`,
-    { cause },
+    `${problem}. Write \`${lineFor(access)}\` in the class: whoever holds a stub of it can then ${access} all of its storage.`,
   );
+}
+
+/** The line that opens a class's storage. */
+function lineFor(access: "read" | "write"): string {
+  return `static override parts = [remoteStorage("${access}")]`;
 }

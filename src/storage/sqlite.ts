@@ -18,8 +18,8 @@ import { stateOf } from "./storage-state.ts";
 export type StorageHandle = DurableObjectStorage | { readonly storage: DurableObjectStorage };
 
 /**
- * Where to read and write from outside: a handle or native stub of an object whose class says `static storage = "read"`
- * or `"write"`.
+ * Where to read and write from outside: a handle or native stub of an object whose class has the part `remoteStorage("read")`
+ * or `remoteStorage("write")`.
  *
  * @example
  * ```ts

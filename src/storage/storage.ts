@@ -15,7 +15,6 @@ export { bookmark, restore } from "./bookmarks.ts";
 export { exportAll as export, type ExportOptions } from "./export.ts";
 export { importAll as import, importing, type ImportOptions } from "./import.ts";
 export { clear, count, list, list as entries, type ListOptions } from "./list.ts";
-export { migrate, type Migration } from "./migrations.ts";
 export { sql, type Sql, type SqlFragment, type SqlInput, type SqlValue } from "./sql.ts";
 export type { Query, SqlCounts } from "./sql-query.ts";
 export type { SqlBinding } from "./sql-values.ts";

@@ -1,11 +1,15 @@
 import { DurableBase, Persisted } from "durable-base";
-import type { Migration } from "../../src/storage/migrations.ts";
+import { migrations, type Migration } from "../../src/migrations/migrations.ts";
+import type { ListedPart } from "../../src/part.ts";
 import { stepped } from "./stepped.ts";
 import { MIGRATIONS, storedText, write } from "./versions.ts";
 
 /** Runs the migrations of `versions.ts`, or as many as were deployed. */
 export class Upgraded extends DurableBase {
-  static override migrations: readonly Migration[] = MIGRATIONS;
+  static deployed: readonly Migration[] | undefined = MIGRATIONS;
+  static override parts: readonly ListedPart[] = [
+    { name: "migrations", attach: (object) => Upgraded.deployed && migrations(Upgraded.deployed).attach(object) },
+  ];
 
   /** Of the key that the steps change too. */
   @Persisted({ key: "open" }) accessor open = 0;

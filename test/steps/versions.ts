@@ -4,7 +4,7 @@
  * No step may run twice or by half without being seen. `test/migrations.steps.test.ts` stops them by errors and resets,
  * `npm run crash -- migrations` by SIGKILL.
  */
-import type { Migration } from "../../src/storage/migrations.ts";
+import type { Migration } from "../../src/migrations/migrations.ts";
 
 export const MIGRATIONS: readonly Migration[] = [
   {

@@ -1,6 +1,7 @@
 // The names below meet those that tsc's decorator helpers use: this file is never bundled, so nothing renames them.
 import { RpcTarget } from "cloudflare:workers";
 import { DurableBase, Object, Persisted, Route, type StandardSchema, type Validated } from "durable-base";
+import { exactlyOnce, once } from "durable-base/once";
 
 interface Env {
   COUNTER: DurableObjectNamespace<Counter>;
@@ -22,6 +23,8 @@ const Step: StandardSchema<{ by?: string }, { by: number }> = {
 };
 
 export class Counter extends DurableBase<Env> {
+  static override parts = [exactlyOnce()];
+
   @Persisted() accessor count = 0;
   @Persisted accessor seen = new Map<string, { at: Date }>();
   @Persisted() plain = "default";
@@ -71,10 +74,7 @@ export default {
       calls: [first, caught, second],
       state: [count, plain, entries, Object.fromEntries(seen as Map<string, unknown>)],
       // Its type compiles without `esnext.disposable` in `lib`, where `Disposable` has no members.
-      once: [
-        await Object.once(counter, "key").increment({ by: 5 }),
-        await Object.once(counter, "key").increment({ by: 5 }),
-      ],
+      once: [await once(counter, "key").increment({ by: 5 }), await once(counter, "key").increment({ by: 5 })],
       // A call on the value of a getter goes out before the value has arrived.
       lamp: await untyped.lamp.light(4),
       global: [

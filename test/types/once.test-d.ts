@@ -1,7 +1,8 @@
-/** What `Object.once` claims; checked by `tsc` alone. */
+/** What `once` claims; checked by `tsc` alone. */
 import { RpcTarget } from "cloudflare:workers";
 import { expectTypeOf } from "vitest";
-import { DurableBase, Object, type Handle, type NotRepeatable, type Once, type Stub } from "../../src/index.ts";
+import { DurableBase, type Handle, type Stub } from "../../src/index.ts";
+import { once, type NotRepeatable, type Once } from "../../src/once/once.ts";
 
 class Line extends RpcTarget {
   write(text: string): number {
@@ -61,40 +62,40 @@ declare const handle: Handle<Account>;
 declare const stub: Stub<Account>;
 declare const native: DurableObjectStub<Account>;
 
-const once = Object.once(handle, "key");
-expectTypeOf(once).toEqualTypeOf<Once<Handle<Account>>>();
+const kept = once(handle, "key");
+expectTypeOf(kept).toEqualTypeOf<Once<Handle<Account>>>();
 
 // The methods are those of the handle, overloads and generics included.
-expectTypeOf(once.charge).toEqualTypeOf(handle.charge);
-expectTypeOf(once.find).toEqualTypeOf(handle.find);
-expectTypeOf(once.find("a")).toEqualTypeOf<Promise<string>>();
-expectTypeOf(once.find(1)).toEqualTypeOf<Promise<number>>();
-expectTypeOf(once.echo({ a: 1 })).toEqualTypeOf<Promise<{ a: number }>>();
-expectTypeOf(once.anything(5)).toEqualTypeOf<Promise<unknown>>();
-expectTypeOf(Object.once(stub, "key", { ttl: 1_000 }).charge).toEqualTypeOf(handle.charge);
-expectTypeOf(await Object.once(native, "key").charge({ id: "a", amount: 1 })).toExtend<{ at: Date }>();
+expectTypeOf(kept.charge).toEqualTypeOf(handle.charge);
+expectTypeOf(kept.find).toEqualTypeOf(handle.find);
+expectTypeOf(kept.find("a")).toEqualTypeOf<Promise<string>>();
+expectTypeOf(kept.find(1)).toEqualTypeOf<Promise<number>>();
+expectTypeOf(kept.echo({ a: 1 })).toEqualTypeOf<Promise<{ a: number }>>();
+expectTypeOf(kept.anything(5)).toEqualTypeOf<Promise<unknown>>();
+expectTypeOf(once(stub, "key", { ttl: 1_000 }).charge).toEqualTypeOf(handle.charge);
+expectTypeOf(await once(native, "key").charge({ id: "a", amount: 1 })).toExtend<{ at: Date }>();
 
 // What cannot be kept is no call.
 type Refused =
   NotRepeatable<"a stream, Request, Response, function or stub cannot be kept for repeats: pass and return plain data">;
-expectTypeOf(once.report).toEqualTypeOf<Refused>();
-expectTypeOf(once.page).toEqualTypeOf<Refused>();
-expectTypeOf(once.open).toEqualTypeOf<Refused>();
-expectTypeOf(once.close).toEqualTypeOf<Refused>();
-expectTypeOf(once.upload).toEqualTypeOf<Refused>();
-expectTypeOf(once.pass).toEqualTypeOf<Refused>();
+expectTypeOf(kept.report).toEqualTypeOf<Refused>();
+expectTypeOf(kept.page).toEqualTypeOf<Refused>();
+expectTypeOf(kept.open).toEqualTypeOf<Refused>();
+expectTypeOf(kept.close).toEqualTypeOf<Refused>();
+expectTypeOf(kept.upload).toEqualTypeOf<Refused>();
+expectTypeOf(kept.pass).toEqualTypeOf<Refused>();
 // @ts-expect-error -- a stream
-void once.report();
+void kept.report();
 // @ts-expect-error -- a generator crosses no call at all
-void once.entries();
+void kept.entries();
 
-// Nothing else is there, and the door on no stub.
-expectTypeOf<keyof typeof once & ("fetch" | "id" | "name" | "__once" | symbol)>().toEqualTypeOf<never>();
-expectTypeOf<keyof Stub<Account> & "__once">().toEqualTypeOf<never>();
+// Nothing else is there, and the method that calls parts is on no stub.
+expectTypeOf<keyof typeof kept & ("fetch" | "id" | "name" | "__call" | symbol)>().toEqualTypeOf<never>();
+expectTypeOf<keyof Stub<Account> & "__call">().toEqualTypeOf<never>();
 
 // @ts-expect-error -- a key is a string
-Object.once(handle, 5);
+once(handle, 5);
 // @ts-expect-error -- no such option
-Object.once(handle, "key", { TTL: 5 });
+once(handle, "key", { TTL: 5 });
 // @ts-expect-error -- of another type
-void once.charge({ id: "a" });
+void kept.charge({ id: "a" });

@@ -1,6 +1,7 @@
 /** What the functions of `Storage` accept, refuse and give at compile time. */
 import { DurableBase, type Handle } from "../../src/index.ts";
 import * as Storage from "../../src/storage/storage.ts";
+import { migrate, type Migration } from "../../src/migrations/migrations.ts";
 
 declare const ctx: DurableObjectState;
 
@@ -126,12 +127,12 @@ export class Hall extends DurableBase {
 Storage.sql(handle);
 // @ts-expect-error transactions stay inside
 Storage.transaction(handle, () => 1);
-export const migrations: readonly Storage.Migration[] = [
+export const migrations: readonly Migration[] = [
   { id: "1", up: "create table t (n)" },
   { id: "2", up: (storage) => storage.sql.exec("insert into t values (1)") },
 ];
-export const ran: string[] = Storage.migrate(ctx, migrations);
+export const ran: string[] = migrate(ctx, migrations);
 // @ts-expect-error a step has an id
-Storage.migrate(ctx.storage, [{ up: "create table t (n)" }]);
+migrate(ctx.storage, [{ up: "create table t (n)" }]);
 // @ts-expect-error a text alone is no step
-Storage.migrate(ctx, ["create table t (n)"]);
+migrate(ctx, ["create table t (n)"]);

@@ -13,6 +13,7 @@ import {
   type Stub,
   type Validated,
 } from "../../src/index.ts";
+import { once } from "../../src/once/once.ts";
 
 /** One schema in three libraries: it takes `{ free?: string; page?: string }`, and returns `{ free: boolean; page: number }`. */
 const inZod = z.object({
@@ -244,8 +245,8 @@ export const calls: Promise<unknown>[] = [
   show.arktype({ page: "2" }),
   handle.zod({ free: "yes" }),
   handle.book({ at: "2026-11-01T00:00:00Z" }),
-  Object.once(handle, "key").zod({}),
-  Object.once(handle, "key").both({ id: "7" }),
+  once(handle, "key").zod({}),
+  once(handle, "key").both({ id: "7" }),
   Object.from(namespace)
     .sharded(4)
     .byKey("a")
@@ -285,7 +286,7 @@ void show.list({ id: "7", body: [1] });
 // @ts-expect-error no such member
 void show.zod({ fre: "yes" });
 // @ts-expect-error no such kind
-void Object.once(handle, "key").shape({ kind: "line" });
+void once(handle, "key").shape({ kind: "line" });
 
 export class Refused extends DurableBase {
   // @ts-expect-error the route's schema gives other members

@@ -1,5 +1,6 @@
 /** A class whose stubs `scripts/vite-dev.mjs` tries under vite's dev server, which reads members of the prototype. */
 import { Atomic, DurableBase, Internal, Object, Persisted, Route, serve } from "durable-base";
+import { exactlyOnce, once } from "../../src/once/once.ts";
 
 interface Env {
   ROOM: DurableObjectNamespace<Room>;
@@ -7,6 +8,8 @@ interface Env {
 }
 
 class Base extends DurableBase<Env> {
+  static override parts = [exactlyOnce()];
+
   @Persisted() accessor secret = "s3cret";
   starts = 0;
 
@@ -154,7 +157,7 @@ app.get("/inside/:name", async (c) => c.json(await Object.from(c.env.ROOM).byNam
 
 app.get("/once/:name/:member", async (c) => {
   const room = Object.from(c.env.ROOM).byName(c.req.param("name"));
-  const call = Object.once(room, "key") as unknown as Reached;
+  const call = once(room, "key") as unknown as Reached;
   return c.json(await call[c.req.param("member")]!().catch(String));
 });
 

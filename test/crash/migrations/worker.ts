@@ -13,7 +13,7 @@ export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const [, name, what, number] = new URL(request.url).pathname.split("/") as [string, string, string, string];
     const object = env.UPGRADED.getByName(name);
-    if (what === "deploy") Upgraded.migrations = MIGRATIONS.slice(0, Number(number));
+    if (what === "deploy") Upgraded.deployed = MIGRATIONS.slice(0, Number(number));
     // Without an entry, which would run the migrations before.
     else if (what === "arm") setTrap(object, { at: Number(number), count: 0, isAfter: true, spring: hang });
     else if (what === "write") return new Response(await object.write(Number(number)));
@@ -26,10 +26,10 @@ export default {
 
 /** What is stored, without migrations. */
 async function look(object: DurableObjectStub<Upgraded>): Promise<string> {
-  const { migrations } = Upgraded;
-  Upgraded.migrations = undefined as never;
+  const { deployed } = Upgraded;
+  Upgraded.deployed = undefined;
   const found = await object.stored();
   await object.reset().catch(() => {});
-  Upgraded.migrations = migrations;
+  Upgraded.deployed = deployed;
   return found;
 }

@@ -1,7 +1,10 @@
 import { DurableBase, Object, Persisted } from "durable-base";
+import { exactlyOnce, once } from "durable-base/once";
 
 /** Charges, and remembers what it charged, so that a lost or doubled charge shows. */
 export class Account extends DurableBase {
+  static override parts = [exactlyOnce()];
+
   @Persisted() accessor sum = 0;
   @Persisted() accessor ids: string[] = [];
   /** Another in each process. */
@@ -36,6 +39,6 @@ export default {
     const id = searchParams.get("id");
     if (id === null) return Response.json(await account.state());
     const method = id.endsWith("later") ? "chargeLater" : "charge";
-    return Response.json(await Object.once(account, id)[method](id, Number(searchParams.get("amount"))));
+    return Response.json(await once(account, id)[method](id, Number(searchParams.get("amount"))));
   },
 };

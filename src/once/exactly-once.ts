@@ -1,15 +1,17 @@
 /**
  * @module
- * The object's side of exactly-once calls: what a call changes, its key and its answer are stored together.
+ * The part for exactly-once calls: what a call changes, its key and its answer are stored together.
  */
-import type { Prepare } from "../plan.ts";
+import { notImplemented } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
+import { attach, type Host, type ListedPart, type Part } from "../part.ts";
 import { flawOf, PREFIX } from "../storage/keys.ts";
 import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
 import { storageOf } from "../storage/sqlite.ts";
-import { atomically, throwIfRefused } from "./atomic.ts";
-import { dataOf, hashOf, notRepeatable } from "./data.ts";
-import { afterTurn, type Method } from "./method.ts";
+import { dataOf, hashOf, notRepeatable } from "./repeatable-data.ts";
+
+/** The part's name. */
+const PART = "once";
 
 /** What begins the key of an answer's row: then come the day it expires on, the method and the call's key. */
 const ROWS = `${PREFIX}once:`;
@@ -26,18 +28,6 @@ const MAX_KEY = 1_024;
 /** How many expired rows a call deletes: more than the one it writes. */
 const SWEPT = 2;
 
-/** A call as it came through the door. */
-export interface OnceCall {
-  /** The method's name, and what it does itself, without the entry's gate. */
-  readonly name: string;
-  readonly method: Method;
-  readonly prepare: Prepare | undefined;
-  readonly key: string;
-  readonly args: unknown[];
-  /** For how long the answer is kept, in milliseconds. */
-  readonly ttl: number | undefined;
-}
-
 /** What is stored of a call that was answered. */
 interface Answered {
   /** Of the arguments. */
@@ -46,17 +36,51 @@ interface Answered {
   readonly expires: number;
 }
 
-/** Runs a method of `self` once per key, inside an entry; a repeat gets the answer that is stored. */
-export async function callOnce(
-  self: object,
-  { name, method, prepare, key, args, ttl = DAY }: OnceCall,
-): Promise<unknown> {
-  const label = `Object.once(…, ${quote(key)}): ${self.constructor.name}.${name}`;
-  check(label, key, ttl);
+/**
+ * Lets callers call the object's methods exactly once per key, with `once(handle, key)`: for `static override parts`.
+ *
+ * A call costs one row written beside what its method writes, and one read more. Keys expire after a day unless the caller
+ * says otherwise, and each call deletes up to two expired rows.
+ *
+ * @example
+ * ```ts
+ * export class Account extends DurableBase {
+ *   static override parts = [exactlyOnce()];
+ * }
+ * ```
+ */
+export function exactlyOnce(): ListedPart {
+  return { name: PART, attach: (object) => void attach(object, PART, partOf) };
+}
+
+function partOf(host: Host): Part {
+  return {
+    call: (name, key, args, ttl) => {
+      if (!Array.isArray(args) || !host.isReachable(name as string)) throw notImplemented(String(name));
+      return callOnce(host, { name: name as string, key, args, ttl });
+    },
+  };
+}
+
+/** A call as its caller sent it: nothing of it was checked, except `name` and `args`. */
+interface OnceCall {
+  readonly name: string;
+  readonly key: unknown;
+  readonly args: unknown[];
+  /** For how long the answer is kept, in milliseconds. */
+  readonly ttl: unknown;
+}
+
+/** Runs a method once per key, inside an entry; a repeat gets the answer that is stored. */
+async function callOnce(host: Host, { name, key, args, ttl = DAY }: OnceCall): Promise<unknown> {
+  const className = host.object.constructor.name;
+  const label = `once(…, ${quote(key)}): ${className}.${name}`;
+  checkKey(label, key);
+  const lasting = checkedTtl(label, ttl);
   const hash = await hashOf(dataOf(args, `${label}: an argument`));
-  const { kv } = storageOf((self as { ctx: DurableObjectState }).ctx.storage, self.constructor.name);
+  const { kv } = storageOf(host.ctx.storage, className);
   // A method's name may hold a colon.
-  const id = `${encodeURIComponent(name)}:${key}`;
+  const id = `${encodeURIComponent(name)}:${key as string}`;
 
   const earlier = (): Answered | undefined => {
     const found = find(kv, id);
@@ -67,43 +91,38 @@ export async function callOnce(
     );
   };
 
+  const atomic = async (run: () => Promise<unknown>): Promise<unknown> => {
+    // A call that came at the same time may have been answered meanwhile.
+    const known = earlier();
+    if (known !== undefined) return known.answer;
+    const answer = dataOf(await run(), `${label}: its result`);
+    // A call that took over 25 s has been undone, and has no answer any more.
+    host.checkWritable(label);
+    const expires = Date.now() + lasting;
+    const row = rowKey(expires, id);
+    keep(kv, row, { hash, answer, expires }, label);
+    // As a repeat gets it: a getter in it gives another value each time, and what has no prototype crosses no call.
+    return kv.get<Answered>(row)!.answer;
+  };
+
   const found = earlier();
-  if (found !== undefined) return found.answer;
-  const ready = prepare === undefined ? args : await prepare(args, self);
-  // A method that waits for its turn does so before the transaction, which would keep the holder waiting too.
-  const call = afterTurn(
-    method,
-    (inner) =>
-      async (...given) =>
-        await atomically(self, name, async () => {
-          // One that came at the same time may have been answered meanwhile.
-          const known = earlier();
-          if (known !== undefined) return known.answer;
-          const answer = dataOf(await inner.apply(self, given), `${label}: its result`);
-          // What was given up after 25 s has been undone, and is no answer any more.
-          throwIfRefused();
-          const expires = Date.now() + ttl;
-          const row = rowKey(expires, id);
-          keep(kv, row, { hash, answer, expires }, label);
-          // As a repeat gets it: a getter in it gives another value each time, and what has no prototype crosses no call.
-          return kv.get<Answered>(row)!.answer;
-        }),
-  );
-  return await call.apply(self, ready);
+  return found === undefined ? await host.call(name, args, { atomic }) : found.answer;
 }
 
-function check(label: string, key: string, ttl: number): void {
+function checkKey(label: string, key: unknown): void {
   const flaw = flawOf(key, MAX_KEY);
-  if (flaw !== undefined) {
-    throw new DurableError(
-      "bad-key",
-      `${label}: the key ${flaw}. Pass a non-empty string of at most ${MAX_KEY} bytes: \`Object.once(handle, order.id)\`.`,
-    );
-  }
-  if (typeof ttl === "number" && ttl >= 1 && ttl <= MAX_TTL) return;
+  if (flaw === undefined) return;
+  throw new DurableError(
+    "bad-key",
+    `${label}: the key ${flaw}. Pass a non-empty string of at most ${MAX_KEY} bytes: \`once(handle, order.id)\`.`,
+  );
+}
+
+function checkedTtl(label: string, ttl: unknown): number {
+  if (typeof ttl === "number" && ttl >= 1 && ttl <= MAX_TTL) return ttl;
   throw new DurableError(
     "bad-option",
-    `${label}: an answer is kept for 1 to ${MAX_TTL} milliseconds (30 days), not ${quote(ttl)}. Write \`Object.once(handle, key, { ttl: ${DAY} })\`.`,
+    `${label}: an answer is kept for 1 to ${MAX_TTL} milliseconds (30 days), not ${quote(ttl)}. Write \`once(handle, key, { ttl: ${DAY} })\`.`,
   );
 }
 

@@ -4,11 +4,13 @@
  */
 import { DurableError, quote } from "../errors.ts";
 import { isThenable, kindOf } from "../functions.ts";
-import { flawOf, PREFIX } from "./keys.ts";
-import { sayingOf } from "./sql-error.ts";
-import { storageOf, type StorageHandle } from "./sqlite.ts";
-import { statementsOf, type Statement } from "./statements.ts";
-import { transaction } from "./transaction.ts";
+import { attach, type Host, type ListedPart, type Part } from "../part.ts";
+import { flawOf, PREFIX, withoutFields } from "../storage/keys.ts";
+import { sayingOf } from "../storage/sql-error.ts";
+import { storageOf, type StorageHandle } from "../storage/sqlite.ts";
+import { statementsOf, type Statement } from "../storage/statements.ts";
+import { stateOf } from "../storage/storage-state.ts";
+import { transaction } from "../storage/transaction.ts";
 
 /**
  * One step: what it does is done once in an object's life.
@@ -29,6 +31,61 @@ export interface Migration {
    * blanks and comments aside; a function is known by its id alone, since a bundler changes its text.
    */
   readonly up: string | ((storage: DurableObjectStorage) => void);
+}
+
+/** The part's name. */
+const PART = "migrations";
+
+/**
+ * Brings each object of the class to the end of the list before its `onStart`: for `static override parts`. A subclass's list
+ * continues its parent's.
+ *
+ * Each wake-up costs one row read. If a step fails, the entry gets the error, nothing is kept, and the next entry tries again.
+ * After `ctx.storage.deleteAll()` all steps run again, before the next entry. See {@link migrate} for the rules and errors.
+ *
+ * @example
+ * ```ts
+ * export class Todos extends DurableBase {
+ *   static override parts = [migrations([{ id: "1-todos", up: "create table todos (id integer primary key, title text not null)" }])];
+ * }
+ * ```
+ */
+export function migrations(list: readonly Migration[]): MigrationsPart {
+  return {
+    name: PART,
+    list,
+    attach: (object) => void attach(object, PART, (host) => partOf(host, list)),
+    join: (inherited) => migrations(joined((inherited as MigrationsPart).list, list)),
+  };
+}
+
+/**
+ * The result of {@link migrations}.
+ *
+ * @example
+ * ```ts
+ * const part: MigrationsPart = migrations([{ id: "1-todos", up: "create table todos (title text not null)" }]);
+ * ```
+ */
+export interface MigrationsPart extends ListedPart {
+  readonly list: readonly Migration[];
+}
+
+/** Anything that isn't a list stays as it is, so that the check at the start names it. */
+function joined(inherited: readonly Migration[], list: readonly Migration[]): readonly Migration[] {
+  return Array.isArray(inherited) && Array.isArray(list) ? [...inherited, ...list] : list;
+}
+
+function partOf(host: Host, list: readonly Migration[]): Part {
+  return {
+    starting: () => {
+      const { name } = host.object.constructor;
+      const { storage } = stateOf(storageOf(host.ctx.storage, name));
+      const ran = withoutFields(storage, () => migrateObject(storage, list, `${name}: migrations`));
+      // A step may have changed values that the constructor has read.
+      if (ran.length > 0) host.reload();
+    },
+  };
 }
 
 /** The row of what was applied. */
@@ -60,19 +117,15 @@ interface Step extends Applied {
  *
  * @example
  * ```ts
- * Storage.migrate(ctx, [{ id: "1-todos", up: "create table todos (id integer primary key, title text not null)" }]);
+ * migrate(ctx, [{ id: "1-todos", up: "create table todos (id integer primary key, title text not null)" }]);
  * ```
  */
 export function migrate(handle: StorageHandle, migrations: readonly Migration[]): string[] {
-  return migrateObject(storageOf(handle), migrations, "Storage.migrate");
+  return migrateObject(storageOf(handle), migrations, "migrate");
 }
 
 /** As {@link migrate}; `where` begins the messages of errors. */
-export function migrateObject(
-  storage: DurableObjectStorage,
-  migrations: readonly Migration[],
-  where: string,
-): string[] {
+function migrateObject(storage: DurableObjectStorage, migrations: readonly Migration[], where: string): string[] {
   const steps = checked(migrations, where);
   const { length } = appliedOf(storage.kv, steps, where);
   const pending = steps.slice(length);

@@ -1,16 +1,17 @@
 /**
  * @module
- * The object's side of storage over a stub: what a caller may ask for, and whether.
+ * The part that opens an object's storage to callers: they pass a handle or stub to the functions of `Storage`.
  */
 import { isEqual } from "../equal.ts";
 import { DurableError, quote } from "../errors.ts";
-import { batch, deleteMany, getMany, putMany } from "./batch.ts";
-import { clear, count, pageOf } from "./list.ts";
-import { writable } from "./keys.ts";
-import { offered, type Offer, type Operation } from "./offers.ts";
-import { closed, letGo } from "./remote.ts";
-import { storageOf } from "./sqlite.ts";
-import { get, has, put, remove, store } from "./values.ts";
+import { attach, type Host, type ListedPart } from "../part.ts";
+import { batch, deleteMany, getMany, putMany } from "../storage/batch.ts";
+import { writable } from "../storage/keys.ts";
+import { clear, count, pageOf } from "../storage/list.ts";
+import { offered, type Offer, type Operation } from "../storage/offers.ts";
+import { closed, letGo, PART } from "../storage/remote.ts";
+import { storageOf } from "../storage/sqlite.ts";
+import { get, has, put, remove, store } from "../storage/values.ts";
 
 const READS: Record<string, Operation> = { get, has, getMany, list: pageOf, count };
 const WRITES: Record<string, Operation> = { put, delete: remove, putMany, deleteMany, batch, clear, update };
@@ -18,23 +19,50 @@ const WRITES: Record<string, Operation> = { put, delete: remove, putMany, delete
 /** How often an update begins anew before it gives up. */
 const MOST_ROUNDS = 100;
 
+/** The access to an object's storage that callers have. */
+type Access = Offer["needed"];
+
 /**
- * Does for a caller outside what a function of `Storage` does, if `access`, what the class says as `static storage`,
- * allows it.
+ * Opens the object's storage to everyone who holds a stub of it: `"read"` for the functions of `Storage` that read, `"write"`
+ * for those that write as well. For `static override parts`.
+ *
+ * Routes and `serve` never offer it, SQL stays inside, and `static rpc` neither narrows nor widens it.
+ *
+ * @throws DurableError `bad-option` for any other access. A caller gets `storage-closed` where it isn't enough.
+ *
+ * @example
+ * ```ts
+ * export class Settings extends DurableBase {
+ *   static override parts = [remoteStorage("read")];
+ * }
+ *
+ * await Storage.get(Object.from(env.SETTINGS).byName("global"), "theme");
+ * ```
+ */
+export function remoteStorage(access: Access): ListedPart {
+  if (access !== "read" && access !== "write") {
+    throw new DurableError(
+      "bad-option",
+      `remoteStorage(${quote(access)}): callers can read or write. Write \`remoteStorage("read")\` or \`remoteStorage("write")\`.`,
+    );
+  }
+  const make = (host: Host) => ({
+    call: (operation: unknown, args: unknown) => answer(host, access, operation, args),
+  });
+  return { name: PART, attach: (object) => void attach(object, PART, make) };
+}
+
+/**
+ * Does for a caller what a function of `Storage` does, if `access` allows it.
  *
  * @throws DurableError `storage-closed` if not, `bad-option` for what is no such function, and what the function throws.
  */
-export function answer(
-  ctx: DurableObjectState,
-  className: string,
-  access: string | undefined,
-  [operation, args]: readonly unknown[],
-): unknown {
+function answer({ ctx, object }: Host, access: Access, operation: unknown, args: unknown): unknown {
   const name = String(operation);
   const found = keyed("read", READS, name) ?? keyed("write", WRITES, name) ?? offered(name);
   const needed = found?.needed ?? "write";
   if (access !== "write" && access !== needed)
-    throw closed(`Storage.${name}: ${className} does not open its storage to stubs for that`, needed);
+    throw closed(`Storage.${name}: ${object.constructor.name} does not open its storage to stubs for that`, needed);
   if (found === undefined || !Array.isArray(args)) {
     throw new DurableError(
       "bad-option",

@@ -1,12 +1,14 @@
 /**
  * @module
- * The caller's side of exactly-once calls; `call/once.ts` is the object's.
+ * Exactly-once calls: `once(handle, key)` for the caller, `exactlyOnce()` for the object's class.
  */
-import type { Door } from "../door.ts";
-import type { AnyFunction, Has, HiddenMember } from "./types.ts";
+import { callPart } from "../call-part.ts";
+import type { AnyFunction, Has, HiddenMember } from "../object/types.ts";
+
+export { exactlyOnce } from "./exactly-once.ts";
 
 /**
- * Options of `Object.once`.
+ * Options of `once`.
  *
  * @example
  * ```ts
@@ -19,11 +21,11 @@ export interface OnceOptions {
 }
 
 /**
- * What `Object.once` gives: the methods of a handle or stub, typed as they are there.
+ * What `once` gives: the methods of a handle or stub, typed as they are there.
  *
  * @example
  * ```ts
- * const account: Once<Handle<Account>> = Object.once(handle, order.id);
+ * const account: Once<Handle<Account>> = once(handle, order.id);
  * ```
  */
 export type Once<S> = {
@@ -36,7 +38,7 @@ export type Once<S> = {
  *
  * @example
  * ```ts
- * Object.once(handle, key).open(); // This expression is not callable. Type 'NotRepeatable<"a stream, …">' has no call signatures.
+ * once(handle, key).open(); // This expression is not callable. Type 'NotRepeatable<"a stream, …">' has no call signatures.
  * ```
  */
 export interface NotRepeatable<Why extends string> {
@@ -59,7 +61,7 @@ type Repeatable<F> = F extends (...args: infer Args) => infer Result
   : F;
 
 /**
- * Calls methods of an object exactly once per key: `Object.once(handle, order.id).charge(order)`.
+ * Calls methods of an object exactly once per key: `once(handle, order.id).charge(order)`.
  *
  * Sends nothing by itself. The method runs as an `@Atomic` one, whose changes and answer are stored together; every
  * repeat with the same key gets that answer, also after a crash. What throws is undone and not remembered: a repeat runs
@@ -73,17 +75,20 @@ type Repeatable<F> = F extends (...args: infer Args) => infer Result
  *
  * @example
  * ```ts
- * const receipt = await Object.once(account, order.id).charge({ amount: order.total });
+ * const receipt = await once(account, order.id).charge({ amount: order.total });
  * ```
  */
 export function once<S extends object>(target: S, key: string, { ttl }: OnceOptions = {}): Once<S> {
-  const door = target as unknown as Door;
   return new Proxy({} as Once<S>, {
     get(own, method): unknown {
       // What `await`, `JSON.stringify` and `console.log` look for is no call.
       if (typeof method === "symbol" || method in own || method === "then" || method === "toJSON")
         return Reflect.get(own, method);
-      return (...args: unknown[]) => door.__once(method, key, args, ttl);
+      return (...args: unknown[]) =>
+        callPart(target, "once", [method, key, args, ttl], {
+          label: `once(…).${method}`,
+          line: "static override parts = [exactlyOnce()]",
+        });
     },
   });
 }

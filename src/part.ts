@@ -1,0 +1,174 @@
+/**
+ * @module
+ * Parts: optional features that attach to an object. `Host` is the object as its parts see it, and `Part` holds the hooks
+ * that the object calls. A part attaches in one of three ways:
+ *
+ * - A part with an API is made in a field: `#jobs = jobs(this)`. Its function calls {@link attach} and returns the API.
+ * - A part without one is listed: `static override parts = [exactlyOnce()]`, see {@link ListedPart}.
+ * - A decorator brings its part: it calls {@link record}.
+ *
+ * The core imports no part. An object without parts pays nothing for them.
+ */
+import { DurableError } from "./errors.ts";
+import { PARTS } from "./part-key.ts";
+import { levelOf } from "./plan.ts";
+
+export { callPart, type MissingPart } from "./call-part.ts";
+
+/**
+ * The hooks of a part, which its object calls. Every hook is optional; hooks run in the order in which the parts were attached.
+ *
+ * @example
+ * ```ts
+ * const part: Part = { started: () => void host.ctx.storage.kv.put("woken", Date.now()) };
+ * ```
+ */
+export interface Part {
+  /**
+   * Runs before `onStart` at each wake-up, and again before the next entry after `ctx.storage.deleteAll()`. If it throws, the
+   * entry gets the error, and the next entry tries again.
+   */
+  starting?(): void | Promise<void>;
+  /** Runs once per wake-up, after `onStart`. */
+  started?(): void;
+  /** Runs with the object's first write of a persisted field: the object exists from then on. */
+  written?(): void;
+  /** Runs after stored data was replaced as a whole: by an import, or by `ctx.storage.deleteAll()`. */
+  replaced?(): void;
+  /** Runs in `destroy()`, right before everything that is stored is deleted. */
+  destroyed?(): void | Promise<void>;
+  /** Runs when a newer instance of the object takes over: undoes what the part has replaced on `ctx`. */
+  retired?(): void;
+  /** Answers a request before the class's routes do; undefined leaves it to the next part, and to the routes. */
+  fetch?(request: Request): Response | Promise<Response> | undefined;
+  /** Answers {@link callPart} of a caller that has a stub or handle, as an entry. */
+  call?(...args: unknown[]): unknown;
+}
+
+/**
+ * An object as its parts see it.
+ *
+ * @example
+ * ```ts
+ * attach(object, "visits", (host) => ({ call: () => host.ctx.storage.kv.get("visits") ?? 0 }));
+ * ```
+ */
+export interface Host {
+  /** The object itself. */
+  readonly object: object;
+  readonly ctx: DurableObjectState;
+  /** True once a persisted field was ever written. Reads a row the first time. */
+  readonly isWritten: boolean;
+  /** Returns the records of this part's decorators for the object's class, by member. */
+  records(): ReadonlyMap<string, unknown>;
+  /** Waits until the object has started; undefined when it has. */
+  start(): Promise<void> | undefined;
+  /** Runs `work` as an entry. With `out` the result leaves the object: it is copied, and functions in it become entries. */
+  enter(work: () => unknown, options?: { readonly out?: boolean }): unknown;
+  /** The identity of the running entry; undefined outside any. */
+  scope(): object | undefined;
+  /** Returns true if a stub may call the method of that name. */
+  isReachable(name: string): boolean;
+  /**
+   * Calls a method of the object as a stub does: its input is validated, and it waits for its turn.
+   *
+   * @throws TypeError when a stub can't reach the method.
+   */
+  call(name: string, args: unknown[], options?: CallOptions): unknown;
+  /** Reads persisted fields anew when they are next used: what is stored was changed behind them. */
+  reload(): void;
+  /** @throws DurableError in the constructor, after a timeout of `@Atomic`, and in a destroyed or replaced instance; `label` begins the message. */
+  checkWritable(label: string): void;
+}
+
+/**
+ * How {@link Host.call} calls a method.
+ *
+ * @example
+ * ```ts
+ * await host.call("charge", [order], { atomic: async (run) => await remember(await run()) });
+ * ```
+ */
+export interface CallOptions {
+  /** Runs in one transaction with the method, which it calls as `run()`, and returns the result of the call. */
+  readonly atomic?: (run: () => Promise<unknown>) => Promise<unknown>;
+}
+
+/**
+ * A part without an API, as `static override parts` lists it. A subclass inherits the parts of its parents; if it lists a part
+ * of the same name, its own replaces the inherited one, or joins it if there is a `join`.
+ *
+ * @example
+ * ```ts
+ * export function exactlyOnce(): ListedPart {
+ *   return { name: "once", attach: (object) => void attach(object, "once", makeOnce) };
+ * }
+ * ```
+ */
+export interface ListedPart {
+  readonly name: string;
+  /** Attaches the part to an object; called during construction. */
+  attach(object: object): void;
+  /** Returns what takes the place of this part and of the one that a parent lists. */
+  join?(inherited: ListedPart): ListedPart;
+}
+
+/** Attaches parts to one object. */
+interface Attaching {
+  attach<P extends Part>(name: string, make: (host: Host) => P): P;
+}
+
+/**
+ * Attaches a part to an object during its construction, and returns the part. `make` is called once per object: asking
+ * again, in a subclass for example, returns the same part, even later.
+ *
+ * @throws DurableError `part-too-late` after construction; `bad-part` for an object of another class.
+ *
+ * @example
+ * ```ts
+ * export function visits(object: object): Visits {
+ *   return attach(object, "visits", (host) => new VisitsPart(host));
+ * }
+ * ```
+ */
+export function attach<P extends Part>(object: object, name: string, make: (host: Host) => P): P {
+  const parts = (object as { readonly [PARTS]?: Attaching })[PARTS];
+  if (parts !== undefined) return parts.attach(name, make);
+  throw new DurableError(
+    "bad-part",
+    `The part ${name} attaches to an object of a class that extends DurableBase. Write it in a field of such a class: \`#${name} = ${name}(this)\`.`,
+  );
+}
+
+/**
+ * Records what a part's decorator says about a member; the part is attached when an object of the class is constructed.
+ * `holder` is what {@link levelOf} takes: `context.metadata`, or the prototype in the legacy dialect.
+ *
+ * @example
+ * ```ts
+ * record(context.metadata, { part: "visits", attach: visits, member: context.name, value: { every: 10 } });
+ * ```
+ */
+export function record(holder: object | undefined, { part, attach, member, value }: PartRecord): void {
+  const { parts } = levelOf(holder);
+  const recorded = parts.get(part) ?? { attach, members: new Map<string, unknown>() };
+  parts.set(part, recorded);
+  recorded.members.set(member, value);
+}
+
+/**
+ * The argument of {@link record}.
+ *
+ * @example
+ * ```ts
+ * const recorded: PartRecord = { part: "visits", attach: visits, member: "page", value: true };
+ * ```
+ */
+export interface PartRecord {
+  /** The part's name. */
+  readonly part: string;
+  /** Attaches the part to an object. */
+  readonly attach: (object: object) => unknown;
+  readonly member: string;
+  readonly value: unknown;
+}

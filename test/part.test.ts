@@ -1,0 +1,191 @@
+/** Parts, seen from outside `src/`: a part of a user's own, attached in each of the three ways. */
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { DurableBase, DurableError, Object as Objects } from "durable-base";
+import { attach, type ListedPart } from "durable-base/part";
+import { describe, expect, it } from "vitest";
+import { errorOf, thrownBy } from "./error-of.ts";
+import { visit, visited, Visits, visits, type VisitedLike } from "./fixtures/visits.ts";
+
+type AnyVisited = VisitedLike & DurableBase;
+type Namespace = DurableObjectNamespace<AnyVisited>;
+
+const KINDS: [kind: string, namespace: () => Namespace, weight: number][] = [
+  ["in a field, standard", () => env.IN_FIELD as never, 1],
+  ["in a field, legacy", () => env.LEGACY_IN_FIELD as never, 1],
+  ["asked for twice, standard", () => env.IN_BOTH_FIELDS as never, 1],
+  ["asked for twice, legacy", () => env.LEGACY_IN_BOTH_FIELDS as never, 1],
+  ["listed, standard", () => env.LISTING as never, 1],
+  ["listed, legacy", () => env.LEGACY_LISTING as never, 1],
+  ["by a decorator, standard", () => env.DECORATED as never, 10],
+  ["by a decorator, legacy", () => env.LEGACY_DECORATED as never, 10],
+  ["by an inherited decorator, standard", () => env.DECORATED_HEIR as never, 10],
+  ["by an inherited decorator, legacy", () => env.LEGACY_DECORATED_HEIR as never, 10],
+];
+
+describe.each(KINDS)("a part %s", (_, namespace, weight) => {
+  let nth = 0;
+  const fresh = (): DurableObjectStub<AnyVisited> => namespace().getByName(`part ${nth++}`);
+  const hooksOf = async (stub: DurableObjectStub<AnyVisited>): Promise<string[]> =>
+    await runInDurableObject(stub, (self: AnyVisited) => [...visits(self).hooks]);
+
+  it("gets the hooks of a wake-up, a first write and deleteAll, in order", async () => {
+    const stub = fresh();
+    expect(await stub.add(1)).toBe(1);
+    expect(await stub.add(1)).toBe(2);
+    expect(await hooksOf(stub)).toEqual(["starting", "started", "written"]);
+    await runInDurableObject(stub, (_, { storage }) => storage.deleteAll());
+    expect(await hooksOf(stub)).toEqual(["starting", "started", "written", "replaced"]);
+    expect(await stub.add(5)).toBe(5);
+    expect(await hooksOf(stub)).toEqual(["starting", "started", "written", "replaced", "starting", "written"]);
+    await evictDurableObject(stub);
+    await stub.add(1);
+    expect(await hooksOf(stub)).toEqual(["starting", "started"]);
+  });
+
+  it("answers its callers as an entry, by methods that a stub can call and no others", async () => {
+    const stub = fresh();
+    const handle = Objects.from(namespace()).byId(stub.id);
+    expect(await visit(handle, "add", 2)).toEqual({ count: weight, result: 2, isEntry: true });
+    expect(await visit(stub, "add", 2)).toEqual({ count: 2 * weight, result: 4, isEntry: true });
+    for (const name of ["destroy", "visits", "total", "onStart", "nothing"])
+      expect(String(await errorOf(() => visit(stub, name)))).toContain("does not implement the method");
+  });
+
+  it("answers requests before the routes", async () => {
+    const stub = fresh();
+    expect(await (await stub.fetch("http://o/visits")).json()).toBe(1);
+    expect((await stub.fetch("http://o/others")).status).toBe(404);
+  });
+
+  it("can hold the start, and lets the next entry try again when it fails", async () => {
+    const stub = fresh();
+    await runInDurableObject(stub, (self: AnyVisited) => {
+      visits(self).wait = async () => {
+        await scheduler.wait(1);
+        throw new Error("not yet");
+      };
+    });
+    expect((await errorOf(() => stub.add(1))).message).toBe("not yet");
+    await runInDurableObject(stub, (self: AnyVisited) => (visits(self).wait = () => scheduler.wait(1)));
+    expect(await Promise.all([stub.add(1), stub.add(1)])).toEqual([1, 2]);
+    expect(await hooksOf(stub)).toEqual(["starting", "starting", "started", "written"]);
+  });
+
+  it("sees what is stored when the object is destroyed", async () => {
+    const stub = fresh();
+    await visit(stub, "add", 1);
+    const before = Visits.destroyed.length;
+    await stub.end();
+    expect(Visits.destroyed.slice(before)).toEqual([weight]);
+    expect(await Objects.from(namespace()).byId(stub.id).add(1)).toBe(1);
+  });
+
+  it("runs code as an entry, whose result is plain data if it leaves the object", async () => {
+    const stub = fresh();
+    await runInDurableObject(stub, async (self: AnyVisited) => {
+      const { host } = visits(self);
+      expect(host.scope()).toBeUndefined();
+      expect(host.isWritten).toBe(false);
+      const list = await host.enter(() => (self.add(1), { scope: host.scope(), total: self.total }));
+      expect(list).toMatchObject({ scope: expect.any(Object), total: 1 });
+      expect(host.isWritten).toBe(true);
+      expect(thrownBy(() => host.enter(() => [1].values(), { out: true }))).toMatchObject({ code: "not-transferable" });
+      expect(host.enter(() => [1].values())).toBeInstanceOf(Iterator);
+      expect(host.start()).toBeUndefined();
+    });
+  });
+
+  it("has one instance per object", async () => {
+    await runInDurableObject(fresh(), (self: AnyVisited) => {
+      expect(visits(self)).toBe(self.visits);
+      expect(visits(self).host.object).toBe(self);
+      expect(visits(self).host.isReachable("add")).toBe(true);
+      expect(visits(self).host.isReachable("destroy")).toBe(false);
+    });
+  });
+});
+
+describe("parts", () => {
+  it("get what their decorators recorded, inherited too", async () => {
+    for (const heir of [env.DECORATED_HEIR, env.LEGACY_DECORATED_HEIR] as unknown as Namespace[]) {
+      const weights = await runInDurableObject(heir.getByName("weights"), (self: AnyVisited) => visits(self).weights);
+      expect(weights).toEqual({ add: 10, addTwice: 5 });
+    }
+    const alone = await runInDurableObject(env.DECORATED.getByName("weights"), (self) => visits(self).weights);
+    expect(alone).toEqual({ add: 10 });
+  });
+
+  it("can't be attached after construction, nor to an object of another class", async () => {
+    await runInDurableObject(env.TILL.getByName("too late"), (self) => {
+      expect(thrownBy(() => visits(self))).toMatchObject({
+        code: "part-too-late",
+        message: expect.stringContaining("`#visits = visits(this)`"),
+      });
+      expect(thrownBy(() => visits({}))).toMatchObject({ code: "bad-part" });
+    });
+  });
+
+  it("are missing with the line to add: on another class of ours, and on one that isn't", async () => {
+    for (const stub of [env.TILL.getByName("none"), env.PROBE.getByName("none")]) {
+      const error = await errorOf(() => visit(stub, "add"));
+      expect(error).toBeInstanceOf(DurableError);
+      expect(error).toMatchObject({
+        code: "part-missing",
+        message:
+          "visit(…): the object's class doesn't have the part visits. In a class that extends DurableBase write `#visits = visits(this)`.",
+      });
+    }
+  });
+
+  it("that a class lists are parts, each once", async () => {
+    const made = async (parts: unknown): Promise<string> =>
+      await runInDurableObject(env.PROBE.getByName("lists"), (_, ctx) => {
+        class Wrong extends DurableBase {
+          static override parts = parts as ListedPart[];
+        }
+        const { code, message } = thrownBy(() => new Wrong(ctx, env));
+        return `${String(code)}: ${message}`;
+      });
+    expect(await made([visited(), visited()])).toContain("bad-part: Wrong.parts lists the part visits twice");
+    expect(await made([visited])).toContain("bad-part: Wrong.parts has something else than a part at index 0");
+    expect(await made({})).toContain("bad-part: Wrong.parts isn't an array");
+  });
+
+  it("that a child lists take the place of its parent's, or join it", async () => {
+    const seen: string[] = [];
+    const part = (name: string, note: string, join?: ListedPart["join"]): ListedPart => ({
+      name,
+      attach: (object) => void attach(object, name, () => (seen.push(note), {})),
+      ...(join && { join }),
+    });
+    await runInDurableObject(env.PROBE.getByName("child"), (_, ctx) => {
+      class Parent extends DurableBase {
+        static override parts = [
+          part("a", "a of the parent"),
+          part("b", "b of the parent"),
+          part("c", "c of the parent"),
+        ];
+      }
+      class Child extends Parent {}
+      class Heir extends Child {
+        static override parts = [
+          part("b", "b of the heir"),
+          part("c", "c of the heir", (inherited) => part("c", `c after ${inherited.name}`)),
+          part("d", "d of the heir"),
+        ];
+      }
+      expect(new Heir(ctx, env)).toBeInstanceOf(Child);
+    });
+    expect(seen).toEqual(["a of the parent", "b of the heir", "c after c", "d of the heir"]);
+  });
+
+  it("run their `retired` hook when a newer instance takes over", async () => {
+    await runInDurableObject(env.IN_FIELD.getByName("retired"), async (self, ctx) => {
+      const Class = self.constructor as new (ctx: DurableObjectState, env: Cloudflare.Env) => AnyVisited;
+      expect(new Class(ctx, env)).not.toBe(self);
+      expect(visits(self).hooks).toContain("retired");
+      expect(thrownBy(() => visits(self).visit()).code).toBe("stale-instance");
+    });
+  });
+});
