@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Object, type Handle } from "../src/index.ts";
-import { jump } from "../src/object/shards.ts";
+import { jump } from "../src/shards/shards.ts";
 import { isLong } from "./battery.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import type { Peer } from "./fixtures/object.ts";

@@ -9,12 +9,12 @@ import { makeHandle } from "./handle.ts";
 import { native } from "./native.ts";
 import { once } from "./once.ts";
 import { Repeater, type RetryOptions } from "./retry.ts";
-import { makeShards, type Shards } from "./shards.ts";
+import { makeShards, type Shards } from "../shards/shards.ts";
 import type { Handle } from "./types.ts";
 
 export type { NotRepeatable, Once, OnceOptions } from "./once.ts";
 export type { RetryOptions } from "./retry.ts";
-export type { MapOptions, Moved, Shards } from "./shards.ts";
+export type { MapOptions, Moved, Shards } from "../shards/shards.ts";
 export type { Handle, NotTransferable, Stub } from "./types.ts";
 
 /** The most bytes of UTF-8 a name may have: the platform gives no `ctx.id.name` beyond. */
