@@ -31,6 +31,7 @@ const FLOORS = {
   object: 4,
   "destroy.ts": 4,
   "surface.ts": 4,
+  shards: 5,
   "life.ts": 5,
   "durable-base.ts": 6,
   testing: 6,

@@ -14,15 +14,12 @@ export type {
   Finder,
   FromOptions,
   Handle,
-  MapOptions,
-  Moved,
   NotRepeatable,
   NotTransferable,
   Objects,
   Once,
   OnceOptions,
   RetryOptions,
-  Shards,
   Stub,
 } from "./object/object.ts";
 export type { Codec, PersistedOptions } from "./persisted/options.ts";

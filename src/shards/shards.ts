@@ -1,53 +1,76 @@
 /**
  * @module
  * Shards: a fixed number of objects over which keys are spread.
+ *
+ * @example
+ * ```ts
+ * import { shards } from "durable-base/shards";
+ *
+ * await shards(env.ROOM, 16).byKey(user.id).join(user);
+ * ```
  */
 import { DurableError, quote } from "../errors.ts";
+import { flawOfName, from, type Finder } from "../object/object.ts";
+import type { Handle } from "../object/types.ts";
+import { hash, jump } from "./jump.ts";
 
-/** How many calls {@link Shards.map} makes at once when it is not told. */
+/** How many calls {@link Shards.map} makes at once by default. */
 const CONCURRENCY = 16;
 
-/** A number of shards that no namespace can do anything sensible with. */
+/** More shards than any namespace could need. */
 const MAX_SHARDS = 1_000_000;
+
+/**
+ * Options of {@link shards}.
+ *
+ * @example
+ * ```ts
+ * const options: ShardsOptions = { prefix: "room-" };
+ * ```
+ */
+export interface ShardsOptions {
+  /** The name of each object before its number, `shard-` by default. */
+  readonly prefix?: string;
+}
 
 /**
  * Objects over which keys are spread evenly: the same key always has the same object.
  *
- * Which one is decided by the jump consistent hash (Lamping and Veach, 2014) of the 64-bit FNV-1a hash of the key's
- * UTF-8 bytes, so any program can find it, and a larger number of shards takes over just the keys that the new ones get.
+ * The jump consistent hash (Lamping and Veach, 2014) of the 64-bit FNV-1a hash of the key's UTF-8 bytes decides which one, so
+ * any program can find it, and more shards take over only the keys that the new ones get.
  *
  * @example
  * ```ts
- * const rooms: Shards<Handle<Room>> = Object.from(env.ROOM).sharded(16);
+ * const rooms: Shards<Handle<Room>> = shards(env.ROOM, 16);
  * await rooms.byKey(user.id).join(user);
  * ```
  */
 export interface Shards<Handle> {
-  /** How many there are. */
+  /** The number of shards. */
   readonly count: number;
 
   /**
-   * The shard that has a key, by its number from 0 on.
+   * Returns the number of the shard that has a key, from 0 on.
    *
-   * @throws DurableError `bad-key` when the key is no string, or has a lone surrogate.
+   * @throws DurableError `bad-key` when the key isn't a string, or has a lone surrogate.
    */
   indexOf(key: string): number;
 
   /**
-   * The shard that has a key.
+   * Returns the shard that has a key.
    *
    * @throws DurableError `bad-key` as {@link Shards.indexOf}.
    */
   byKey(key: string): Handle;
 
-  /** All of them, in order; each is created by its first call. */
+  /** Returns all shards, in order; each is created by its first call. */
   all(): Handle[];
 
   /**
-   * Calls `work` for every shard and gives all outcomes in order, those of shards that failed too.
+   * Calls `work` for every shard and returns all outcomes in order, including those of shards that failed.
    *
-   * @throws DurableError `bad-option` when `concurrency` is no positive integer; the reason of `signal` when that is
-   * aborted; what `onProgress` throws. No more calls are made then, those under way go on.
+   * @throws DurableError `bad-option` when `concurrency` isn't a positive integer; the reason of `signal` when it is
+   * aborted; what `onProgress` throws. Then no more calls are made, and calls under way go on.
    *
    * @example
    * ```ts
@@ -61,11 +84,11 @@ export interface Shards<Handle> {
   ): Promise<PromiseSettledResult<Awaited<Result>>[]>;
 
   /**
-   * Tells which keys lie elsewhere since there were `count` shards, and where: what was stored for them has to be moved.
+   * Returns the keys that have another shard than when there were `count` shards. You have to move what is stored for them.
    *
-   * Of keys spread over 8 shards, 16 take half; no key goes from one of the old ones to another of them.
+   * From 8 shards to 16, half of the keys move, all of them to new shards.
    *
-   * @throws DurableError `bad-option` when `count` is no number of shards.
+   * @throws DurableError `bad-option` when `count` isn't a number of shards.
    *
    * @example
    * ```ts
@@ -76,7 +99,7 @@ export interface Shards<Handle> {
 }
 
 /**
- * How {@link Shards.map} goes about it.
+ * Options of {@link Shards.map}.
  *
  * @example
  * ```ts
@@ -86,7 +109,7 @@ export interface Shards<Handle> {
 export interface MapOptions {
   /** How many calls are under way at once, 16 by default. */
   readonly concurrency?: number;
-  /** Called after each call that has ended, well or not. */
+  /** Called after each call that has ended, even if it failed. */
   readonly onProgress?: (done: number, of: number) => void;
   /** Ends it early. */
   readonly signal?: AbortSignal;
@@ -106,9 +129,30 @@ export interface Moved<Handle> {
   readonly to: Handle;
 }
 
-/** Makes shards of the objects that `open` gives by number. */
-export function makeShards<Handle>(count: number, open: (index: number) => Handle): Shards<Handle> {
-  checkCount(count);
+/**
+ * Spreads keys over `count` objects of a namespace, named `shard-0`, `shard-1` and so on.
+ *
+ * To call shards with options or in a jurisdiction, pass a finder: `shards(Room.from(env.ROOM).in("eu"), 16)`. Sends nothing:
+ * the first call on a handle does.
+ *
+ * @throws DurableError `bad-option` when `count` isn't an integer from 1 to 1,000,000, or an option is wrong; `bad-name` when
+ * `prefix` is too long; `missing-binding` when `namespace` isn't a namespace.
+ *
+ * @example
+ * ```ts
+ * const rooms = shards(env.ROOM, 16);
+ * await rooms.byKey(user.id).join(user);
+ * ```
+ */
+export function shards<T extends Rpc.DurableObjectBranded>(
+  namespace: DurableObjectNamespace<T> | Finder<T>,
+  count: number,
+  options: ShardsOptions = {},
+): Shards<Handle<T>> {
+  const finder = isFinder(namespace) ? namespace : from(namespace);
+  checkCount(count, "shards(env.ROOM, 16)");
+  const prefix = prefixOf(options, count);
+  const open = (index: number): Handle<T> => finder.byName(`${prefix}${index}`);
   const indexOf = (key: string): number => jump(hash(key), count);
   return {
     count,
@@ -117,7 +161,7 @@ export function makeShards<Handle>(count: number, open: (index: number) => Handl
     all: () => Array.from({ length: count }, (_, index) => open(index)),
     map: (work, options) => map(count, (index) => work(open(index), index), options),
     *movedSince(before, keys) {
-      checkCount(before);
+      checkCount(before, "movedSince(8, keys)");
       for (const key of keys) {
         const hashed = hash(key);
         const [from, to] = [jump(hashed, before), jump(hashed, count)];
@@ -127,12 +171,38 @@ export function makeShards<Handle>(count: number, open: (index: number) => Handl
   };
 }
 
-function checkCount(count: number): void {
+function isFinder<T extends Rpc.DurableObjectBranded>(
+  namespace: DurableObjectNamespace<T> | Finder<T>,
+): namespace is Finder<T> {
+  return typeof (namespace as Partial<Finder<T>> | null | undefined)?.byName === "function";
+}
+
+function checkCount(count: number, fix: string): void {
   if (Number.isInteger(count) && count >= 1 && count <= MAX_SHARDS) return;
   throw new DurableError(
     "bad-option",
-    `${quote(count)} is no number of shards: it is an integer from 1 to ${MAX_SHARDS}. Write \`.sharded(16)\`.`,
+    `shards: ${quote(count)} isn't a number of shards, an integer from 1 to ${MAX_SHARDS}. Write \`${fix}\`.`,
   );
+}
+
+function prefixOf(options: ShardsOptions, count: number): string {
+  const fix = `Write \`shards(env.ROOM, ${count}, { prefix: "room-" })\`.`;
+  const wrong = flawOfOptions(options);
+  if (wrong !== undefined) throw new DurableError("bad-option", `shards: ${wrong}. ${fix}`);
+  const { prefix = "shard-" } = options;
+  const name = `${prefix}${count}`;
+  const flaw = flawOfName(name);
+  if (flaw !== undefined) throw new DurableError("bad-name", `shards: the name ${quote(name)} ${flaw}. ${fix}`);
+  return prefix;
+}
+
+/** Says what is wrong: a misspelt option, or a prefix in place of the options, would silently call other objects. */
+function flawOfOptions(options: ShardsOptions): string | undefined {
+  if (typeof options !== "object" || options === null) return `${quote(options)} isn't an object of options`;
+  const unknown = Object.keys(options).find((name) => name !== "prefix");
+  if (unknown !== undefined) return `there is no option ${quote(unknown)}`;
+  const { prefix = "" } = options;
+  return typeof prefix === "string" ? undefined : `the prefix ${quote(prefix)} isn't a string`;
 }
 
 async function map<Result>(
@@ -143,7 +213,7 @@ async function map<Result>(
   if (!(Number.isInteger(concurrency) && concurrency >= 1)) {
     throw new DurableError(
       "bad-option",
-      `${quote(concurrency)} is no number of calls at once: it is a positive integer. Write \`{ concurrency: 50 }\`.`,
+      `shards: ${quote(concurrency)} isn't a number of calls at once, a positive integer. Write \`{ concurrency: 50 }\`.`,
     );
   }
   signal?.throwIfAborted();
@@ -165,40 +235,14 @@ async function map<Result>(
   try {
     await Promise.race([aborted.promise, Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker))]);
   } finally {
-    // Also when `onProgress` threw: the other workers still have all the rest before them.
+    // If `onProgress` threw, the other workers would go on with the rest.
     isOver = true;
     signal?.removeEventListener("abort", abort);
   }
   return outcomes;
 }
 
-/** What throws at once fails no more than what throws later. */
+/** Turns a throw into a rejection, so that it is an outcome like any other. */
 async function attempt<Result>(work: (index: number) => Result, index: number): Promise<Awaited<Result>> {
   return await work(index);
-}
-
-const encoder = new TextEncoder();
-
-/** The 64-bit FNV-1a hash of a key. */
-function hash(key: string): bigint {
-  if (typeof key !== "string" || !key.isWellFormed()) {
-    throw new DurableError(
-      "bad-key",
-      `The key ${quote(key)} is no well-formed string. Pass one: \`.byKey(String(user.id))\`.`,
-    );
-  }
-  let hashed = 0xcbf29ce484222325n;
-  for (const byte of encoder.encode(key)) hashed = BigInt.asUintN(64, (hashed ^ BigInt(byte)) * 0x100000001b3n);
-  return hashed;
-}
-
-/** The jump consistent hash: which of `count` buckets has a key. */
-export function jump(key: bigint, count: number): number {
-  let [bucket, next] = [0, 0];
-  while (next < count) {
-    bucket = next;
-    key = BigInt.asUintN(64, key * 2862933555777941757n + 1n);
-    next = Math.floor((bucket + 1) * (2 ** 31 / (Number(key >> 33n) + 1)));
-  }
-  return bucket;
 }

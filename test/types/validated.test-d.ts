@@ -1,5 +1,6 @@
 /** {@link Validated} inside a method and for its callers. */
 import { type } from "arktype";
+import { shards } from "durable-base/shards";
 import * as v from "valibot";
 import { z } from "zod";
 import { expectTypeOf } from "vitest";
@@ -222,13 +223,10 @@ export const calls: Promise<unknown>[] = [
   handle.book({ at: "2026-11-01T00:00:00Z" }),
   Object.once(handle, "key").zod({}),
   Object.once(handle, "key").both({ id: "7" }),
-  Object.from(namespace)
-    .sharded(4)
+  shards(namespace, 4)
     .byKey("a")
     .list({ id: "7", body: ["a"] }),
-  Show.from(namespace)
-    .sharded(4)
-    .map((shard) => shard.zod({ page: "2" })),
+  shards(Show.from(namespace), 4).map((shard) => shard.zod({ page: "2" })),
   show.both({ id: "7", title: "a" }),
   show.both({ id: "7" }),
   show.bodyAndPath({ id: "7" }),
