@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { DurableError } from "../src/errors.ts";
 import { snapshot } from "../src/snapshot.ts";
 import * as Storage from "../src/storage/storage.ts";
-import { crc32, toBytes } from "../src/storage/transfer-format.ts";
+import { crc32, toBytes } from "../src/transfer/format.ts";
 import { isLong, seed } from "./battery.ts";
 import { errorOf } from "./error-of.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";

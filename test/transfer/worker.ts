@@ -1,7 +1,7 @@
 /** The Worker of `scripts/transfer.mjs`: objects that are filled, exported and imported, and say what they hold. */
 import { DurableObject } from "cloudflare:workers";
 import * as Storage from "../../src/storage/storage.ts";
-import { crc32, toBytes } from "../../src/storage/transfer-format.ts";
+import { crc32, toBytes } from "../../src/transfer/format.ts";
 import { mulberry32 } from "../random.ts";
 
 /** There with V8's flag `--expose-gc`. */

@@ -4,23 +4,15 @@
  */
 import { DurableError, quote } from "../errors.ts";
 import { checkOptions } from "./export.ts";
-import { IMPORT_KEY, tellImported } from "./imported.ts";
-import { RECORD_KEY } from "./keys.ts";
-import { offer } from "./offers.ts";
-import { ask } from "./remote.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "./sqlite.ts";
-import { RowWriter } from "./transfer-rows.ts";
-import {
-  batchesOf,
-  damaged,
-  positionOf,
-  RESUME,
-  type Batch,
-  type Header,
-  type TransferProgress,
-} from "./transfer-format.ts";
-import { itemsOf, quoted, type Item } from "./transfer-tables.ts";
-import { decodeValue } from "./transfer-values.ts";
+import { IMPORT_KEY, tellImported } from "../storage/imported.ts";
+import { RECORD_KEY } from "../storage/keys.ts";
+import { offer } from "../storage/offers.ts";
+import { ask } from "../storage/remote.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../storage/sqlite.ts";
+import { RowWriter } from "./rows.ts";
+import { batchesOf, damaged, positionOf, RESUME, type Batch, type Header, type TransferProgress } from "./format.ts";
+import { itemsOf, quoted, type Item } from "./tables.ts";
+import { decodeValue } from "./values.ts";
 
 /**
  * How {@link importAll} works.

@@ -3,9 +3,9 @@
  * Point-in-time recovery: names of moments, and going back to one.
  */
 import { DurableError, quote } from "../errors.ts";
-import { offer } from "./offers.ts";
-import { ask } from "./remote.ts";
-import { isRemote, storageOf, type AnyStorage } from "./sqlite.ts";
+import { offer } from "../storage/offers.ts";
+import { ask } from "../storage/remote.ts";
+import { isRemote, storageOf, type AnyStorage } from "../storage/sqlite.ts";
 
 /** How far back the platform keeps what was stored, in milliseconds. */
 const KEPT = 30 * 24 * 60 * 60 * 1_000;

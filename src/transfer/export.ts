@@ -3,12 +3,12 @@
  * A whole object as a stream.
  */
 import { DurableError, quote } from "../errors.ts";
-import { IMPORT_KEY } from "./imported.ts";
-import { after, RECORD_KEY } from "./keys.ts";
-import { offer } from "./offers.ts";
-import { ask } from "./remote.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "./sqlite.ts";
-import { cellOf, type Cell } from "./transfer-cells.ts";
+import { IMPORT_KEY } from "../storage/imported.ts";
+import { after, RECORD_KEY } from "../storage/keys.ts";
+import { offer } from "../storage/offers.ts";
+import { ask } from "../storage/remote.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../storage/sqlite.ts";
+import { cellOf, type Cell } from "./cells.ts";
 import {
   badTransfer,
   batchOf,
@@ -18,7 +18,7 @@ import {
   type Header,
   type Position,
   type TransferProgress,
-} from "./transfer-format.ts";
+} from "./format.ts";
 import {
   itemsOf,
   notExportable,
@@ -29,8 +29,8 @@ import {
   schemaHash,
   type Item,
   type Schema,
-} from "./transfer-tables.ts";
-import { encodeValue } from "./transfer-values.ts";
+} from "./tables.ts";
+import { encodeValue } from "./values.ts";
 
 const WHERE = "Storage.export";
 
