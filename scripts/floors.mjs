@@ -28,6 +28,7 @@ const FLOORS = {
   route: 3,
   call: 3,
   schedule: 3,
+  transfer: 3,
   object: 4,
   "destroy.ts": 4,
   "surface.ts": 4,

@@ -8,7 +8,7 @@ import { batch, deleteMany, getMany, putMany } from "./batch.ts";
 import { clear, count, pageOf } from "./list.ts";
 import { writable } from "./keys.ts";
 import { offered, type Offer, type Operation } from "./offers.ts";
-import { closed, letGo } from "./remote.ts";
+import { closed, labelOf, letGo } from "./remote.ts";
 import { storageOf } from "./sqlite.ts";
 import { get, has, put, remove, store } from "./values.ts";
 
@@ -34,11 +34,11 @@ export function answer(
   const found = keyed("read", READS, name) ?? keyed("write", WRITES, name) ?? offered(name);
   const needed = found?.needed ?? "write";
   if (access !== "write" && access !== needed)
-    throw closed(`Storage.${name}: ${className} does not open its storage to stubs for that`, needed);
+    throw closed(`${labelOf(name)}: ${className} does not open its storage to stubs for that`, needed);
   if (found === undefined || !Array.isArray(args)) {
     throw new DurableError(
       "bad-option",
-      `Storage.${quote(operation)} is no function that a stub can be asked for, or the object's Worker does not use it: let it call \`Storage.${name}\` somewhere.`,
+      `${quote(operation)} isn't a function that a stub can be asked for, or the object's Worker doesn't use it: let it call \`${labelOf(name)}\` somewhere.`,
     );
   }
   return found.work(ctx, ...(args as never[]));

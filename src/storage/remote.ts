@@ -41,14 +41,19 @@ function translated(error: unknown, operation: string): unknown {
   if (error.name === "DataCloneError") {
     return new DurableError(
       "not-persistable",
-      `Storage.${operation}: ${error.message} Pass plain data: primitives, Date, RegExp, Map, Set, bytes, arrays and plain objects.`,
+      `${labelOf(operation)}: ${error.message} Pass plain data: primitives, Date, RegExp, Map, Set, bytes, arrays and plain objects.`,
       { cause: error },
     );
   }
   // As the platform puts it, of an object that has none of our base class.
   if (error instanceof TypeError && error.message.includes("does not implement") && error.message.includes("__storage"))
-    return closed(`Storage.${operation}: the object's class has no door for its storage`, "read", error);
+    return closed(`${labelOf(operation)}: the object's class has no door for its storage`, "read", error);
   return error;
+}
+
+/** Returns the name by which users call an operation: `Storage.get` for `get`; other modules' operations have full names. */
+export function labelOf(operation: string): string {
+  return operation.includes(".") ? operation : `Storage.${operation}`;
 }
 
 /** The error for a class that does not open its storage as far as that. */

@@ -11,9 +11,6 @@
  * ```
  */
 export { batch, type BatchOperation, deleteMany, getMany, putMany } from "./batch.ts";
-export { bookmark, restore } from "../transfer/bookmarks.ts";
-export { exportAll as export, type ExportOptions } from "../transfer/export.ts";
-export { importAll as import, importing, type ImportOptions } from "../transfer/import.ts";
 export { clear, count, list, list as entries, type ListOptions } from "./list.ts";
 export { migrate, type Migration } from "./migrations.ts";
 export { sql, type Sql, type SqlFragment, type SqlInput, type SqlValue } from "./sql.ts";
@@ -21,5 +18,4 @@ export type { Query, SqlCounts } from "./sql-query.ts";
 export type { SqlBinding } from "./sql-values.ts";
 export type { RemoteStorage, StorageHandle } from "./sqlite.ts";
 export { transaction } from "./transaction.ts";
-export type { TransferProgress } from "../transfer/format.ts";
 export { get, has, put, remove as delete, update } from "./values.ts";

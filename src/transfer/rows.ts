@@ -3,8 +3,8 @@
  * Rows of SQL tables, as an import writes them.
  */
 import { quote } from "../errors.ts";
-import { bindingOf, compact, expressionOf, type Cell } from "./cells.ts";
 import { IMPORT_KEY } from "../storage/imported.ts";
+import { bindingOf, compact, expressionOf, type Cell } from "./cells.ts";
 import { damaged } from "./format.ts";
 import { itemsOf, quoted, shapeOf } from "./tables.ts";
 

@@ -154,7 +154,7 @@ export function notExportable(
   fix = "Drop it first, and make it anew after the import.",
   cause?: unknown,
 ): DurableError {
-  return new DurableError("not-exportable", `Storage.export: ${what}. ${fix}`, cause === undefined ? {} : { cause });
+  return new DurableError("not-exportable", `Transfer.export: ${what}. ${fix}`, cause === undefined ? {} : { cause });
 }
 
 /** @throws DurableError `not-exportable` when no name is left for the rowid. */
