@@ -11,10 +11,10 @@ import type {
   OpenApiPath,
   OpenApiServer,
   OpenApiVerb,
-} from "./openapi-document.ts";
+} from "./document.ts";
 import { Operations } from "./operation.ts";
-import type { RouteOptions } from "./options.ts";
-import { answering } from "./router.ts";
+import type { RouteOptions } from "../route/options.ts";
+import { answering } from "../route/router.ts";
 import { alternatives, template } from "./template.ts";
 
 /**

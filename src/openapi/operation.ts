@@ -12,8 +12,8 @@ import type {
   OpenApiParameter,
   OpenApiRequestBody,
   OpenApiVerb,
-} from "./openapi-document.ts";
-import { kindsOf, type RouteOptions } from "./options.ts";
+} from "./document.ts";
+import { kindsOf, type RouteOptions } from "../route/options.ts";
 import type { PathParameter } from "./template.ts";
 
 /** One route as one operation. */

@@ -4,8 +4,8 @@
  */
 import { isSchema } from "../schema.ts";
 import { describeSchema, type SchemaComponents } from "./json-schema.ts";
-import type { JsonSchema, OpenApiOperation, OpenApiResponse, ResponseMedia } from "./openapi-document.ts";
-import { kindsOf, type RouteOptions } from "./options.ts";
+import type { JsonSchema, OpenApiOperation, OpenApiResponse, ResponseMedia } from "./document.ts";
+import { kindsOf, type RouteOptions } from "../route/options.ts";
 
 /** A shared answer: its name among the components, and what it says. */
 type Refused = readonly [name: string, description: string];
