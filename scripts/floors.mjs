@@ -30,6 +30,7 @@ const FLOORS = {
   schedule: 3,
   transfer: 3,
   object: 4,
+  openapi: 4,
   "destroy.ts": 4,
   "surface.ts": 4,
   shards: 5,

@@ -25,8 +25,6 @@ export type {
 export type { Codec, PersistedOptions } from "./persisted/options.ts";
 export { Persisted } from "./persisted/persisted.ts";
 export * as Quarantine from "./persisted/quarantine.ts";
-export { openapi, type OpenApiOptions, type OpenApiTarget } from "./openapi/openapi.ts";
-export type { JsonSchema, OpenApiDocument, OperationOptions, ResponseOptions } from "./openapi/document.ts";
 export type { BodyKind, InputSchema, RouteOptions } from "./route/options.ts";
 export type { PathParams } from "./route/path.ts";
 export { Route, type RouteContext } from "./route/route.ts";

@@ -1,3 +1,4 @@
+import * as openapi from "durable-base/openapi";
 import * as shards from "durable-base/shards";
 import * as transfer from "durable-base/transfer";
 import { describe, expect, it } from "vitest";
@@ -59,7 +60,6 @@ describe("the package", () => {
       "Scheduled",
       "Storage",
       "cron",
-      "openapi",
       "problems",
       "routes",
       "serve",
@@ -83,6 +83,7 @@ describe("the package", () => {
       "transaction",
       "update",
     ]);
+    expect(Object.keys(openapi)).toEqual(["openapi"]);
     expect(Object.keys(shards)).toEqual(["shards"]);
     expect(Object.keys(transfer).sort()).toEqual(["bookmark", "export", "import", "importing", "restore"]);
   });
