@@ -39,6 +39,13 @@ const BUDGETS = {
   routes: { own: { aim: 8, most: 54.8 }, whole: { aim: 18, most: 64.2 } },
 };
 
+/** The most gzipped kilobytes that importing a subpath may add to an application; one without the import has none of it. */
+const SUBPATHS = {
+  shards: { beside: "counter", most: 1 },
+  transfer: { beside: "counter", most: 10 },
+  openapi: { beside: "routes", most: 4.2 },
+};
+
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
 let isOver = false;
 // What is there without us, esbuild's decorator helpers included, is not ours.
@@ -56,6 +63,12 @@ for (const [app, budget] of Object.entries(BUDGETS)) {
   );
   console.log(`  minified, before gzip: ${kilobytes(whole.minified)}, of which`);
   for (const [part, bytes] of whole.parts) console.log(`  ${kilobytes(bytes).padStart(8)}  ${part}`);
+}
+for (const [subpath, { beside, most }] of Object.entries(SUBPATHS)) {
+  const [before, after] = [await measure(beside, []), await measure(subpath, [])];
+  const bytes = after.gzip - before.gzip;
+  isOver ||= bytes > most * 1024 || before.parts.some(([part]) => part.startsWith(`src/${subpath}/`));
+  console.log(`durable-base/${subpath} adds ${kilobytes(bytes)} to ${beside} (at most ${most}), gzipped`);
 }
 if (values.check && isOver) process.exitCode = 1;
 

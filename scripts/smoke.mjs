@@ -157,6 +157,10 @@ async function bundleAndCall(project, main) {
     assert.deepEqual(await call(runtime, "GET", "/counters/a"), [200, { count: 2, changes: 1, last: 2, keys: ["by"] }]);
     assert.deepEqual(await call(runtime, "GET", "/total?names=a,b"), [200, 5]);
     assert.deepEqual(await call(runtime, "GET", "/keys"), [200, ["a"]]);
+    const described = ["/counters/{name}", "/counters/{name}/increment"];
+    assert.deepEqual(Object.keys((await call(runtime, "GET", "/openapi"))[1]), described);
+    const copied = { count: 7, changes: 1, last: 7, keys: ["by"] };
+    assert.deepEqual(await call(runtime, "GET", "/copied/alice"), [200, ["shard-4", copied]]);
     const names = "count,history,onStart,ctx,env,schedule,destroy,read,increment";
     assert.deepEqual(await call(runtime, "GET", `/reachable?names=${names}`), [200, ["read", "increment"]]);
     assert.equal((await call(runtime, "GET", "/counters/a/nowhere"))[0], 404);

@@ -1,6 +1,6 @@
 /**
  * The configuration of the tests' Worker, made from what `test/worker.ts` exports: a class in SQLite and a binding
- * for each, `HandRows100` as `HAND_ROWS_100`, and the types of `env`.
+ * for each, `HandRows100` as `HAND_ROWS_100`, a bucket, and the types of `env`.
  *
  * vitest.config.ts and the typecheck run it; both files are ignored by git.
  */
@@ -24,12 +24,17 @@ export function writeTestConfig() {
     ({ name, file, binding }) =>
       `    ${binding}: DurableObjectNamespace<InstanceType<typeof import("${file}").${name}>>;`,
   );
+  lines.push("    BACKUPS: R2Bucket;");
   write("bindings.d.ts", `declare namespace Cloudflare {\n  interface Env {\n${lines.join("\n")}\n  }\n}\n`);
 }
 
 const HEAD = `name = "durable-base-test"
 main = "worker.ts"
 compatibility_date = "2026-11-01"
+
+[[r2_buckets]]
+binding = "BACKUPS"
+bucket_name = "backups"
 `;
 
 function classBlock({ name, binding }) {

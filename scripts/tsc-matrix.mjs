@@ -119,7 +119,7 @@ async function checkTypes(project, tsc, file, options) {
 }
 
 async function runs(script) {
-  const once = 'export { exactlyOnce, once } from "durable-base";';
+  const once = 'export { exactlyOnce, once } from "../durable-base";';
   const modules = { "worker.js": script, "durable-base": library, "durable-base/once": once };
   const worker = await start({ modules, objects: { COUNTER: "Counter" } });
   try {

@@ -10,23 +10,10 @@ export type { CallDecorator } from "./call/method.ts";
 export { DurableBase } from "./durable-base.ts";
 export { DurableError, type ErrorCode, type Issue } from "./errors.ts";
 export { objects as Object } from "./object/object.ts";
-export type {
-  Finder,
-  FromOptions,
-  Handle,
-  MapOptions,
-  Moved,
-  NotTransferable,
-  Objects,
-  RetryOptions,
-  Shards,
-  Stub,
-} from "./object/object.ts";
+export type { Finder, FromOptions, Handle, NotTransferable, Objects, RetryOptions, Stub } from "./object/object.ts";
 export type { Codec, PersistedOptions } from "./persisted/options.ts";
 export { Persisted } from "./persisted/persisted.ts";
 export * as Quarantine from "./persisted/quarantine.ts";
-export { openapi, type OpenApiOptions, type OpenApiTarget } from "./route/openapi.ts";
-export type { JsonSchema, OpenApiDocument, OperationOptions, ResponseOptions } from "./route/openapi-document.ts";
 export type { BodyKind, InputSchema, RouteOptions } from "./route/options.ts";
 export type { PathParams } from "./route/path.ts";
 export { Route, type RouteContext } from "./route/route.ts";

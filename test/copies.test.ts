@@ -1,6 +1,7 @@
 /** Two copies of the library, and two of Hono, in one bundle. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { openapi } from "durable-base/openapi";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import * as ours from "../src/index.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
@@ -94,7 +95,7 @@ describe("two copies of the library", () => {
     }
     for (const Class of [Bare, Field]) {
       expectTwoCopies(thrownBy(() => ours.routes(Class)));
-      expectTwoCopies(thrownBy(() => ours.openapi(Class)));
+      expectTwoCopies(thrownBy(() => openapi(Class)));
     }
     await withState("functions", async (state) => {
       const object = new Field(state, env);

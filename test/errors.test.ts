@@ -1,3 +1,6 @@
+import * as openapi from "durable-base/openapi";
+import * as shards from "durable-base/shards";
+import * as transfer from "durable-base/transfer";
 import { describe, expect, it } from "vitest";
 import reference from "../docs/errors.md?raw";
 import * as library from "../src/index.ts";
@@ -57,7 +60,6 @@ describe("the package", () => {
       "Scheduled",
       "Storage",
       "cron",
-      "openapi",
       "problems",
       "routes",
       "serve",
@@ -65,25 +67,23 @@ describe("the package", () => {
     ]);
     expect(Object.keys(storage).sort()).toEqual([
       "batch",
-      "bookmark",
       "clear",
       "count",
       "delete",
       "deleteMany",
       "entries",
-      "export",
       "get",
       "getMany",
       "has",
-      "import",
-      "importing",
       "list",
       "put",
       "putMany",
-      "restore",
       "sql",
       "transaction",
       "update",
     ]);
+    expect(Object.keys(openapi)).toEqual(["openapi"]);
+    expect(Object.keys(shards)).toEqual(["shards"]);
+    expect(Object.keys(transfer).sort()).toEqual(["bookmark", "export", "import", "importing", "restore"]);
   });
 });

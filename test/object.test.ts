@@ -67,7 +67,6 @@ describe("Object.from(namespace)", () => {
     peers.near("weur").byName("b");
     peers.in("eu").byName("c");
     peers.near("weur").in("eu").near("oc").byName("d");
-    peers.in("eu").sharded(1).byKey("any");
     peers.near("oc").byId(id);
     Peer.from(noting(asked), { retry: { maxRetries: 0 } }).byName("g");
     Object.from(noting(asked)).byName("h");
@@ -77,7 +76,6 @@ describe("Object.from(namespace)", () => {
       ["b", { retry, locationHint: "weur" }],
       ["eu/c", { retry }],
       ["eu/d", { retry, locationHint: "oc" }],
-      ["eu/shard-0", { retry }],
       [String(id), { retry, locationHint: "oc" }],
       ["g", { retry: { maxRetries: 0 } }],
       ["h", undefined],

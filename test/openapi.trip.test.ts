@@ -1,9 +1,9 @@
 /** What a document says a client may send, sent: the object takes it, and refuses what the document rules out. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { openapi, type JsonSchema, type OpenApiDocument } from "durable-base/openapi";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { openapi, type JsonSchema, type OpenApiDocument } from "../src/index.ts";
 import { library, Shelf } from "./fixtures/openapi.ts";
 
 const document = openapi({ "/shelves/:name": Shelf });

@@ -1,11 +1,11 @@
 /** What jobs that come again, `@Scheduled` and the user's own alarm promise, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import * as Transfer from "durable-base/transfer";
 import { describe, expect, it, vi } from "vitest";
 import { planOf, type AnyClass } from "../src/plan.ts";
 import { cron } from "../src/schedule/cron.ts";
 import type { Recurrence } from "../src/schedule/when.ts";
 import { sizeOf } from "../src/storage/size.ts";
-import * as Storage from "../src/storage/storage.ts";
 import { errorOf } from "./error-of.ts";
 import {
   Clock,
@@ -656,9 +656,9 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
         self.log.push("written");
         self.schedule(30_000, self.note, { text: "imported" });
       });
-      const text = await runInDurableObject(source, (_, ctx) => new Response(Storage.export(ctx)).text());
+      const text = await runInDurableObject(source, (_, ctx) => new Response(Transfer.export(ctx)).text());
       const load = (part: string): Promise<unknown> =>
-        runInDurableObject(target, (_, ctx) => Storage.import(ctx, new Response(part).body!));
+        runInDurableObject(target, (_, ctx) => Transfer.import(ctx, new Response(part).body!));
       const cut = text.slice(0, text.slice(0, -1).lastIndexOf('\n["check"'));
       expect(await errorOf(() => load(text.slice(0, text.indexOf("\n", cut.length + 1) + 1)))).toMatchObject({
         code: "bad-transfer",

@@ -1,4 +1,5 @@
 import { env } from "cloudflare:workers";
+import { shards } from "durable-base/shards";
 import { describe, expect, it } from "vitest";
 import { Object as Objects } from "../src/index.ts";
 import { errorOf } from "./error-of.ts";
@@ -52,11 +53,8 @@ for (const [dialect, open] of [
     });
 
     it("reaches each shard as a handle does", async () => {
-      const shards =
-        dialect === "standard"
-          ? Objects.from(env.ROUTE_INPUT).sharded(2)
-          : Objects.from(env.LEGACY_ROUTE_INPUT).sharded(2);
-      expect(await shards.byKey("a").query({ free: "yes" })).toEqual({ free: true });
+      const spread = dialect === "standard" ? shards(env.ROUTE_INPUT, 2) : shards(env.LEGACY_ROUTE_INPUT, 2);
+      expect(await spread.byKey("a").query({ free: "yes" })).toEqual({ free: true });
     });
 
     it("refuses the output of a schema that converts, as HTTP would", async () => {

@@ -1,6 +1,7 @@
 /** `Storage` over a stub of an object that opens its storage. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { DurableObject, env } from "cloudflare:workers";
+import * as Transfer from "durable-base/transfer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DurableError } from "../src/errors.ts";
@@ -305,7 +306,7 @@ describe("Storage over a stub", () => {
   });
 });
 
-describe("Storage.export and import over a stub", () => {
+describe("Transfer.export and import over a stub", () => {
   it("carry a whole object to another, and tell how far they are", async () => {
     const [source, target] = ["source", "target"].map((name) => Object.from(env.LOCKER).byName(name)) as [Box, Box];
     await source.add();
@@ -313,42 +314,62 @@ describe("Storage.export and import over a stub", () => {
       Storage.put(ctx, "bytes", new Uint8Array(700_000));
       ctx.storage.sql.exec("create table t (a); insert into t values (1), ('two')");
     });
-    const told: Storage.TransferProgress[] = [];
-    const stream = await Storage.export(source, { onProgress: (progress) => void told.push(progress) });
-    const done = await Storage.import(target, stream, { onProgress: (progress) => void told.push(progress) });
+    const told: Transfer.TransferProgress[] = [];
+    const stream = await Transfer.export(source, { onProgress: (progress) => void told.push(progress) });
+    const done = await Transfer.import(target, stream, { onProgress: (progress) => void told.push(progress) });
     expect(done.rows).toBe(2);
     expect(told.filter(({ rows }) => rows === 2).length).toBeGreaterThan(1);
-    expect(await Storage.importing(target)).toBeUndefined();
+    expect(await Transfer.importing(target)).toBeUndefined();
     expect(await target.add()).toBe(2);
     expect(await Storage.get(target, "bytes")).toEqual(new Uint8Array(700_000));
     const rows = await runInDurableObject(env.LOCKER.getByName("target"), (_, ctx) =>
       ctx.storage.sql.exec("select a from t").toArray(),
     );
     expect(rows).toEqual([{ a: 1 }, { a: "two" }]);
-    expect(await codeOf(async () => await Storage.import(target, await Storage.export(source)))).toBe("not-empty");
+    expect(await codeOf(async () => await Transfer.import(target, await Transfer.export(source)))).toBe("not-empty");
   });
 
   it("need the part, to import the right to write", async () => {
     const reader = Object.from(env.READ_LOCKER).byName("exported");
     await reader.fill({ a: 1 });
-    const text = await new Response(await Storage.export(reader)).text();
+    const text = await new Response(await Transfer.export(reader)).text();
     expect(text).toContain('"a"');
     const stream = (): ReadableStream<Uint8Array> => new Response(text).body!;
-    expect(await codeOf(() => Storage.import(reader, stream(), { replace: true }))).toBe("storage-closed");
+    expect(await codeOf(() => Transfer.import(reader, stream(), { replace: true }))).toBe("storage-closed");
     const closed = Object.from(env.TILL).byName("not exported");
-    expect(await codeOf(() => Storage.export(closed))).toBe("part-missing");
-    expect(await codeOf(() => Storage.import(closed, stream()))).toBe("part-missing");
-    expect(await codeOf(() => Storage.restore(reader, "b"))).toBe("storage-closed");
-    expect(await codeOf(() => Storage.bookmark(closed))).toBe("part-missing");
+    expect(await codeOf(() => Transfer.export(closed))).toBe("part-missing");
+    expect(await codeOf(() => Transfer.import(closed, stream()))).toBe("part-missing");
+    expect(await codeOf(() => Transfer.restore(reader, "b"))).toBe("storage-closed");
+    expect(await codeOf(() => Transfer.bookmark(closed))).toBe("part-missing");
+  });
+
+  it("name the function that the caller wrote", async () => {
+    const reader = Object.from(env.READ_LOCKER).byName("labels");
+    const messages = [
+      errorOf(() => Transfer.restore(reader, "b")),
+      errorOf(() => Transfer.export(env.PROBE.getByName("labels"))),
+      errorOf(() => Storage.put(reader, "a", 1)),
+      errorOf(() => Storage.get(env.PROBE.getByName("labels"), "a")),
+    ].map(async (error) => (await error).message.split(":")[0]);
+    expect(await Promise.all(messages)).toEqual(["Transfer.restore", "Transfer.export", "Storage.put", "Storage.get"]);
+    const door = Object.from(env.LOCKER).byName("labels") as unknown as Untyped;
+    for (const [operation, called] of [
+      ["sql", "Storage.sql"],
+      ["Transfer.vanish", "Transfer.vanish"],
+    ]) {
+      const { message } = await errorOf(async () => await door["__call"]!("remote-storage", operation, []));
+      expect(message).toContain(`"${operation}" isn't a function that a stub can be asked for`);
+      expect(message).toContain(`let it call \`${called}\` somewhere`);
+    }
   });
 });
 
-describe("Storage.bookmark and restore over a stub", () => {
+describe("Transfer.bookmark and restore over a stub", () => {
   it("tell that local workerd has no recovery", async () => {
     const locker = Object.from(env.LOCKER).byName("bookmark");
-    expect(await codeOf(() => Storage.bookmark(locker))).toBe("no-recovery");
-    expect(await codeOf(() => Storage.restore(locker, "b"))).toBe("no-recovery");
-    expect(await codeOf(() => Storage.bookmark(locker, Number.NaN))).toBe("bad-option");
+    expect(await codeOf(() => Transfer.bookmark(locker))).toBe("no-recovery");
+    expect(await codeOf(() => Transfer.restore(locker, "b"))).toBe("no-recovery");
+    expect(await codeOf(() => Transfer.bookmark(locker, Number.NaN))).toBe("bad-option");
   });
 
   // workerd has no recovery, so what is asked of the platform is all that can be seen.
@@ -362,7 +383,7 @@ describe("Storage.bookmark and restore over a stub", () => {
         return "back";
       };
     });
-    expect(await Storage.restore(locker, "there")).toBe("back");
+    expect(await Transfer.restore(locker, "there")).toBe("back");
     expect(asked).toEqual(["there"]);
     await expect
       .poll(async () => await runInDurableObject(env.LOCKER.getByName("restore"), (self) => "note" in self))

@@ -1,15 +1,19 @@
 /** Export and import: a whole object as a stream, and back, exactly. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { Object } from "durable-base";
+import * as Transfer from "durable-base/transfer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import documented from "../docs/guides/transfer.md?raw";
 import { DurableError } from "../src/errors.ts";
 import { snapshot } from "../src/snapshot.ts";
-import * as Storage from "../src/storage/storage.ts";
-import { crc32, toBytes } from "../src/storage/transfer-format.ts";
+import { crc32, toBytes } from "../src/transfer/format.ts";
 import { isLong, seed } from "./battery.ts";
 import { errorOf } from "./error-of.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
+import { backUp, copy, load } from "./fixtures/transfer-docs.ts";
+import code from "./fixtures/transfer-docs.ts?raw";
 import { anyCell, anyValue, told } from "./transfer-values.ts";
 
 let objects = 0;
@@ -19,8 +23,8 @@ async function fresh<Result>(work: (ctx: DurableObjectState) => Result): Promise
   return await runInDurableObject(env.PROBE.getByName(`transfer ${objects++}`), async (_, ctx) => await work(ctx));
 }
 
-async function exported(ctx: DurableObjectState, options?: Storage.ExportOptions): Promise<string> {
-  return await new Response(Storage.export(ctx, options)).text();
+async function exported(ctx: DurableObjectState, options?: Transfer.ExportOptions): Promise<string> {
+  return await new Response(Transfer.export(ctx, options)).text();
 }
 
 /** The text as a stream of small pieces that have nothing to do with lines. */
@@ -58,13 +62,13 @@ async function carried<Result>(
     return await exported(ctx);
   });
   return await fresh(async (ctx) => {
-    await Storage.import(ctx, streamOf(text));
+    await Transfer.import(ctx, streamOf(text));
     expect(content(await exported(ctx))).toEqual(content(text));
     return await look(ctx);
   });
 }
 
-describe("Storage.export and Storage.import", () => {
+describe("Transfer.export and Transfer.import", () => {
   it(`carry any value of a key exactly, seed ${seed}`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyValue, { minLength: 1, maxLength: 20 }), async (values) => {
@@ -226,7 +230,7 @@ describe("Storage.export and Storage.import", () => {
     await fresh(async (ctx) => {
       for (let i = 0; i < 40; i++) ctx.storage.kv.put(`k${i}`, "v".repeat(50_000));
       let batches = 0;
-      const reader = Storage.export(ctx, { onProgress: () => batches++ }).getReader();
+      const reader = Transfer.export(ctx, { onProgress: () => batches++ }).getReader();
       await reader.read();
       await reader.read();
       await scheduler.wait(20);
@@ -245,7 +249,7 @@ describe("Storage.export and Storage.import", () => {
       return await exported(ctx);
     });
     const got = await runInDurableObject(env.SURFACES.getByName("transfer to alarm"), async (_, ctx) => {
-      await Storage.import(ctx, streamOf(text));
+      await Transfer.import(ctx, streamOf(text));
       return [await ctx.storage.getAlarm(), ctx.storage.kv.get("a")];
     });
     expect(got).toEqual([at, 1]);
@@ -253,10 +257,10 @@ describe("Storage.export and Storage.import", () => {
       const { setAlarm } = ctx.storage;
       // As the platform does for a class without `alarm()`; those of the tests all have one.
       ctx.storage.setAlarm = () => Promise.reject(new TypeError("Your class must have an alarm() handler"));
-      expect(await codeOf(() => Storage.import(ctx, streamOf(text)))).toBe("bad-transfer");
-      expect(Storage.importing(ctx)).toMatchObject({ keys: 1 });
+      expect(await codeOf(() => Transfer.import(ctx, streamOf(text)))).toBe("bad-transfer");
+      expect(Transfer.importing(ctx)).toMatchObject({ keys: 1 });
       ctx.storage.setAlarm = setAlarm;
-      await Storage.import(ctx, streamOf(text));
+      await Transfer.import(ctx, streamOf(text));
       expect(await ctx.storage.getAlarm()).toBe(at);
     });
   });
@@ -281,7 +285,7 @@ describe("Storage.export and Storage.import", () => {
       expect(things.count).toBe(0);
       expect(things.log.length).toBe(0);
       const seen = new Set<number>();
-      await Storage.import(ctx, streamOf(text), { onProgress: () => seen.add(things.count + things.log.length) });
+      await Transfer.import(ctx, streamOf(text), { onProgress: () => seen.add(things.count + things.log.length) });
       // Nothing of the fields was there before all was.
       expect([...seen].slice(0, -1)).toEqual(seen.size > 1 ? [0] : []);
       return look(things);
@@ -304,8 +308,8 @@ describe("Storage.export and Storage.import", () => {
     });
     await runInDurableObject(env.ACCESSOR_THINGS.getByName("transfer to writes"), async (things, ctx) => {
       const onProgress = (): void => void things.count++;
-      expect(await codeOf(() => Storage.import(ctx, streamOf(text), { onProgress }))).toBe("not-empty");
-      await Storage.import(ctx, streamOf(text), { replace: true });
+      expect(await codeOf(() => Transfer.import(ctx, streamOf(text), { onProgress }))).toBe("not-empty");
+      await Transfer.import(ctx, streamOf(text), { replace: true });
       expect(things.count).toBe(7);
     });
   });
@@ -323,8 +327,8 @@ describe("Storage.export and Storage.import", () => {
     for (const fill of fills) {
       await fresh(async (ctx) => {
         fill(ctx);
-        expect(await codeOf(() => Storage.import(ctx, streamOf(text)))).toBe("not-empty");
-        await Storage.import(ctx, streamOf(text), { replace: true });
+        expect(await codeOf(() => Transfer.import(ctx, streamOf(text)))).toBe("not-empty");
+        await Transfer.import(ctx, streamOf(text), { replace: true });
         expect(content(await exported(ctx))).toEqual(content(text));
       });
     }
@@ -359,16 +363,16 @@ describe("an import that was cut off", () => {
       const before = lines.slice(0, cut).join("") + lines[cut]!.slice(0, lines[cut]!.length / 2);
       const name = `transfer cut ${cut}`;
       const cursor = await runInDurableObject(env.PROBE.getByName(name), async (_, ctx) => {
-        expect(await codeOf(() => Storage.import(ctx, streamOf(before, 50_000)))).toBe("bad-transfer");
-        const { cursor } = Storage.importing(ctx) ?? {};
-        if (cursor !== undefined) expect(await codeOf(() => Storage.export(ctx))).toBe("not-exportable");
+        expect(await codeOf(() => Transfer.import(ctx, streamOf(before, 50_000)))).toBe("bad-transfer");
+        const { cursor } = Transfer.importing(ctx) ?? {};
+        if (cursor !== undefined) expect(await codeOf(() => Transfer.export(ctx))).toBe("not-exportable");
         return cursor;
       });
       const whole = cursor === undefined || cut % 2 === 0 ? text : await rest(cursor);
       if (cursor !== undefined && cut % 2 === 1) expect(whole.length).toBeLessThan(text.length);
       await runInDurableObject(env.PROBE.getByName(name), async (_, ctx) => {
-        await Storage.import(ctx, streamOf(whole, 50_000));
-        expect(Storage.importing(ctx)).toBeUndefined();
+        await Transfer.import(ctx, streamOf(whole, 50_000));
+        expect(Transfer.importing(ctx)).toBeUndefined();
         expect(content(await exported(ctx))).toEqual(content(text));
       });
     }
@@ -381,12 +385,12 @@ describe("an import that was cut off", () => {
     });
     const stub = env.PROBE.getByName("transfer evicted");
     await runInDurableObject(stub, async (_, ctx) => {
-      expect(await codeOf(() => Storage.import(ctx, streamOf(text.slice(0, -200))))).toBe("bad-transfer");
+      expect(await codeOf(() => Transfer.import(ctx, streamOf(text.slice(0, -200))))).toBe("bad-transfer");
     });
     await evictDurableObject(stub);
     await runInDurableObject(stub, async (_, ctx) => {
-      expect(Storage.importing(ctx)!.keys).toBeGreaterThan(0);
-      await Storage.import(ctx, streamOf(text));
+      expect(Transfer.importing(ctx)!.keys).toBeGreaterThan(0);
+      await Transfer.import(ctx, streamOf(text));
       expect(content(await exported(ctx))).toEqual(content(text));
     });
   });
@@ -399,18 +403,18 @@ describe("an import that was cut off", () => {
       return [text, await exported(ctx), await Promise.all(cursors.map((from) => exported(ctx, { from })))] as const;
     });
     await fresh(async (ctx) => {
-      expect(await codeOf(() => Storage.import(ctx, streamOf(cursors[1]!)))).toBe("bad-transfer");
-      await codeOf(() => Storage.import(ctx, streamOf(text.slice(0, text.indexOf('["key"')))));
-      const { cursor } = Storage.importing(ctx)!;
+      expect(await codeOf(() => Transfer.import(ctx, streamOf(cursors[1]!)))).toBe("bad-transfer");
+      await codeOf(() => Transfer.import(ctx, streamOf(text.slice(0, text.indexOf('["key"')))));
+      const { cursor } = Transfer.importing(ctx)!;
       for (const wrong of [other, cursors.at(-1)!]) {
-        expect(await codeOf(() => Storage.import(ctx, streamOf(wrong)))).toBe("bad-transfer");
-        expect(Storage.importing(ctx)!.cursor).toBe(cursor);
+        expect(await codeOf(() => Transfer.import(ctx, streamOf(wrong)))).toBe("bad-transfer");
+        expect(Transfer.importing(ctx)!.cursor).toBe(cursor);
       }
       const lines = text.split(/(?<=\n)/);
       const checks = lines.flatMap((line, i) => (line.startsWith('["check"') ? [i + 1] : []));
       const lacking = [...lines.slice(0, checks[2]), ...lines.slice(checks[3])].join("");
-      await errorOf(() => Storage.import(ctx, streamOf(lacking), { replace: true }));
-      expect(await codeOf(() => Storage.import(ctx, streamOf(lacking)))).toBe("bad-transfer");
+      await errorOf(() => Transfer.import(ctx, streamOf(lacking), { replace: true }));
+      expect(await codeOf(() => Transfer.import(ctx, streamOf(lacking)))).toBe("bad-transfer");
     });
   });
 });
@@ -432,15 +436,15 @@ describe("a damaged stream", () => {
       for (let i = 0; i < bytes.length; i += isLong ? 1 : 9) {
         for (const bit of [1, 2, 128]) {
           const changed = bytes.with(i, bytes[i]! ^ bit);
-          const code = await codeOf(() => Storage.import(ctx, streamOf(changed), { replace: true }));
+          const code = await codeOf(() => Transfer.import(ctx, streamOf(changed), { replace: true }));
           if (code !== "bad-transfer") throw new Error(`byte ${i}, bit ${bit}: ${String(code)}`);
         }
         const short = bytes.subarray(0, i);
         // The last newline alone may be missing.
-        expect(await codeOf(() => Storage.import(ctx, streamOf(short), { replace: true }))).toBe("bad-transfer");
+        expect(await codeOf(() => Transfer.import(ctx, streamOf(short), { replace: true }))).toBe("bad-transfer");
       }
       for (const more of ["x", "\n", "\n\n", text]) {
-        expect(await codeOf(() => Storage.import(ctx, streamOf(text + more), { replace: true }))).toBe("bad-transfer");
+        expect(await codeOf(() => Transfer.import(ctx, streamOf(text + more), { replace: true }))).toBe("bad-transfer");
       }
     });
   });
@@ -448,12 +452,12 @@ describe("a damaged stream", () => {
   it("is no export, of a newer format, or gives texts", async () => {
     await fresh(async (ctx) => {
       for (const text of ["", "\n", "hello\n", '{"a":1}\n', '["durable-base",2,{}]\n', "x".repeat(40_000_000)]) {
-        expect(await codeOf(() => Storage.import(ctx, streamOf(text, 1_000_000)))).toBe("bad-transfer");
+        expect(await codeOf(() => Transfer.import(ctx, streamOf(text, 1_000_000)))).toBe("bad-transfer");
       }
-      const newer = await errorOf(() => Storage.import(ctx, streamOf('["durable-base",2,{}]\n')));
+      const newer = await errorOf(() => Transfer.import(ctx, streamOf('["durable-base",2,{}]\n')));
       expect(newer.message).toContain("format 2");
       const texts = new ReadableStream({ start: (controller) => controller.enqueue("a text") });
-      expect(await codeOf(() => Storage.import(ctx, texts as ReadableStream<Uint8Array>))).toBe("bad-transfer");
+      expect(await codeOf(() => Transfer.import(ctx, texts as ReadableStream<Uint8Array>))).toBe("bad-transfer");
       expect([...ctx.storage.kv.list()]).toEqual([]);
     });
   });
@@ -475,7 +479,7 @@ describe("a damaged stream", () => {
     for (const sql of hostile) {
       await fresh(async (ctx) => {
         const changed = resealed(text, "CREATE TABLE t (x)", sql);
-        expect(await codeOf(() => Storage.import(ctx, streamOf(changed)))).toBe("bad-transfer");
+        expect(await codeOf(() => Transfer.import(ctx, streamOf(changed)))).toBe("bad-transfer");
         expect(rows(ctx, "select name from sqlite_schema where name not like '\\_cf%' escape '\\'")).toEqual([]);
       });
     }
@@ -492,7 +496,7 @@ describe("a damaged stream", () => {
     ];
     for (const line of wrong) {
       const changed = resealed(keys, '["key","key",[1]]', line);
-      expect(await fresh((ctx) => codeOf(() => Storage.import(ctx, streamOf(changed))))).toBe("bad-transfer");
+      expect(await fresh((ctx) => codeOf(() => Transfer.import(ctx, streamOf(changed))))).toBe("bad-transfer");
     }
   });
 });
@@ -533,17 +537,17 @@ describe("an export of an object that is written to", () => {
       ctx.storage.kv.put("a", 1);
       await exported(ctx, { onProgress: ({ cursor }) => cursors.push(cursor) });
       const [from] = cursors as [string];
-      expect(await codeOf(() => Storage.export(ctx, { from, unchanged: true }))).toBe("bad-option");
-      expect(await codeOf(() => Storage.export(ctx, { form: from } as Storage.ExportOptions))).toBe("bad-option");
-      expect(await codeOf(() => Storage.import(ctx, streamOf(""), { force: true } as Storage.ImportOptions))).toBe(
+      expect(await codeOf(() => Transfer.export(ctx, { from, unchanged: true }))).toBe("bad-option");
+      expect(await codeOf(() => Transfer.export(ctx, { form: from } as Transfer.ExportOptions))).toBe("bad-option");
+      expect(await codeOf(() => Transfer.import(ctx, streamOf(""), { force: true } as Transfer.ImportOptions))).toBe(
         "bad-option",
       );
-      expect(await codeOf(() => Storage.import(ctx, null as unknown as ReadableStream))).toBe("bad-option");
+      expect(await codeOf(() => Transfer.import(ctx, null as unknown as ReadableStream))).toBe("bad-option");
       for (const wrong of ["", "a", "e30=", "!", 5]) {
-        expect(await codeOf(() => Storage.export(ctx, { from: wrong as string }))).toBe("bad-transfer");
+        expect(await codeOf(() => Transfer.export(ctx, { from: wrong as string }))).toBe("bad-transfer");
       }
       ctx.storage.sql.exec("create table t (x)");
-      expect(await codeOf(() => Storage.export(ctx, { from }))).toBe("bad-transfer");
+      expect(await codeOf(() => Transfer.export(ctx, { from }))).toBe("bad-transfer");
     });
   });
 
@@ -573,18 +577,18 @@ describe("an export of an object that is written to", () => {
   });
 });
 
-describe("Storage.bookmark and Storage.restore", () => {
+describe("Transfer.bookmark and Transfer.restore", () => {
   it("say that there is no recovery, as locally", async () => {
     await fresh(async (ctx) => {
       for (const act of [
-        () => Storage.bookmark(ctx),
-        () => Storage.bookmark(ctx, Date.now() - 1_000),
-        () => Storage.restore(ctx.storage, "0000007b-0000b26e-00001538-0c3e87bb37b3db5cc52eedb93cd3b96b"),
+        () => Transfer.bookmark(ctx),
+        () => Transfer.bookmark(ctx, Date.now() - 1_000),
+        () => Transfer.restore(ctx.storage, "0000007b-0000b26e-00001538-0c3e87bb37b3db5cc52eedb93cd3b96b"),
       ]) {
         const error = await errorOf(act);
         expect(DurableError.is(error, "no-recovery")).toBe(true);
       }
-      const error = await errorOf(() => Storage.bookmark(ctx, Date.now()));
+      const error = await errorOf(() => Transfer.bookmark(ctx, Date.now()));
       expect((error.cause as Error).message).toContain("point-in-time recovery");
     });
   });
@@ -593,10 +597,10 @@ describe("Storage.bookmark and Storage.restore", () => {
     await fresh(async (ctx) => {
       const day = 86_400_000;
       for (const at of [NaN, new Date(NaN), Date.now() + day, new Date(Date.now() - 31 * day), "2026-11-20", null]) {
-        expect(await codeOf(() => Storage.bookmark(ctx, at as Date))).toBe("bad-option");
+        expect(await codeOf(() => Transfer.bookmark(ctx, at as Date))).toBe("bad-option");
       }
       for (const bookmark of ["", undefined, 5]) {
-        expect(await codeOf(() => Storage.restore(ctx, bookmark as string))).toBe("bad-option");
+        expect(await codeOf(() => Transfer.restore(ctx, bookmark as string))).toBe("bad-option");
       }
     });
   });
@@ -614,10 +618,10 @@ describe("Storage.bookmark and Storage.restore", () => {
     const ctx = { storage, abort: (reason: string) => asked.push(["abort", reason.includes("a bookmark")]) };
     const time = Date.now() - 5_000;
     const got = [
-      await Storage.bookmark(storage),
-      await Storage.bookmark(ctx, new Date(time)),
-      await Storage.restore(storage, "a bookmark"),
-      await Storage.restore(ctx, "a bookmark"),
+      await Transfer.bookmark(storage),
+      await Transfer.bookmark(ctx, new Date(time)),
+      await Transfer.restore(storage, "a bookmark"),
+      await Transfer.restore(ctx, "a bookmark"),
     ];
     expect(got).toEqual(["now 1", "time 2", "restore 3", "restore 4"]);
     const all = [
@@ -628,5 +632,33 @@ describe("Storage.bookmark and Storage.restore", () => {
       ["abort", true],
     ];
     expect(asked).toEqual(all);
+  });
+});
+
+describe("docs/guides/transfer.md", () => {
+  const notebook = (name: string) => Object.from(env.NOTEBOOK).byName(name);
+
+  it("shows the code that runs here", () => {
+    const blocks = [...documented.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block]) => block);
+    expect(blocks).toHaveLength(3);
+    for (const block of blocks) expect(code).toContain(block);
+  });
+
+  it("copies an object into another", async () => {
+    await notebook("first").write("milk");
+    await notebook("copy").write("is replaced");
+    await copy("first", "copy");
+    expect(await notebook("copy").read()).toEqual(["milk"]);
+  });
+
+  it("keeps an export in R2, in as many parts as it needs", async () => {
+    const notes = Array.from({ length: 9 }, (_, i) => `${i}`.repeat(1_000_000));
+    for (const note of notes) await notebook("large").write(note);
+    await backUp("large");
+    expect((await env.BACKUPS.head("large.ndjson"))!.size).toBeGreaterThan(9_000_000);
+    await notebook("large").write("is lost");
+    await load("large");
+    expect(await notebook("large").read()).toEqual(notes);
+    await load("unknown");
   });
 });

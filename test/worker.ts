@@ -19,6 +19,8 @@ export { Shelf } from "./fixtures/openapi.ts";
 export { Fragile } from "./fixtures/fragile.ts";
 export { LegacyFragile } from "./fixtures/legacy/fragile.ts";
 export { Peer } from "./fixtures/object.ts";
+export { Sessions } from "./fixtures/shards-docs.ts";
+export { Notebook } from "./fixtures/transfer-docs.ts";
 export { Surfaces } from "./fixtures/surface.ts";
 export { Mirror } from "./fixtures/serve.ts";
 export { HandRows, HandRows1, HandRows100, Rows, Rows1, Rows100 } from "./fixtures/rows.ts";

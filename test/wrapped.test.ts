@@ -1,5 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import * as Transfer from "durable-base/transfer";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { DurableBase } from "../src/durable-base.ts";
 import { objects } from "../src/object/object.ts";
@@ -211,12 +212,12 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     const [source, target] = [fresh(), fresh()];
     await source.act(work((self) => (change(self), void (self.owned = "mine"))));
     const bytes = (await source.later(
-      work(async (self) => new Response(Storage.export(self.state)).arrayBuffer()),
+      work(async (self) => new Response(Transfer.export(self.state)).arrayBuffer()),
     )) as ArrayBuffer;
     await target.later(
       work(async (self) => {
         expect(self.count).toBe(0);
-        await Storage.import(self.state, new Response(bytes).body!, { replace: true });
+        await Transfer.import(self.state, new Response(bytes).body!, { replace: true });
       }),
     );
     expect(await target.act(read)).toEqual([1, [1], 1, "mine"]);

@@ -8,11 +8,9 @@ import type { ErrorClass } from "../thrown.ts";
 import { makeHandle } from "./handle.ts";
 import { native } from "./native.ts";
 import { Repeater, type RetryOptions } from "./retry.ts";
-import { makeShards, type Shards } from "./shards.ts";
 import type { Handle } from "./types.ts";
 
 export type { RetryOptions } from "./retry.ts";
-export type { MapOptions, Moved, Shards } from "./shards.ts";
 export type { Handle, NotTransferable, Stub } from "./types.ts";
 
 /** The most bytes of UTF-8 a name may have: the platform gives no `ctx.id.name` beyond. */
@@ -79,15 +77,6 @@ export interface Finder<T> {
 
   /** The same objects, where one that is created by its first call begins to live near there; a hint that is no promise. */
   near(locationHint: DurableObjectLocationHint): Finder<T>;
-
-  /**
-   * A number of objects over which keys are spread: `.sharded(16).byKey(user.id)`.
-   *
-   * They are the objects named `shard-0`, `shard-1` and so on, or whatever comes before the number in place of `shard-`.
-   *
-   * @throws DurableError `bad-option` when `count` is no integer from 1 to 1,000,000, `bad-name` when `prefix` is too long.
-   */
-  sharded(count: number, prefix?: string): Shards<Handle<T>>;
 }
 
 /**
@@ -144,11 +133,10 @@ function finder<T>(
 ): Finder<T> {
   const { errors, repeater } = kept;
   const at = (id: DurableObjectId): Handle<T> => makeHandle(() => namespace.get(id, options), errors, repeater);
-  const named = (name: string): Handle<T> => makeHandle(() => namespace.getByName(name, options), errors, repeater);
   return {
     byName(name) {
-      checkName(name, ".byName(user.id)");
-      return named(name);
+      checkName(name);
+      return makeHandle(() => namespace.getByName(name, options), errors, repeater);
     },
     byId(id) {
       // Only parsing tells an id of another class; what it gives has lost the name.
@@ -158,18 +146,14 @@ function finder<T>(
     unique: () => at(namespace.newUniqueId()),
     in: (jurisdiction) => finder(within(namespace, jurisdiction), kept, options),
     near: (locationHint) => finder(namespace, kept, { ...options, locationHint }),
-    sharded(count, prefix = "shard-") {
-      checkName(`${prefix}${count}`, ".sharded(16)");
-      return makeShards(count, (index) => named(`${prefix}${index}`));
-    },
   };
 }
 
-function checkName(name: unknown, fix: string): void {
+function checkName(name: unknown): void {
   const flaw = flawOfName(name);
   if (flaw === undefined) return;
   // The platform takes `undefined` for the name "undefined".
-  throw new DurableError("bad-name", `The name ${quote(name)} ${flaw}. Pass a non-empty string: \`${fix}\`.`);
+  throw new DurableError("bad-name", `The name ${quote(name)} ${flaw}. Pass a non-empty string: \`.byName(user.id)\`.`);
 }
 
 function checkRetry({ maxRetries = 0, timeoutMs = 500, signal }: RetryOptions = {}): void {

@@ -9,7 +9,7 @@ import { batch, deleteMany, getMany, putMany } from "../storage/batch.ts";
 import { writable } from "../storage/keys.ts";
 import { clear, count, pageOf } from "../storage/list.ts";
 import { offered, type Offer, type Operation } from "../storage/offers.ts";
-import { closed, letGo, PART } from "../storage/remote.ts";
+import { closed, labelOf, letGo, PART } from "../storage/remote.ts";
 import { storageOf } from "../storage/sqlite.ts";
 import { get, has, put, remove, store } from "../storage/values.ts";
 
@@ -62,11 +62,11 @@ function answer({ ctx, object }: Host, access: Access, operation: unknown, args:
   const found = keyed("read", READS, name) ?? keyed("write", WRITES, name) ?? offered(name);
   const needed = found?.needed ?? "write";
   if (access !== "write" && access !== needed)
-    throw closed(`Storage.${name}: ${object.constructor.name} does not open its storage to stubs for that`, needed);
+    throw closed(`${labelOf(name)}: ${object.constructor.name} does not open its storage to stubs for that`, needed);
   if (found === undefined || !Array.isArray(args)) {
     throw new DurableError(
       "bad-option",
-      `Storage.${quote(operation)} is no function that a stub can be asked for, or the object's Worker does not use it: let it call \`Storage.${name}\` somewhere.`,
+      `${quote(operation)} isn't a function that a stub can be asked for, or the object's Worker doesn't use it: let it call \`${labelOf(name)}\` somewhere.`,
     );
   }
   return found.work(ctx, ...(args as never[]));

@@ -5,7 +5,7 @@
 import type { MiddlewareHandler } from "hono";
 import { quote } from "../errors.ts";
 import { isSchema, type StandardSchema } from "../schema.ts";
-import type { OperationOptions } from "./openapi-document.ts";
+import type { OperationOptions } from "./operation-options.ts";
 
 /**
  * A schema for the input or a part of it: any {@link https://standardschema.dev | Standard Schema} (zod, valibot,

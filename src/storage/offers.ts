@@ -16,7 +16,7 @@ export interface Offer {
 
 const offers = new Map<string, Offer>();
 
-/** Lets stubs ask for a function of `Storage`; called by its module. */
+/** Lets stubs ask for a function of another module, by its full name, such as `Transfer.export`; that module calls it. */
 export function offer(name: string, needed: Offer["needed"], work: Operation): void {
   offers.set(name, { needed, work });
 }

@@ -25,7 +25,7 @@ export interface Page<Value = unknown> {
 export async function ask<Result>(handle: RemoteStorage, operation: string, ...args: unknown[]): Promise<Result> {
   try {
     const result = await callPart(handle, PART, [operation, args.map(outgoing)], {
-      label: `Storage.${operation}`,
+      label: labelOf(operation),
       line: lineFor("read"),
     });
     letGo(result);
@@ -47,11 +47,16 @@ function translated(error: unknown, operation: string): unknown {
   if (error.name === "DataCloneError") {
     return new DurableError(
       "not-persistable",
-      `Storage.${operation}: ${error.message} Pass plain data: primitives, Date, RegExp, Map, Set, bytes, arrays and plain objects.`,
+      `${labelOf(operation)}: ${error.message} Pass plain data: primitives, Date, RegExp, Map, Set, bytes, arrays and plain objects.`,
       { cause: error },
     );
   }
   return error;
+}
+
+/** Returns the name by which users call an operation: `Storage.get` for `get`; other modules' operations have full names. */
+export function labelOf(operation: string): string {
+  return operation.includes(".") ? operation : `Storage.${operation}`;
 }
 
 /** The error for a class that does not open its storage as far as that. */

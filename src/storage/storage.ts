@@ -11,14 +11,10 @@
  * ```
  */
 export { batch, type BatchOperation, deleteMany, getMany, putMany } from "./batch.ts";
-export { bookmark, restore } from "./bookmarks.ts";
-export { exportAll as export, type ExportOptions } from "./export.ts";
-export { importAll as import, importing, type ImportOptions } from "./import.ts";
 export { clear, count, list, list as entries, type ListOptions } from "./list.ts";
 export { sql, type Sql, type SqlFragment, type SqlInput, type SqlValue } from "./sql.ts";
 export type { Query, SqlCounts } from "./sql-query.ts";
 export type { SqlBinding } from "./sql-values.ts";
 export type { RemoteStorage, StorageHandle } from "./sqlite.ts";
 export { transaction } from "./transaction.ts";
-export type { TransferProgress } from "./transfer-format.ts";
 export { get, has, put, remove as delete, update } from "./values.ts";

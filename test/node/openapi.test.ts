@@ -1,20 +1,13 @@
 /** Documents, checked by a public validator; in Node, as it compiles its schemas by `new Function`. */
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { openapi, type OpenApiDocument, type OpenApiTarget } from "durable-base/openapi";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Counter } from "../../example/counter.ts";
 import { TodoList } from "../../example/todo-list.ts";
-import {
-  DurableBase,
-  DurableError,
-  openapi,
-  Route,
-  type OpenApiDocument,
-  type OpenApiTarget,
-  type RouteOptions,
-} from "../../src/index.ts";
+import { DurableBase, DurableError, Route, type RouteOptions } from "../../src/index.ts";
 import { ChildLegacyRoutes, LegacyRoutes } from "../fixtures/legacy/route.ts";
 import { Shelf } from "../fixtures/openapi.ts";
 import { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "../fixtures/route.ts";

@@ -1,17 +1,27 @@
 import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
 
+/** The folders and single files of `src/` that an entry point brings. */
+async function broughtBy(entry: string): Promise<string[]> {
+  // Nothing is external: an import of the platform's would fail.
+  const { metafile } = await build({ entryPoints: [entry], bundle: true, write: false, metafile: true, format: "esm" });
+  const places = Object.keys(metafile.inputs).map((file) => /^src\/[^/]+/.exec(file)?.[0] ?? file);
+  return [...new Set(places)].toSorted();
+}
+
+const LOWEST = ["src/copies.ts", "src/errors.ts", "src/functions.ts", "src/snapshot.ts", "src/storage"];
+
 describe("durable-base/storage", () => {
-  it("brings its own folder and the lowest floor, and imports nothing else", async () => {
-    // Nothing is external: an import of the platform's would fail.
-    const { metafile } = await build({
-      entryPoints: ["src/storage/storage.ts"],
-      bundle: true,
-      write: false,
-      metafile: true,
-      format: "esm",
-    });
-    const brought = Object.keys(metafile.inputs).filter((file) => !file.startsWith("src/storage/"));
-    expect(brought.toSorted()).toEqual(["src/copies.ts", "src/errors.ts", "src/functions.ts", "src/snapshot.ts"]);
+  it("brings its own folder and the lowest layer, and imports nothing else", async () => {
+    expect(await broughtBy("src/storage/storage.ts")).toEqual(LOWEST);
+  });
+});
+
+describe("durable-base/transfer", () => {
+  it("brings its own folder beside parts of durable-base/storage", async () => {
+    expect(await broughtBy("src/transfer/transfer.ts")).toEqual([
+      ...LOWEST.filter((place) => place !== "src/functions.ts"),
+      "src/transfer",
+    ]);
   });
 });

@@ -1,4 +1,6 @@
 import { Object, serve } from "durable-base";
+import { openapi } from "durable-base/openapi";
+import { shards } from "durable-base/shards";
 import { Counter } from "./counter.ts";
 
 export { Counter };
@@ -17,6 +19,17 @@ app.get("/total", async (c) => {
 
 // tsc's decorator helpers and this line meet the imported `Object`, which inherits from the global one.
 app.get("/keys", (c) => c.json(Object.keys({ a: 1 })));
+
+app.get("/openapi", (c) => c.json(openapi({ "/counters/:name": Counter }).paths));
+
+// The counter of a key, copied into another object.
+app.get("/copied/:key", async (c) => {
+  const source = shards(c.env.COUNTER, 16).byKey(c.req.param("key"));
+  const target = Object.from(c.env.COUNTER).byName(`copy of ${source.name}`);
+  await source.increment({ by: 7 });
+  await target.load(await source.backUp());
+  return c.json([source.name, await target.read()]);
+});
 
 // What a stub reaches on the platform itself; the tests' plugin has a dispatcher of its own.
 app.get("/reachable", async (c) => {

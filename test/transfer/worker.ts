@@ -1,7 +1,7 @@
 /** The Worker of `scripts/transfer.mjs`: objects that are filled, exported and imported, and say what they hold. */
 import { DurableObject } from "cloudflare:workers";
-import * as Storage from "../../src/storage/storage.ts";
-import { crc32, toBytes } from "../../src/storage/transfer-format.ts";
+import * as Transfer from "durable-base/transfer";
+import { crc32, toBytes } from "../../src/transfer/format.ts";
 import { mulberry32 } from "../random.ts";
 
 /** There with V8's flag `--expose-gc`. */
@@ -16,14 +16,14 @@ export class Transferred extends DurableObject {
         return new Response();
       case "/export":
         return new Response(
-          Storage.export(this.ctx, { from: url.searchParams.get("from") ?? undefined, onProgress: collecting() }),
+          Transfer.export(this.ctx, { from: url.searchParams.get("from") ?? undefined, onProgress: collecting() }),
         );
       case "/import": {
         // What is held is measured, not what V8 has not collected yet.
-        return Response.json(await Storage.import(this.ctx, request.body!, { onProgress: collecting() }));
+        return Response.json(await Transfer.import(this.ctx, request.body!, { onProgress: collecting() }));
       }
       case "/importing":
-        return Response.json(Storage.importing(this.ctx) ?? null);
+        return Response.json(Transfer.importing(this.ctx) ?? null);
       default:
         return Response.json(this.#digest());
     }

@@ -1,5 +1,6 @@
 /** What the `Object` module and `serve` claim; checked by `tsc` alone. */
 import type { DurableObject } from "cloudflare:workers";
+import { shards, type MapOptions, type Moved, type Shards } from "durable-base/shards";
 import type { Hono } from "hono";
 import { expectTypeOf } from "vitest";
 import { DurableBase, Object, serve, type Finder, type FromOptions, type Handle } from "../../src/index.ts";
@@ -56,7 +57,18 @@ expectTypeOf(Object.from(env.LIST).unique().titles()).toEqualTypeOf<Promise<stri
 
 // Work on shards may answer at once, later, or now this and now that.
 declare const flag: boolean;
-const lists = Object.from(env.LIST).sharded(2);
+const lists = shards(env.LIST, 2);
+expectTypeOf(lists).toEqualTypeOf<Shards<Handle<List>>>();
+expectTypeOf(shards(Object.from(env.LIST), 2, { prefix: "list-" })).toEqualTypeOf<Shards<Handle<List>>>();
+expectTypeOf(shards(List.from(env.LIST).in("eu"), 2)).toEqualTypeOf<Shards<Handle<List>>>();
+expectTypeOf<MapOptions | undefined>().toEqualTypeOf<Parameters<typeof lists.map>[1]>();
+expectTypeOf(lists.movedSince(1, [])).toEqualTypeOf<Iterable<Moved<Handle<List>>>>();
+// @ts-expect-error -- a binding that may be missing has to be checked first
+shards(env.LIST as Env["LIST"] | undefined, 2);
+// @ts-expect-error -- the prefix is an option
+shards(env.LIST, 2, "list-");
+// @ts-expect-error -- shards are a function of their own
+Object.from(env.LIST).sharded(2);
 expectTypeOf(await lists.map((list) => list.titles())).toEqualTypeOf<PromiseSettledResult<string[]>[]>();
 expectTypeOf(await lists.map((list) => (flag ? list.titles() : new Date()))).toEqualTypeOf<
   PromiseSettledResult<string[] | Date>[]

@@ -1,11 +1,24 @@
 /** What `openapi` accepts, refuses and gives at compile time. */
+import {
+  openapi,
+  type JsonSchema,
+  type OpenApiDocument,
+  type OpenApiOptions,
+  type OpenApiTarget,
+  type OperationOptions,
+  type ResponseOptions,
+} from "durable-base/openapi";
 import * as v from "valibot";
 import { z } from "zod";
 import { Counter } from "../../example/counter.ts";
-import { openapi, Route, type OpenApiDocument, type OpenApiTarget, type OperationOptions } from "../../src/index.ts";
+import { Route, type RouteOptions } from "../../src/index.ts";
+import type * as library from "../../src/index.ts";
+
+export const hasMoved: "openapi" extends keyof typeof library ? false : true = true;
 
 const document: OpenApiDocument = openapi(Counter);
-openapi({ "/counters/:name": Counter }, { info: { title: "Counters" }, servers: [{ url: "/" }] });
+const options: OpenApiOptions = { info: { title: "Counters" }, servers: [{ url: "/" }] };
+openapi({ "/counters/:name": Counter }, options);
 export const target = { "/counters/:name": Counter } satisfies OpenApiTarget;
 
 // @ts-expect-error the routes of a namespace are not known
@@ -26,6 +39,8 @@ document.info = { title: "x", version: "1" };
 // @ts-expect-error a keyword's value has to be looked at first
 export const type: string = document.components.schemas["Problem"]!["type"];
 
+export const schemas: Readonly<Record<string, JsonSchema>> = document.components.schemas;
+export const refused: ResponseOptions = { description: "Refused." };
 export const operation: OperationOptions = {
   summary: "Short",
   responses: {
@@ -36,6 +51,7 @@ export const operation: OperationOptions = {
 };
 
 Route.get("/x", { openapi: operation });
+export const routeOptions: RouteOptions = { openapi: { ...operation, responses: { 404: refused } } };
 // @ts-expect-error no such member
 Route.get("/x", { openapi: { summry: "Short" } });
 // @ts-expect-error a function is no schema

@@ -125,6 +125,9 @@ export class Hall extends DurableBase {
 }
 // @ts-expect-error SQL stays inside
 Storage.sql(handle);
+// These are functions of `durable-base/transfer`.
+type Moved = Extract<keyof typeof Storage, "export" | "import" | "importing" | "bookmark" | "restore">;
+export const haveMoved: [Moved] extends [never] ? true : false = true;
 // @ts-expect-error transactions stay inside
 Storage.transaction(handle, () => 1);
 export const migrations: readonly Migration[] = [

@@ -1,12 +1,12 @@
 /** {@link Validated} inside a method and for its callers. */
 import { type } from "arktype";
+import { shards } from "durable-base/shards";
 import * as v from "valibot";
 import { z } from "zod";
 import { expectTypeOf } from "vitest";
 import {
   Atomic,
   DurableBase,
-  Object,
   Route,
   type Handle,
   type RouteContext,
@@ -247,13 +247,10 @@ export const calls: Promise<unknown>[] = [
   handle.book({ at: "2026-11-01T00:00:00Z" }),
   once(handle, "key").zod({}),
   once(handle, "key").both({ id: "7" }),
-  Object.from(namespace)
-    .sharded(4)
+  shards(namespace, 4)
     .byKey("a")
     .list({ id: "7", body: ["a"] }),
-  Show.from(namespace)
-    .sharded(4)
-    .map((shard) => shard.zod({ page: "2" })),
+  shards(Show.from(namespace), 4).map((shard) => shard.zod({ page: "2" })),
   show.both({ id: "7", title: "a" }),
   show.both({ id: "7" }),
   show.bodyAndPath({ id: "7" }),

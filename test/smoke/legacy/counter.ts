@@ -1,5 +1,6 @@
 import { DurableBase, Object, Persisted, Route } from "durable-base";
 import { get, put } from "durable-base/storage";
+import * as Transfer from "durable-base/transfer";
 
 export class Counter extends DurableBase {
   @Persisted() count = 0;
@@ -18,5 +19,13 @@ export class Counter extends DurableBase {
     this.history.push({ by, at: new Date() });
     put(this.ctx, "last", by);
     return (this.count += by);
+  }
+
+  backUp(): ReadableStream<Uint8Array> {
+    return Transfer.export(this.ctx);
+  }
+
+  async load(backup: ReadableStream<Uint8Array>): Promise<void> {
+    await Transfer.import(this.ctx, backup, { replace: true });
   }
 }

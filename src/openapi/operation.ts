@@ -2,18 +2,18 @@
  * @module
  * The operations of a document: what a route takes, by place and content type.
  */
+import type { JsonSchema } from "../route/operation-options.ts";
+import { kindsOf, type RouteOptions } from "../route/options.ts";
 import { Answers, PROBLEM } from "./answers.ts";
-import { describeSchema, SchemaComponents } from "./json-schema.ts";
-import { asObject, isRequired, memberOf, membersOf, without } from "./members.ts";
 import type {
-  JsonSchema,
   OpenApiDocument,
   OpenApiOperation,
   OpenApiParameter,
   OpenApiRequestBody,
   OpenApiVerb,
-} from "./openapi-document.ts";
-import { kindsOf, type RouteOptions } from "./options.ts";
+} from "./document.ts";
+import { describeSchema, SchemaComponents } from "./json-schema.ts";
+import { asObject, isRequired, memberOf, membersOf, without } from "./members.ts";
 import type { PathParameter } from "./template.ts";
 
 /** One route as one operation. */

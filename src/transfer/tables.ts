@@ -3,8 +3,8 @@
  * The SQL tables of an object as an export sees them: what there is, how rows are told apart, and pages of them.
  */
 import { DurableError, quote } from "../errors.ts";
-import { badText, bindingOf, cellOf, expressionOf, selected, type Cell } from "./transfer-cells.ts";
-import { crc32, toBytes } from "./transfer-format.ts";
+import { badText, bindingOf, cellOf, expressionOf, selected, type Cell } from "./cells.ts";
+import { crc32, toBytes } from "./format.ts";
 
 /** Something of the schema that has a statement. */
 export interface Item {
@@ -154,7 +154,7 @@ export function notExportable(
   fix = "Drop it first, and make it anew after the import.",
   cause?: unknown,
 ): DurableError {
-  return new DurableError("not-exportable", `Storage.export: ${what}. ${fix}`, cause === undefined ? {} : { cause });
+  return new DurableError("not-exportable", `Transfer.export: ${what}. ${fix}`, cause === undefined ? {} : { cause });
 }
 
 /** @throws DurableError `not-exportable` when no name is left for the rowid. */

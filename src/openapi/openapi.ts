@@ -1,9 +1,18 @@
 /**
  * @module
  * `openapi`: a document of a class's routes, from the same plan that serves them.
+ *
+ * @example
+ * ```ts
+ * import { openapi } from "durable-base/openapi";
+ *
+ * app.get("/openapi.json", (c) => c.json(openapi({ "/counters/:name": Counter })));
+ * ```
  */
 import { DurableError, quote } from "../errors.ts";
 import { planOf, type AnyClass, type RoutePlan } from "../plan.ts";
+import type { RouteOptions } from "../route/options.ts";
+import { answering } from "../route/router.ts";
 import type {
   OpenApiDocument,
   OpenApiInfo,
@@ -11,11 +20,12 @@ import type {
   OpenApiPath,
   OpenApiServer,
   OpenApiVerb,
-} from "./openapi-document.ts";
+} from "./document.ts";
 import { Operations } from "./operation.ts";
-import type { RouteOptions } from "./options.ts";
-import { answering } from "./router.ts";
 import { alternatives, template } from "./template.ts";
+
+export type { JsonSchema, OperationOptions, ResponseOptions } from "../route/operation-options.ts";
+export type { OpenApiDocument } from "./document.ts";
 
 /**
  * What {@link openapi} describes: a class, or the map that `serve` takes, with classes and no functions of the environment.

@@ -3,12 +3,12 @@
  * A whole object as a stream.
  */
 import { DurableError, quote } from "../errors.ts";
-import { IMPORT_KEY } from "./imported.ts";
-import { after, RECORD_KEY } from "./keys.ts";
-import { offer } from "./offers.ts";
-import { ask } from "./remote.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "./sqlite.ts";
-import { cellOf, type Cell } from "./transfer-cells.ts";
+import { IMPORT_KEY } from "../storage/imported.ts";
+import { after, RECORD_KEY } from "../storage/keys.ts";
+import { offer } from "../storage/offers.ts";
+import { ask } from "../storage/remote.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../storage/sqlite.ts";
+import { cellOf, type Cell } from "./cells.ts";
 import {
   badTransfer,
   batchOf,
@@ -18,7 +18,7 @@ import {
   type Header,
   type Position,
   type TransferProgress,
-} from "./transfer-format.ts";
+} from "./format.ts";
 import {
   itemsOf,
   notExportable,
@@ -29,10 +29,10 @@ import {
   schemaHash,
   type Item,
   type Schema,
-} from "./transfer-tables.ts";
-import { encodeValue } from "./transfer-values.ts";
+} from "./tables.ts";
+import { encodeValue } from "./values.ts";
 
-const WHERE = "Storage.export";
+const WHERE = "Transfer.export";
 
 /**
  * How {@link exportAll} works.
@@ -43,7 +43,7 @@ const WHERE = "Storage.export";
  * ```
  */
 export interface ExportOptions {
-  /** Goes on behind this place, which `onProgress` or `Storage.importing` gave. */
+  /** Goes on behind this place, which `onProgress` or `Transfer.importing` gave. */
   readonly from?: string | undefined;
   /** Fails with `changed-meanwhile` as soon as anything was written since the export began. */
   readonly unchanged?: boolean;
@@ -65,7 +65,7 @@ export interface ExportOptions {
  *
  * @example
  * ```ts
- * await env.BACKUPS.put(`${this.name}.ndjson`, Storage.export(this.ctx));
+ * return new Response(Transfer.export(this.ctx));
  * ```
  */
 export function exportAll(handle: StorageHandle, options?: ExportOptions): ReadableStream<Uint8Array>;
@@ -75,7 +75,7 @@ export function exportAll(
   options: ExportOptions = {},
 ): ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>> {
   checkOptions(WHERE, options, ["from", "unchanged", "onProgress"]);
-  if (isRemote(handle)) return ask(handle, "export", options);
+  if (isRemote(handle)) return ask(handle, "Transfer.export", options);
   const storage = storageOf(handle);
   if (storage.kv.get(IMPORT_KEY) !== undefined) {
     throw notExportable("the object is half imported", "End the import first.");
@@ -107,7 +107,7 @@ export function exportAll(
   );
 }
 
-offer("export", "read", (ctx, options: ExportOptions) => {
+offer("Transfer.export", "read", (ctx, options: ExportOptions) => {
   // What the call brought is let go when the call has ended, and the stream goes on.
   const { onProgress } = options as { onProgress?: Required<ExportOptions>["onProgress"] & { dup?(): never } };
   return exportAll(ctx, onProgress?.dup === undefined ? options : { ...options, onProgress: onProgress.dup() });

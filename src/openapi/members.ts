@@ -2,7 +2,7 @@
  * @module
  * What a JSON Schema says of the members of an object, so that path, query and body can share them out.
  */
-import type { Json, JsonSchema } from "./openapi-document.ts";
+import type { Json, JsonSchema } from "../route/operation-options.ts";
 
 /** What an object schema that names its members says of each. */
 export interface Members {

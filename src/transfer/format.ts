@@ -25,7 +25,7 @@ const TAIL = 12;
  * ```
  */
 export interface TransferProgress {
-  /** Where to go on: `Storage.export(source, { from: cursor })`. */
+  /** Where to go on: `Transfer.export(source, { from: cursor })`. */
   readonly cursor: string;
   /** Keys with their values, the library's own included. */
   readonly keys: number;
@@ -202,7 +202,7 @@ function* linesOf(bytes: Uint8Array): Generator<string, void> {
 
 /** The error for what cannot be imported. */
 export function damaged(what: string, fix?: string, cause?: unknown): DurableError {
-  return badTransfer("Storage.import", `the stream cannot be imported: ${what}`, fix, cause);
+  return badTransfer("Transfer.import", `the stream cannot be imported: ${what}`, fix, cause);
 }
 
 /** The error for a transfer that cannot go on. */

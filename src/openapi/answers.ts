@@ -3,9 +3,10 @@
  * How the operations of a document answer.
  */
 import { isSchema } from "../schema.ts";
+import type { JsonSchema, ResponseMedia } from "../route/operation-options.ts";
+import { kindsOf, type RouteOptions } from "../route/options.ts";
+import type { OpenApiOperation, OpenApiResponse } from "./document.ts";
 import { describeSchema, type SchemaComponents } from "./json-schema.ts";
-import type { JsonSchema, OpenApiOperation, OpenApiResponse, ResponseMedia } from "./openapi-document.ts";
-import { kindsOf, type RouteOptions } from "./options.ts";
 
 /** A shared answer: its name among the components, and what it says. */
 type Refused = readonly [name: string, description: string];

@@ -3,9 +3,9 @@
  * Point-in-time recovery: names of moments, and going back to one.
  */
 import { DurableError, quote } from "../errors.ts";
-import { offer } from "./offers.ts";
-import { ask } from "./remote.ts";
-import { isRemote, storageOf, type AnyStorage } from "./sqlite.ts";
+import { offer } from "../storage/offers.ts";
+import { ask } from "../storage/remote.ts";
+import { isRemote, storageOf, type AnyStorage } from "../storage/sqlite.ts";
 
 /** How far back the platform keeps what was stored, in milliseconds. */
 const KEPT = 30 * 24 * 60 * 60 * 1_000;
@@ -21,23 +21,23 @@ const ANSWERING = 10;
  *
  * @example
  * ```ts
- * const before = await Storage.bookmark(ctx);
- * const yesterday = await Storage.bookmark(ctx, new Date(Date.now() - 86_400_000));
+ * const before = await Transfer.bookmark(ctx);
+ * const yesterday = await Transfer.bookmark(ctx, new Date(Date.now() - 86_400_000));
  * ```
  */
 export async function bookmark(handle: AnyStorage, at?: Date | number): Promise<string> {
-  if (isRemote(handle)) return await ask(handle, "bookmark", at);
+  if (isRemote(handle)) return await ask(handle, "Transfer.bookmark", at);
   const storage = storageOf(handle);
-  if (at === undefined) return await recovered("Storage.bookmark", () => storage.getCurrentBookmark());
+  if (at === undefined) return await recovered("Transfer.bookmark", () => storage.getCurrentBookmark());
   const time = Number(at);
   const now = Date.now();
   if (time > now || !(time >= now - KEPT) || !(at instanceof Date || typeof at === "number")) {
     throw new DurableError(
       "bad-option",
-      `Storage.bookmark: ${quote(at)} is no time of the last 30 days. Pass a Date or milliseconds: \`new Date(Date.now() - 3_600_000)\`.`,
+      `Transfer.bookmark: ${quote(at)} is no time of the last 30 days. Pass a Date or milliseconds: \`new Date(Date.now() - 3_600_000)\`.`,
     );
   }
-  return await recovered("Storage.bookmark", () => storage.getBookmarkForTime(time));
+  return await recovered("Transfer.bookmark", () => storage.getBookmarkForTime(time));
 }
 
 /**
@@ -54,25 +54,25 @@ export async function bookmark(handle: AnyStorage, at?: Date | number): Promise<
  *
  * @example
  * ```ts
- * await Storage.restore(this.ctx, await Storage.bookmark(this.ctx, lastNight));
+ * await Transfer.restore(this.ctx, await Transfer.bookmark(this.ctx, lastNight));
  * ```
  */
 export async function restore(handle: AnyStorage, bookmark: string): Promise<string> {
-  if (isRemote(handle)) return await ask(handle, "restore", bookmark);
+  if (isRemote(handle)) return await ask(handle, "Transfer.restore", bookmark);
   const storage = storageOf(handle);
   if (typeof bookmark !== "string" || bookmark === "") {
     throw new DurableError(
       "bad-option",
-      `Storage.restore: ${quote(bookmark)} is no bookmark. Pass what \`Storage.bookmark(ctx, time)\` gave.`,
+      `Transfer.restore: ${quote(bookmark)} is no bookmark. Pass what \`Transfer.bookmark(ctx, time)\` gave.`,
     );
   }
-  const undo = await recovered("Storage.restore", () => storage.onNextSessionRestoreBookmark(bookmark));
+  const undo = await recovered("Transfer.restore", () => storage.onNextSessionRestoreBookmark(bookmark));
   if ("abort" in handle) goBack(handle as DurableObjectState, bookmark);
   return undo;
 }
 
-offer("bookmark", "read", bookmark);
-offer("restore", "write", async (ctx, bookmark: string) => {
+offer("Transfer.bookmark", "read", bookmark);
+offer("Transfer.restore", "write", async (ctx, bookmark: string) => {
   const undo = await restore(ctx.storage, bookmark);
   void scheduler.wait(ANSWERING).then(() => goBack(ctx, bookmark));
   return undo;
@@ -100,7 +100,7 @@ async function recovered(where: string, ask: () => Promise<string>): Promise<str
 function noRecovery(what: string, cause?: unknown): DurableError {
   return new DurableError(
     "no-recovery",
-    `${what.replace(/\.?$/, ".")} Point-in-time recovery exists when deployed, not in local development: test with copies, by \`Storage.export\`.`,
+    `${what.replace(/\.?$/, ".")} Point-in-time recovery exists when deployed, not in local development: test with copies, by \`Transfer.export\`.`,
     cause === undefined ? {} : { cause },
   );
 }

@@ -3,10 +3,10 @@
  * Rows of SQL tables, as an import writes them.
  */
 import { quote } from "../errors.ts";
-import { bindingOf, compact, expressionOf, type Cell } from "./transfer-cells.ts";
-import { IMPORT_KEY } from "./imported.ts";
-import { damaged } from "./transfer-format.ts";
-import { itemsOf, quoted, shapeOf } from "./transfer-tables.ts";
+import { IMPORT_KEY } from "../storage/imported.ts";
+import { bindingOf, compact, expressionOf, type Cell } from "./cells.ts";
+import { damaged } from "./format.ts";
+import { itemsOf, quoted, shapeOf } from "./tables.ts";
 
 /** The most values that the platform binds. */
 const MAX_BOUND = 100;

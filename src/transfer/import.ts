@@ -1,26 +1,18 @@
 /**
  * @module
- * A whole object from a stream that `Storage.export` gave.
+ * A whole object from a stream that `Transfer.export` gave.
  */
 import { DurableError, quote } from "../errors.ts";
+import { IMPORT_KEY, tellImported } from "../storage/imported.ts";
+import { RECORD_KEY } from "../storage/keys.ts";
+import { offer } from "../storage/offers.ts";
+import { ask } from "../storage/remote.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../storage/sqlite.ts";
 import { checkOptions } from "./export.ts";
-import { IMPORT_KEY, tellImported } from "./imported.ts";
-import { RECORD_KEY } from "./keys.ts";
-import { offer } from "./offers.ts";
-import { ask } from "./remote.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "./sqlite.ts";
-import { RowWriter } from "./transfer-rows.ts";
-import {
-  batchesOf,
-  damaged,
-  positionOf,
-  RESUME,
-  type Batch,
-  type Header,
-  type TransferProgress,
-} from "./transfer-format.ts";
-import { itemsOf, quoted, type Item } from "./transfer-tables.ts";
-import { decodeValue } from "./transfer-values.ts";
+import { RowWriter } from "./rows.ts";
+import { batchesOf, damaged, positionOf, RESUME, type Batch, type Header, type TransferProgress } from "./format.ts";
+import { itemsOf, quoted, type Item } from "./tables.ts";
+import { decodeValue } from "./values.ts";
 
 /**
  * How {@link importAll} works.
@@ -57,7 +49,7 @@ interface Unfinished {
  *
  * Batches of about 256 KB are checked and written one by one, each in a transaction, so memory stays flat and what was
  * written stays when the stream breaks off or the object is stopped: **the same call again goes on**, with the same
- * stream from its start, or one by `Storage.export(source, { from })` with the cursor of {@link importing}. Until it has ended
+ * stream from its start, or one by `Transfer.export(source, { from })` with the cursor of {@link importing}. Until it has ended
  * the object has no persisted fields, but its keys and tables grow, and nothing else must write; then fields
  * are read anew. **Trust a stream as you trust code**: its triggers and views run in the object.
  *
@@ -67,7 +59,7 @@ interface Unfinished {
  * @example
  * ```ts
  * const backup = await env.BACKUPS.get("alice.ndjson");
- * await Storage.import(this.ctx, backup.body, { replace: true });
+ * await Transfer.import(this.ctx, backup.body, { replace: true });
  * ```
  */
 export async function importAll(
@@ -76,14 +68,14 @@ export async function importAll(
   options: ImportOptions = {},
 ): Promise<TransferProgress> {
   const { replace = false, onProgress } = options;
-  checkOptions("Storage.import", options, ["replace", "onProgress"]);
+  checkOptions("Transfer.import", options, ["replace", "onProgress"]);
   if (typeof (stream as Partial<ReadableStream> | null)?.getReader !== "function") {
     throw new DurableError(
       "bad-option",
-      "Storage.import: there is no stream. Pass a `ReadableStream`, such as `response.body`.",
+      "Transfer.import: there is no stream. Pass a `ReadableStream`, such as `response.body`.",
     );
   }
-  if (isRemote(handle)) return await ask(handle, "import", stream, options);
+  if (isRemote(handle)) return await ask(handle, "Transfer.import", stream, options);
   const storage = storageOf(handle);
   const { id: owner } = handle as { readonly id?: { readonly name?: string } };
   let target: Target | undefined;
@@ -112,21 +104,21 @@ export async function importAll(
  *
  * @example
  * ```ts
- * const rest = Storage.export(source, { from: Storage.importing(target)!.cursor });
+ * const rest = Transfer.export(source, { from: Transfer.importing(target)!.cursor });
  * ```
  */
 export function importing(handle: StorageHandle): ImportProgress | undefined;
 export function importing(handle: RemoteStorage): Promise<ImportProgress | undefined>;
 export function importing(handle: AnyStorage): ImportProgress | undefined | Promise<ImportProgress | undefined> {
-  if (isRemote(handle)) return ask(handle, "importing");
+  if (isRemote(handle)) return ask(handle, "Transfer.importing");
   const unfinished = storageOf(handle).kv.get<Unfinished>(IMPORT_KEY);
   if (unfinished === undefined) return undefined;
   const { cursor, keys, rows } = unfinished;
   return { cursor, keys, rows };
 }
 
-offer("import", "write", importAll);
-offer("importing", "read", importing);
+offer("Transfer.import", "write", importAll);
+offer("Transfer.importing", "read", importing);
 
 function headerOf({ lines }: Batch): Header {
   const header = lines[0]![2] as Header | undefined;
@@ -158,7 +150,7 @@ async function begin(storage: DurableObjectStorage, { id, from }: Header, replac
     if (key === undefined && item === undefined) return;
     throw new DurableError(
       "not-empty",
-      `Storage.import: the object is not empty: it has ${key === undefined ? `the ${item!.type} ${quote(item!.name)}` : `the key ${quote(key)}`}. Import into a new one, or remove all that it has by \`{ replace: true }\`.`,
+      `Transfer.import: the object is not empty: it has ${key === undefined ? `the ${item!.type} ${quote(item!.name)}` : `the key ${quote(key)}`}. Import into a new one, or remove all that it has by \`{ replace: true }\`.`,
     );
   });
   return { id, seq: 0, crc: "", cursor: "", keys: 0, rows: 0, aside: 0 };
@@ -206,7 +198,7 @@ class Target {
     const [kind, seq, cursor] = lines.at(-1)! as [string, number, string];
     const isEnd = kind === "end";
     const before = this.#done;
-    if ((isEnd ? cursor : positionOf(cursor, "Storage.import").id) !== before.id)
+    if ((isEnd ? cursor : positionOf(cursor, "Transfer.import").id) !== before.id)
       throw damaged("a batch of another export is in it");
     const body = lines.slice(0, -1);
     // It may be refused, and then all that goes before it has to stay undone.
@@ -232,7 +224,7 @@ class Target {
     if (this.#storage.kv.get(RECORD_KEY) === undefined) return;
     throw new DurableError(
       "not-empty",
-      "Storage.import: the object wrote persisted fields while it was imported. Let nothing change them, and import the stream again with `{ replace: true }`.",
+      "Transfer.import: the object wrote persisted fields while it was imported. Let nothing change them, and import the stream again with `{ replace: true }`.",
     );
   }
 

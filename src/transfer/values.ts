@@ -7,7 +7,7 @@
  */
 import { quote } from "../errors.ts";
 import { setOwn } from "../snapshot.ts";
-import { base64, bytesOfBase64 } from "./transfer-format.ts";
+import { base64, bytesOfBase64 } from "./format.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
