@@ -11,7 +11,7 @@ import { find, type Finder, type FromOptions } from "./object/object.ts";
 import type { ListedPart } from "./part.ts";
 import { PARTS } from "./part-key.ts";
 import { FIELDS } from "./persisted/fields.ts";
-import { levelOf } from "./plan.ts";
+import { levelOf, planOf } from "./plan.ts";
 import type { ScheduleOptions } from "./schedule/options.ts";
 import type { Schedules } from "./schedule/schedules.ts";
 import type { When } from "./schedule/when.ts";
@@ -62,7 +62,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     namespace: DurableObjectNamespace<T>,
     options: FromOptions<NoInfer<T>> = {},
   ): Finder<T> {
-    return find<T>(namespace, options, this);
+    return find<T>(namespace, options, { name: this.name, idempotent: planOf(this).idempotent.keys() });
   }
 
   static {

@@ -3,7 +3,6 @@
  * The `Object` module: finds objects of a namespace and gives typed handles to them.
  */
 import { DurableError, quote, sqliteConfig } from "../errors.ts";
-import { planOf, type AnyClass } from "../plan.ts";
 import type { ErrorClass } from "../thrown.ts";
 import { makeHandle } from "./handle.ts";
 import { native } from "./native.ts";
@@ -101,11 +100,18 @@ export function from<T extends Rpc.DurableObjectBranded>(
   return find(namespace, options);
 }
 
+/** The class of a namespace's objects, for a caller that has it. */
+interface KnownClass {
+  readonly name: string;
+  /** The methods that are marked with `@Idempotent()`. */
+  readonly idempotent: Iterable<string>;
+}
+
 /** As {@link from}, for a caller that has the class. */
 export function find<T extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<T>,
   options: FromOptions<NoInfer<T>>,
-  cls?: AnyClass,
+  cls?: KnownClass,
 ): Finder<T> {
   if (typeof (namespace as Partial<typeof namespace> | null | undefined)?.getByName !== "function") {
     throw missingBinding(`Object.from(${quote(namespace)}): that isn't a Durable Object namespace.`, cls?.name);
@@ -114,7 +120,7 @@ export function find<T extends Rpc.DurableObjectBranded>(
   const { retry, errors = [], idempotent = [] } = options;
   checkRetry(retry);
   checkErrors(errors);
-  const marked = [...idempotent, ...(cls === undefined ? [] : planOf(cls).idempotent.keys())];
+  const marked = [...idempotent, ...(cls?.idempotent ?? [])];
   const repeater = marked.length > 0 ? new Repeater(marked, retry) : undefined;
   return finder(namespace as unknown as DurableObjectNamespace, { errors, repeater }, nativeOptions(retry));
 }
