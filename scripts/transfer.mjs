@@ -10,9 +10,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text as read } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 import { check, report } from "./check.mjs";
 import { fail, readOptions, wholeNumber } from "./options.mjs";
@@ -135,10 +137,11 @@ async function measured(name, path) {
   });
 }
 
+/** Not by `fetch`, which gives up after five minutes without an answer. */
 async function ask(path) {
-  const response = await fetch(`${runtime.url}/${path}`);
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
+  const [response] = await once(get(`${runtime.url}/${path}`), "response");
+  const text = await read(response);
+  if (response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode} ${text}`);
   return text === "" ? undefined : JSON.parse(text);
 }
 

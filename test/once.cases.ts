@@ -283,17 +283,15 @@ export function onceCases(dialect: string, className: string, namespace: () => D
         expect(await call(`${at}`, args())).toBe(at + 1);
         expect(await call(`${at}`, args())).toBe(at + 1);
       }
-      const codes = await Promise.all(
-        different.map(async (_, at) => {
-          const others = slice(
-            different.filter((_, other) => other !== at),
-            5,
-          );
-          const errors = await Promise.all(others.map((args) => errorOf(() => call(`${at}`, args()))));
-          return errors.filter((error) => !DurableError.is(error, "once-conflict"));
-        }),
-      );
-      expect(codes.flat()).toEqual([]);
+      for (const at of different.keys()) {
+        const others = slice(
+          different.filter((_, other) => other !== at),
+          5,
+        );
+        // Not all 1,900 at once: that keeps a busy machine's workerd from its timers for over half a minute.
+        const errors = await Promise.all(others.map((args) => errorOf(() => call(`${at}`, args()))));
+        expect(errors.filter((error) => !DurableError.is(error, "once-conflict"))).toEqual([]);
+      }
       expect((await till.state()).sum).toBe(different.length);
       const [code, message] = await refusalOf(() => once(till, "0").play(work, 1));
       expect([code, message]).toEqual(["once-conflict", expect.stringContaining(`once(…, "0"): ${className}.play`)]);
