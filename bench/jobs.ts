@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { DurableBase } from "durable-base";
+import { jobs } from "durable-base/jobs";
 
 /** What both queues do. Each job adds its input to a sum in memory: the queue is what is measured. */
 export interface Queue {
@@ -100,13 +101,14 @@ export class HandQueue extends DurableObject implements Queue {
   }
 }
 
-/** `this.schedule`. */
+/** `jobs(this)`. */
 export class OurQueue extends DurableBase implements Queue {
+  readonly #jobs = jobs(this);
   readonly #progress = new Progress();
 
   insert(jobs: number, time: number): void {
     this.#progress.add(jobs);
-    for (let n = 0; n < jobs; n++) this.schedule(new Date(time), this.work, { n });
+    for (let n = 0; n < jobs; n++) this.#jobs.schedule(new Date(time), this.work, { n });
   }
 
   drained(): Promise<number> {

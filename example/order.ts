@@ -1,12 +1,14 @@
 import { DurableBase, Persisted, Route } from "durable-base";
+import { jobs } from "durable-base/jobs";
 
 /** An order that reminds its customer every hour until it is paid. */
 export class Order extends DurableBase {
+  readonly #jobs = jobs(this);
   @Persisted() accessor reminded = 0;
 
   @Route.post("/submit")
   submit(): void {
-    this.schedule({ every: 3_600_000 }, this.remind, undefined, { id: "remind" });
+    this.#jobs.schedule({ every: 3_600_000 }, this.remind, undefined, { id: "remind" });
   }
 
   remind(): void {
@@ -20,6 +22,6 @@ export class Order extends DurableBase {
 
   @Route.post("/pay")
   pay(): void {
-    this.schedules.cancel("remind");
+    this.#jobs.cancel("remind");
   }
 }

@@ -29,7 +29,7 @@ const FLOORS = {
   persisted: 3,
   route: 3,
   call: 3,
-  schedule: 3,
+  jobs: 3,
   migrations: 3,
   "remote-storage": 3,
   transfer: 3,

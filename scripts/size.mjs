@@ -10,9 +10,9 @@ import { build } from "esbuild";
  * `aim` is what we want, `most` fails `npm test`; say in the commit why one is raised.
  */
 const BUDGETS = {
-  // Over its aim. Half of it is what tracks and lays out values (src/persisted), a fifth are jobs, which are to become a part.
-  counter: { own: { aim: 24, most: 39 }, whole: { aim: 27.3, most: 42.3 } },
-  routes: { own: { aim: 35, most: 49.9 }, whole: { aim: 45, most: 59.2 } },
+  // Over its aim. Half of it is what tracks and lays out values (src/persisted).
+  counter: { own: { aim: 24, most: 31.2 }, whole: { aim: 27.3, most: 34.5 } },
+  routes: { own: { aim: 35, most: 42 }, whole: { aim: 45, most: 51.4 } },
   // A module alone.
   storage: { own: { aim: 3, most: 3.2 }, whole: { aim: 3, most: 3.2 } },
   object: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
@@ -20,11 +20,12 @@ const BUDGETS = {
 
 /** The most gzipped kilobytes that importing a subpath may add to an application; one without the import has none of it. */
 const SUBPATHS = {
-  once: { beside: "counter", most: 1.7 },
-  migrations: { beside: "counter", most: 2.7 },
-  "remote-storage": { beside: "counter", most: 3 },
+  jobs: { beside: "counter", most: 8 },
+  once: { beside: "counter", most: 2 },
+  migrations: { beside: "counter", most: 2.9 },
+  "remote-storage": { beside: "counter", most: 3.2 },
   shards: { beside: "counter", most: 1 },
-  transfer: { beside: "counter", most: 10 },
+  transfer: { beside: "counter", most: 10.2 },
   openapi: { beside: "routes", most: 4.2 },
 };
 

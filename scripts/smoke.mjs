@@ -161,7 +161,7 @@ async function bundleAndCall(project, main) {
     assert.deepEqual(Object.keys((await call(runtime, "GET", "/openapi"))[1]), described);
     const copied = { count: 7, changes: 1, last: 7, keys: ["by"] };
     assert.deepEqual(await call(runtime, "GET", "/copied/alice"), [200, ["shard-4", copied]]);
-    const names = "count,history,onStart,ctx,env,schedule,destroy,read,increment";
+    const names = "count,history,onStart,ctx,env,destroy,read,increment";
     assert.deepEqual(await call(runtime, "GET", `/reachable?names=${names}`), [200, ["read", "increment"]]);
     assert.equal((await call(runtime, "GET", "/counters/a/nowhere"))[0], 404);
   });

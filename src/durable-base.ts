@@ -12,9 +12,6 @@ import type { ListedPart } from "./part.ts";
 import { PARTS } from "./part-key.ts";
 import { FIELDS } from "./persisted/fields.ts";
 import { levelOf, planOf } from "./plan.ts";
-import type { ScheduleOptions } from "./schedule/options.ts";
-import type { Schedules } from "./schedule/schedules.ts";
-import type { When } from "./schedule/when.ts";
 import { shapeOf } from "./surface.ts";
 
 /**
@@ -72,10 +69,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const shape = shapeOf(new.target, DurableBase.prototype, {
-      // Code that wraps the class may replace this property.
-      alarm: { value: alarm, writable: true, configurable: true },
-    });
+    const shape = shapeOf(new.target, DurableBase.prototype);
     const life = new Life(this, ctx, shape, RpcTarget);
     own(this, life);
     Object.defineProperty(this, FIELDS, { value: life.fields });
@@ -137,36 +131,6 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     lifeOf(this).destroy();
   }
 
-  /**
-   * Runs a method of this object later, at least once: at a `Date`, after a number of milliseconds, at each
-   * `{ every: milliseconds }`, or by `cron("0 9 * * 1-5", { timeZone })`; a time that has passed means now. Gives the
-   * job's id. Not reachable through a stub.
-   *
-   * The job is one row, stored with what else the stretch changes, and undone with an `@Atomic` method. Its row goes with
-   * the last changes of the method, so what a sync or `@Atomic` method does to the object is done exactly once. A
-   * method that throws is tried again, see {@link ScheduleOptions.retry}, and then kept as a dead job.
-   *
-   * @throws DurableError `bad-time`, `bad-cron`, `bad-option`, `bad-key`, `unknown-method`, `not-persistable`, `too-large`,
-   * `changed-in-constructor`.
-   *
-   * @example
-   * ```ts
-   * this.schedule(86_400_000, this.remind, { user: "alice" }, { id: "reminder:alice", replace: true });
-   * ```
-   */
-  schedule<M extends (input: never, context: undefined) => unknown>(
-    when: When,
-    method: M,
-    ...rest: Scheduling<Parameters<M>>
-  ): string {
-    return lifeOf(this).scheduler.schedule(when, method, ...(rest as [unknown?, ScheduleOptions?]));
-  }
-
-  /** The jobs of this object: `list`, `get`, `cancel`, `retry`. Not reachable through a stub. */
-  get schedules(): Schedules {
-    return lifeOf(this).scheduler;
-  }
-
   /** Answers HTTP: by the class's routes, else 404. A subclass may override it and call `super.fetch(request)`. */
   override fetch(request: Request): Response | Promise<Response> {
     const life = lifeOf(this);
@@ -194,18 +158,6 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     if (part?.call === undefined) throw partMissing(this, name);
     return await enter(life, () => part.call!(...args), undefined, []);
   }
-}
-
-/** What follows the method in a call of `schedule`: its input, if it takes one, and options. */
-type Scheduling<Params extends unknown[]> = Params extends []
-  ? [input?: undefined, options?: ScheduleOptions]
-  : [] extends Params
-    ? [input?: Params[0], options?: ScheduleOptions]
-    : [input: Params[0], options?: ScheduleOptions];
-
-/** What the platform calls on every object. */
-function alarm(this: object, info?: AlarmInvocationInfo): unknown {
-  return lifeOf(this).alarm(info);
 }
 
 /** The error for a call of a part that the object doesn't have; `callPart` adds the line to write. */

@@ -2,9 +2,9 @@
  * @module
  * The parts of one object: attaching them, running their hooks, and what they may ask of the object.
  */
-import { atomically } from "./call/atomic.ts";
+import { atomically, endingWith } from "./call/atomic.ts";
 import { afterTurn } from "./call/method.ts";
-import { enter, notImplemented, openScope, type Method, type Owner } from "./entry.ts";
+import { behindGate, enter, notImplemented, openScope, type Method, type Owner } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { CallOptions, Host, Part } from "./part.ts";
@@ -106,6 +106,13 @@ export class Parts {
       scope: () => openScope(owner),
       isReachable: (name) => reachable(self, base, name) !== undefined,
       call: (name, args, options) => this.#call(name, args, options),
+      transacted: (name, last) => {
+        const member = (self as Record<string, unknown>)[name] as Method;
+        return endingWith(behindGate(member)?.method ?? member, name, last) ?? undefined;
+      },
+      get isOver() {
+        return owner.refusal?.() !== undefined;
+      },
       reload: () => fields.forget(),
       checkWritable: (label) => checkWritable(owner, label),
     };

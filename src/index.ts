@@ -25,11 +25,6 @@ export type {
   RouteVerb,
   UncheckedRouteDecorator,
 } from "./route/types.ts";
-export { cron, type CronOptions } from "./schedule/cron.ts";
-export type { JobOptions, JobRetry, ScheduleOptions } from "./schedule/options.ts";
-export { Scheduled, type ScheduledDecorator } from "./schedule/scheduled.ts";
-export type { Job, JobListOptions, JobRun, Schedules } from "./schedule/schedules.ts";
-export type { Cron, Every, Recurrence, StoredRecurrence, When } from "./schedule/when.ts";
 export type { StandardSchema, Validated } from "./schema.ts";
 export { problems } from "./object/problems.ts";
 export { serve } from "./object/serve.ts";

@@ -2,16 +2,13 @@
  * @module
  * The life of one object: its start, its writes and its end, and the parts that share them.
  */
-import { endingWith } from "./call/atomic.ts";
 import { COPY } from "./copies.ts";
 import { Destroyer } from "./destroy.ts";
-import { behindGate, isInside, run, type Owner, type Scope } from "./entry.ts";
+import { run, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { Parts } from "./host.ts";
 import { Fields } from "./persisted/fields.ts";
 import { becomeLive, retireLive } from "./live-instance.ts";
-import type { Declaration, Method } from "./schedule/runner.ts";
-import { Scheduler } from "./schedule/scheduler.ts";
 import { followImports } from "./storage/imported.ts";
 import { methodOf, replaceOn, stateOf } from "./storage/storage-state.ts";
 import type { Shape } from "./surface.ts";
@@ -41,7 +38,6 @@ export function lifeOf(self: object): Life {
 /** The life of one instance, as its entries see it: construction, start, writes. */
 export class Life implements Owner {
   readonly fields: Fields;
-  readonly scheduler: Scheduler;
   readonly parts: Parts;
   readonly shape: Shape;
   readonly hides: ReadonlySet<object>;
@@ -75,10 +71,7 @@ export class Life implements Owner {
     this.sendsStacks = this.#class.remoteStacks === true;
     retireLive(ctx.id);
     this.fields = new Fields(this.#class.name, shape.plan, ctx, this);
-    const declared = shape.plan.scheduled as ReadonlyMap<string, Declaration>;
-    const handler = (): Method | undefined => handlerOf(self);
-    this.scheduler = new Scheduler(ctx, { self, owner: this, declared, handler, around });
-    this.#leaves = [() => this.scheduler.leave(), followImports(ctx.storage, () => this.#imported())];
+    this.#leaves = [followImports(ctx.storage, () => this.parts.notify("replaced"))];
     this.parts = new Parts(this, self, ctx, shape, this.fields);
     lives.set(self, this);
     stateOf(ctx.storage).copy = COPY;
@@ -104,18 +97,12 @@ export class Life implements Owner {
   destroy(): void {
     this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx, {
       prepare: () => this.parts.run("destroyed"),
-      disarm: () => this.scheduler.disarm(),
+      disarm: () => disarm(this.#ctx),
     });
     this.#destroyer.ask();
   }
 
-  /** What the platform calls as the object's alarm(), in place of the class's own. */
-  alarm(info?: AlarmInvocationInfo): unknown {
-    return isInside(this) ? handlerOf(this.#self)?.call(this.#self, info) : this.scheduler.fire(info);
-  }
-
   written(): void {
-    this.scheduler.written();
     this.parts.notify("written");
   }
 
@@ -176,7 +163,6 @@ export class Life implements Owner {
   #ready(isFirst = false): undefined {
     this.#starting = undefined;
     this.#isReady = true;
-    this.#wake();
     if (isFirst) this.parts.notify("started");
     return undefined;
   }
@@ -188,15 +174,6 @@ export class Life implements Owner {
       this.isStarting = false;
       throw error;
     });
-  }
-
-  #wake(): void {
-    this.scheduler.wake(() => this.fields.isWritten);
-  }
-
-  #imported(): void {
-    this.#wake();
-    this.parts.notify("replaced");
   }
 
   /** Lets the parts start again when everything that is stored was deleted. */
@@ -215,9 +192,11 @@ export class Life implements Owner {
   }
 }
 
-/** A job's method, with what the job's end is where that must be within a transaction. */
-function around(method: Method, name: string, last: () => void): Method | null {
-  return endingWith(behindGate(method)?.method ?? method, name, last) as Method | null;
+/** Deletes the native alarm, by the platform's own function: a part may have replaced the storage's `deleteAlarm`. */
+async function disarm(ctx: DurableObjectState): Promise<void> {
+  const { storage } = stateOf(ctx.storage);
+  const proto = Object.getPrototypeOf(storage) as DurableObjectStorage;
+  await proto.deleteAlarm.call(storage);
 }
 
 async function bounded(start: Promise<unknown>, name: string): Promise<void> {
@@ -235,9 +214,4 @@ async function bounded(start: Promise<unknown>, name: string): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** The alarm() of the user's class. */
-function handlerOf(self: object): Method | undefined {
-  return (Object.getPrototypeOf(self) as { alarm?: Method }).alarm;
 }

@@ -77,6 +77,13 @@ export interface Host {
   call(name: string, args: unknown[], options?: CallOptions): unknown;
   /** Reads persisted fields anew when they are next used: what is stored was changed behind them. */
   reload(): void;
+  /**
+   * The async `@Atomic` method of that name with `last` at its end, undone with it; undefined for any other method. For work
+   * that has to be stored together with what the method changes.
+   */
+  transacted(name: string, last: () => void): ((...args: unknown[]) => unknown) | undefined;
+  /** True if the object was destroyed, or a newer instance has replaced it. */
+  readonly isOver: boolean;
   /** @throws DurableError in the constructor, after a timeout of `@Atomic`, and in a destroyed or replaced instance; `label` begins the message. */
   checkWritable(label: string): void;
 }

@@ -64,8 +64,6 @@ export interface Plan {
   readonly prepare: ReadonlyMap<string, Prepare>;
   /** The methods that are safe to run more than once, with what marks them for the platform. */
   readonly idempotent: ReadonlyMap<string, MarkGate>;
-  /** By method name: when it runs again and again, as the room of schedules reads it. */
-  readonly scheduled: ReadonlyMap<string, object>;
   /** The members that are hidden from stubs, overrides included. */
   readonly internal: ReadonlySet<string>;
   /** By name, the parts that decorators brought. */
@@ -84,7 +82,6 @@ export interface Level {
   readonly rerouted: Set<string>;
   readonly prepare: Map<string, Prepare>;
   readonly idempotent: Map<string, MarkGate>;
-  readonly scheduled: Map<string, object>;
   readonly internal: Set<string>;
   readonly parts: Map<string, RecordedPart>;
   engine: MakeEngine | undefined;
@@ -123,7 +120,6 @@ export function levelOf(holder: object | undefined): Level {
       rerouted: new Set(),
       prepare: new Map(),
       idempotent: new Map(),
-      scheduled: new Map(),
       internal: new Set(),
       parts: new Map(),
       engine: undefined,
@@ -180,7 +176,6 @@ export function planOf(cls: AnyClass): Plan {
     routes: [...(own?.routes ?? []), ...(base?.routes ?? []).filter(({ member }) => !own?.rerouted.has(member))],
     prepare: new Map([...(base?.prepare ?? []), ...(own?.prepare ?? [])]),
     idempotent: new Map([...inheritedMarks(cls, base), ...(own?.idempotent ?? [])]),
-    scheduled: new Map([...(base?.scheduled ?? []), ...(own?.scheduled ?? [])]),
     internal: new Set([...(base?.internal ?? []), ...(own?.internal ?? [])]),
     parts: joinParts(base?.parts, own?.parts),
     engine: own?.engine ?? base?.engine,

@@ -35,14 +35,14 @@ export interface Shape {
 
 const shapes = new WeakMap<AnyClass, Shape>();
 
-/** The shape of a class below `base`, made with its first instance; `own` are properties that every instance has. */
-export function shapeOf(cls: AnyClass, base: object, own: PropertyDescriptorMap): Shape {
+/** The shape of a class below `base`, made with its first instance. */
+export function shapeOf(cls: AnyClass, base: object): Shape {
   let shape = shapes.get(cls);
-  if (shape === undefined) shapes.set(cls, (shape = makeShape(cls, base, own)));
+  if (shape === undefined) shapes.set(cls, (shape = makeShape(cls, base)));
   return shape;
 }
 
-function makeShape(cls: AnyClass, base: object, own: PropertyDescriptorMap): Shape {
+function makeShape(cls: AnyClass, base: object): Shape {
   const plan = planOf(cls);
   wrapPrototypes(cls.prototype as object, base, (proto) => planOf(proto.constructor as AnyClass));
   let engine: HttpEngine | undefined;
@@ -56,7 +56,7 @@ function makeShape(cls: AnyClass, base: object, own: PropertyDescriptorMap): Sha
       ...Array.from(plan.parts.values(), ({ attach }) => attach),
     ],
     fields: accessorsOf(plan),
-    hidden: { ...hidden, ...own },
+    hidden,
     hides,
     engine: () => (engine ??= plan.engine?.(cls)),
     verify: (self) => {

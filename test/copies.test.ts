@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import * as ours from "../src/index.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { decorate } from "./fixtures/mixed.ts";
+import { Scheduled } from "../src/jobs/jobs.ts";
 
 type Library = typeof ours;
 
@@ -36,7 +37,7 @@ function expectTwoCopies(error: Error): void {
 describe("two copies of the library", () => {
   it("are refused where a class extends one and is decorated by the other", async () => {
     const { DurableBase } = other;
-    const { Atomic, Exclusive, Idempotent, Persisted, Route, Scheduled } = ours;
+    const { Atomic, Exclusive, Idempotent, Persisted, Route } = ours;
     class Field extends DurableBase {
       @Persisted() accessor count = 0;
     }

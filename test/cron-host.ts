@@ -1,5 +1,6 @@
 /** What the fixtures for cron expressions share, in both dialects. */
 import type { DurableBase } from "../src/durable-base.ts";
+import type { Jobs } from "../src/jobs/jobs.ts";
 
 export interface Pattern {
   readonly pattern: string;
@@ -14,6 +15,7 @@ export interface Ran {
 
 export interface CronHost extends DurableBase {
   ran: Ran[];
+  readonly jobs: Jobs;
   run<R>(work: (self: this) => R): R;
   tick(): void;
   /** The time of the native alarm. */

@@ -4,9 +4,9 @@ import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DurableError } from "../src/errors.ts";
-import { cron } from "../src/schedule/cron.ts";
-import { Scheduled } from "../src/schedule/scheduled.ts";
-import type { When } from "../src/schedule/when.ts";
+import { cron } from "../src/jobs/cron.ts";
+import { Scheduled } from "../src/jobs/scheduled.ts";
+import type { When } from "../src/jobs/when.ts";
 import { isLong, seed, slice } from "./battery.ts";
 import { nameFor, type CronHost, type Pattern, type Ran } from "./cron-host.ts";
 import { changesOf, runsOf } from "./cron-oracle.ts";
@@ -51,15 +51,15 @@ async function runsSeen(
   return await runInDurableObject(stub, async (self: CronHost) => {
     vi.setSystemTime(from);
     const id = self.run(() => {
-      if (!isDeclared) return self.schedule(cron(pattern, { timeZone }), self.tick);
-      self.schedules.start();
+      if (!isDeclared) return self.jobs.schedule(cron(pattern, { timeZone }), self.tick);
+      self.jobs.start();
       return "@tick";
     });
-    expect(self.schedules.get(id)).toMatchObject({ method: "tick", state: "waiting", isDeclared });
+    expect(self.jobs.get(id)).toMatchObject({ method: "tick", state: "waiting", isDeclared });
     await scheduler.wait(0);
     const expected: Ran[] = [];
     while (expected.length < count) {
-      const time = self.schedules.get(id)?.time.getTime();
+      const time = self.jobs.get(id)?.time.getTime();
       expect(self.armed()).toBe(time ?? null);
       if (time === undefined) break;
       expected.push({ time, at: time });
@@ -170,10 +170,10 @@ describe("cron", () => {
       const stub = env.STANDARD_CRONS.getByName(nameFor({ pattern }, nth++));
       await runInDurableObject(stub, (self: CronHost) =>
         self.run(() => {
-          const error = thrownBy(() => self.schedule(cron(pattern), self.tick));
+          const error = thrownBy(() => self.jobs.schedule(cron(pattern), self.tick));
           expect(DurableError.is(error, "bad-cron")).toBe(true);
-          self.schedules.start();
-          expect(self.schedules.list()).toEqual([]);
+          self.jobs.start();
+          expect(self.jobs.list()).toEqual([]);
         }),
       );
     },
@@ -184,7 +184,9 @@ describe("cron", () => {
     async (when) => {
       const stub = env.STANDARD_CRONS.getByName(nameFor(undefined, nth++));
       const error = await errorOf(() =>
-        runInDurableObject(stub, (self: CronHost) => self.run(() => self.schedule(when as unknown as When, self.tick))),
+        runInDurableObject(stub, (self: CronHost) =>
+          self.run(() => self.jobs.schedule(when as unknown as When, self.tick)),
+        ),
       );
       expect(error).toMatchObject({ code: "bad-cron" });
       expect(thrownBy(() => Scheduled(when as never))).toMatchObject({ code: "bad-cron" });
@@ -371,14 +373,14 @@ describe("cron where clocks change", () => {
         await runInDurableObject(stub, async (self: CronHost) => {
           vi.setSystemTime(from);
           const when = cron(pattern, { timeZone });
-          const id = self.run(() => self.schedule(when, self.tick, undefined, { missed: policy }));
+          const id = self.run(() => self.jobs.schedule(when, self.tick, undefined, { missed: policy }));
           await scheduler.wait(0);
           vi.setSystemTime(now);
           await self.alarm!();
           const runs = self.ran.map(({ time }) => textOf(time));
           expect(runs).toEqual(policy === "once" ? missed.slice(0, 1) : missed);
           const next = bruteForce({ pattern, timeZone }, now, 1, now + DAY);
-          expect([textOf(self.schedules.get(id)!.time.getTime())]).toEqual(next);
+          expect([textOf(self.jobs.get(id)!.time.getTime())]).toEqual(next);
           expect(self.armed()).toBe(timeOf(next[0]!));
         });
       }
@@ -454,8 +456,11 @@ describe("cron by brute force", () => {
       self.run(() => {
         const next = (pattern: string, timeZone: string, now: number): number => {
           vi.setSystemTime(now);
-          const id = self.schedule(cron(pattern, { timeZone }), self.tick, undefined, { id: "tick", replace: true });
-          return self.schedules.get(id)!.time.getTime();
+          const id = self.jobs.schedule(cron(pattern, { timeZone }), self.tick, undefined, {
+            id: "tick",
+            replace: true,
+          });
+          return self.jobs.get(id)!.time.getTime();
         };
         const agrees = fc.property(patterns, moments, (pattern, { timeZone, from }) => {
           const until = from + 70 * DAY;

@@ -35,7 +35,7 @@ async function messageOf(call: () => unknown): Promise<string> {
 describe.each(dialects)("a member hidden from stubs, %s", (dialect, hidden, listed) => {
   afterEach(() => void vi.useRealTimers());
 
-  const base = ["destroy", "schedule", "schedules", "name", "onStart"];
+  const base = ["destroy", "name", "onStart"];
   // The legacy dialect leaves no trace of a field on the prototype.
   const fields = dialect === "standard" ? ["secret"] : [];
 
@@ -114,11 +114,11 @@ describe.each(dialects)("a member hidden from stubs, %s", (dialect, hidden, list
     await runInDurableObject(hidden.getByName("by prototype"), (self) => {
       const { job } = self.constructor.prototype as StandardHidden;
       const { shared } = globalThis.Object.getPrototypeOf(self.constructor.prototype as object) as StandardHidden;
-      const ids = [job, shared].map((method: () => unknown) => self.schedule(new Date(LATER), method));
-      expect(ids.map((id) => self.schedules.get(id)?.method)).toEqual(["job", "shared"]);
+      const ids = [job, shared].map((method: () => unknown) => self.jobs.schedule(new Date(LATER), method));
+      expect(ids.map((id) => self.jobs.get(id)?.method)).toEqual(["job", "shared"]);
       self.prune = () => "own";
       const { prune } = self.constructor.prototype as StandardHidden;
-      expect(thrownBy(() => self.schedule(new Date(LATER), prune, "input")).code).toBe("unknown-method");
+      expect(thrownBy(() => self.jobs.schedule(new Date(LATER), prune, "input")).code).toBe("unknown-method");
     });
   });
 
@@ -157,7 +157,7 @@ describe("static rpc", () => {
       static override rpc = ["hit", name];
       override onStart(): void {}
     }
-    const error = thrownBy(() => shapeOf(Listed, DurableBase.prototype, {}));
+    const error = thrownBy(() => shapeOf(Listed, DurableBase.prototype));
     expect(DurableError.is(error, "bad-option")).toBe(true);
     expect(error.message).toBe(
       `Listed.rpc lists "${name}", but a stub can reach no such member. List some of these: \`static rpc = ["hit","total"]\`.`,
@@ -186,6 +186,6 @@ describe("static rpc", () => {
       static override rpc = ["hit", "total", "more", "fetch"];
       more(): void {}
     }
-    expect(() => shapeOf(Listed, DurableBase.prototype, {})).not.toThrow();
+    expect(() => shapeOf(Listed, DurableBase.prototype)).not.toThrow();
   });
 });

@@ -3,7 +3,8 @@ import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, expect, vi, type MockInstance } from "vitest";
 import type { DurableBase } from "../src/durable-base.ts";
 import { DurableError, type ErrorCode } from "../src/errors.ts";
-import type { Job } from "../src/schedule/schedules.ts";
+import { jobs, type Job, type Jobs } from "../src/jobs/jobs.ts";
+import { planOf, type AnyClass, type RecordedPart } from "../src/plan.ts";
 import { errorOf } from "./error-of.ts";
 
 export interface Note {
@@ -13,6 +14,7 @@ export interface Note {
 /** The methods that every fixture of these cases has. */
 export interface JobHost extends DurableBase {
   log: string[];
+  readonly jobs: Jobs;
   hooks: Record<string, (input: never) => unknown>;
   starting: () => unknown;
   /** What the constructor was refused. */
@@ -63,7 +65,7 @@ export function logOf(stub: JobStub): Promise<string[]> {
 }
 
 export function listOf(stub: JobStub): Promise<Job[]> {
-  return inside(stub, (self) => self.schedules.list());
+  return inside(stub, (self) => self.jobs.list());
 }
 
 /** The keys of the jobs' rows. */
@@ -117,4 +119,12 @@ export class Clock {
     });
     return at === null ? null : at - this.start;
   }
+}
+
+/** The declarations of `@Scheduled` in a class, for a test that changes them as a deploy does. */
+export function declaredBy(cls: AnyClass): Map<string, unknown> {
+  const parts = planOf(cls).parts as Map<string, RecordedPart>;
+  const { members } = parts.get("jobs") ?? { members: new Map<string, unknown>() };
+  parts.set("jobs", { attach: jobs, members });
+  return members;
 }

@@ -73,25 +73,27 @@ async function waits<Self extends StandardAlarms | StandardDeclared | AccessorTh
 
 const MINUTE = 60_000;
 const hasJob: Step<StandardAlarms> = (self) => {
-  for (let n = 0; n < 5; n++) self.schedule(MINUTE + n, self.tick, undefined, { id: `job ${n}` });
+  for (let n = 0; n < 5; n++) self.jobs.schedule(MINUTE + n, self.tick, undefined, { id: `job ${n}` });
 };
 
 /** Waits until a job has run. */
 async function ticks(self: StandardAlarms): Promise<void> {
   const before = self.log.length;
-  self.schedule(0, self.tick);
+  self.jobs.schedule(0, self.tick);
   await vi.waitFor(() => expect(self.log.length).toBe(before + 1), { timeout: 10_000 });
 }
 
 describe("the user's loop over ctx.storage.kv.list()", () => {
   it("goes on when it schedules jobs", async () => {
-    await survives(alarms, (self) => self.schedule(MINUTE, self.tick));
-    await survives(alarms, (self) => self.schedule(MINUTE, self.tick), hasJob);
+    await survives(alarms, (self) => self.jobs.schedule(MINUTE, self.tick));
+    await survives(alarms, (self) => self.jobs.schedule(MINUTE, self.tick), hasJob);
   });
 
   it("goes on when it schedules jobs by id, and recurring jobs", async () => {
-    await survives(alarms, (self, _, key) => self.schedule(MINUTE, self.tick, undefined, { id: key, replace: true }));
-    await survives(alarms, (self) => self.schedule({ every: MINUTE }, self.tick));
+    await survives(alarms, (self, _, key) =>
+      self.jobs.schedule(MINUTE, self.tick, undefined, { id: key, replace: true }),
+    );
+    await survives(alarms, (self) => self.jobs.schedule({ every: MINUTE }, self.tick));
   });
 
   it.each<[string, Step<StandardAlarms>]>([
@@ -106,14 +108,14 @@ describe("the user's loop over ctx.storage.kv.list()", () => {
   it("goes on when it cancels jobs that aren't due first, and gets jobs", async () => {
     const after = (self: StandardAlarms): void => {
       hasJob(self, undefined as never, "");
-      self.schedule(MINUTE / 2, self.tick);
+      self.jobs.schedule(MINUTE / 2, self.tick);
     };
     const idOf = (key: string): string => `job ${KEYS.indexOf(key)}`;
-    await survives(alarms, (self, _, key) => self.schedules.cancel(idOf(key)), after);
+    await survives(alarms, (self, _, key) => self.jobs.cancel(idOf(key)), after);
     await withKeys(alarms, hasJob, (self, storage) => {
-      for (const [key] of storage.kv.list({ prefix: "row:" })) expect(self.schedules.cancel(idOf(key))).toBe(true);
+      for (const [key] of storage.kv.list({ prefix: "row:" })) expect(self.jobs.cancel(idOf(key))).toBe(true);
     });
-    await survives(alarms, (self, _, key) => self.schedules.get(idOf(key)), after);
+    await survives(alarms, (self, _, key) => self.jobs.get(idOf(key)), after);
   });
 
   it("goes on at the first write of an object whose class declares jobs", async () => {
@@ -161,9 +163,9 @@ describe("the user's loop over ctx.storage.kv.list()", () => {
       const seen: string[] = [];
       for (const [key] of Storage.list(storage, { prefix: "row:" })) {
         seen.push(key);
-        self.schedules.cancel(`job ${KEYS.indexOf(key)}`);
+        self.jobs.cancel(`job ${KEYS.indexOf(key)}`);
         await ticks(self);
-        expect(self.schedules.list().length).toBeGreaterThan(0);
+        expect(self.jobs.list().length).toBeGreaterThan(0);
         Storage.has(storage, "nothing");
       }
       expect([seen, [...self.log]]).toEqual([KEYS, ["tick", "tick", "tick"]]);
@@ -175,7 +177,7 @@ describe("the user's loop over ctx.storage.kv.list()", () => {
 // these tests turn red and become cases like the ones above (found 2026-11-30, like the others here).
 describe("the user's loop over ctx.storage.kv.list(), as long as jobs are keys", () => {
   it.fails("goes on when it waits after it cancelled the job that is due first", async () => {
-    await waits(alarms, (self, _, key) => self.schedules.cancel(`job ${KEYS.indexOf(key)}`), hasJob);
+    await waits(alarms, (self, _, key) => self.jobs.cancel(`job ${KEYS.indexOf(key)}`), hasJob);
   });
 
   it.fails("goes on when it waits while a job runs", async () => {
@@ -183,7 +185,7 @@ describe("the user's loop over ctx.storage.kv.list(), as long as jobs are keys",
   });
 
   it.fails("goes on when it lists jobs", async () => {
-    await survives(alarms, (self) => self.schedules.list(), hasJob);
+    await survives(alarms, (self) => self.jobs.list(), hasJob);
   });
 });
 

@@ -7,10 +7,12 @@ import type { ListedPart } from "../src/part.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { errorOf } from "./error-of.ts";
 import { meterOf } from "./fixtures/meter.ts";
+import type { Jobs } from "../src/jobs/jobs.ts";
 
 /** What each fixture of these cases has. */
 export interface Deployed {
   count: number;
+  readonly jobs: Jobs;
   /** Adopts the key `title`. */
   title: string;
   /** As the constructor read it. */
@@ -138,7 +140,7 @@ export function migrationCases(
       const told = vi.spyOn(console, "error").mockImplementation(() => {});
       try {
         await deploy([A]);
-        await inside((self) => void self.schedule(1_000, self.add));
+        await inside((self) => void self.jobs.schedule(1_000, self.add));
         await deploy([A, BROKEN]);
         for (let n = 0; n < 20; n++) {
           await runInDurableObject(stub, async (self, { storage }) => {

@@ -98,18 +98,18 @@ describe("peers' faults: reads that lie", () => {
         throw new Error("no");
       };
       self.run(() => {
-        self.schedule(0, self.note, { text: "now" });
-        self.schedule(new Date(0), self.note, { text: "past" });
-        self.schedule(0, self.note, { text: "bad" }, { retry: { baseDelay: 1_000_000 } });
-        self.schedule(0, self.keep, 1, { id: "gone" });
-        self.schedule(900, self.note, { text: "early" });
-        self.schedule({ every: 1_000_000 }, self.tick, undefined, { id: "every" });
-        self.schedules.retry("every");
+        self.jobs.schedule(0, self.note, { text: "now" });
+        self.jobs.schedule(new Date(0), self.note, { text: "past" });
+        self.jobs.schedule(0, self.note, { text: "bad" }, { retry: { baseDelay: 1_000_000 } });
+        self.jobs.schedule(0, self.keep, 1, { id: "gone" });
+        self.jobs.schedule(900, self.note, { text: "early" });
+        self.jobs.schedule({ every: 1_000_000 }, self.tick, undefined, { id: "every" });
+        self.jobs.retry("every");
       });
       Object.defineProperty(self, "keep", { value: undefined });
       await self.alarm!();
       expect([...self.log].sort()).toEqual(["bad", "now", "past", "tick"]);
-      const left = self.schedules.list().map(({ id, input, state, attempts }) => [input ?? id, state, attempts]);
+      const left = self.jobs.list().map(({ id, input, state, attempts }) => [input ?? id, state, attempts]);
       expect(left).toHaveLength(4);
       expect(left).toEqual(
         expect.arrayContaining([
@@ -119,7 +119,7 @@ describe("peers' faults: reads that lie", () => {
           ["every", "waiting", 0],
         ]),
       );
-      expect(self.schedules.get("every")!.time.getTime() - start).toBe(1_000_000);
+      expect(self.jobs.get("every")!.time.getTime() - start).toBe(1_000_000);
     });
     vi.useRealTimers();
   });
@@ -228,11 +228,11 @@ describe("peers' faults: consistency, security, cost", () => {
     const stub = env.STANDARD_JOBS.getByName("fault 31");
     await runInDurableObject(stub, async (self, { storage: { kv } }) => {
       self.run(() => {
-        for (let n = 0; n < 1_000; n++) self.schedule(3_600_000 + n, self.tick);
+        for (let n = 0; n < 1_000; n++) self.jobs.schedule(3_600_000 + n, self.tick);
       });
       await scheduler.wait(1);
       const [put, get, list] = [vi.spyOn(kv, "put"), vi.spyOn(kv, "get"), vi.spyOn(kv, "list")];
-      self.run(() => self.schedule(1_800_000, self.tick));
+      self.run(() => self.jobs.schedule(1_800_000, self.tick));
       await scheduler.wait(1);
       const listed = list.mock.calls.map(([options]) => options!.limit!);
       const read = get.mock.calls.length + listed.reduce((sum, limit) => sum + limit, 0);

@@ -210,7 +210,7 @@ describe("the platform", () => {
     await runInDurableObject(stub, async (self, { storage }) => {
       const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
       self.hooks["tick"] = () => native.getAlarm.call(storage).then((at) => seen.push(at));
-      await self.run(() => self.schedule(1, self.tick));
+      await self.run(() => self.jobs.schedule(1, self.tick));
     });
     await eventually(() => expect(seen).toEqual([null]));
   });
@@ -412,8 +412,8 @@ describe("a class without SQLite storage", () => {
   it("is told the same at its first job", async () => {
     const stub = env.UNBACKED.getByName("jobs");
     await runInDurableObject(stub, (self) => {
-      expect(() => self.schedule(1, self.increment)).toThrow("[exports.Unbacked]");
-      expect(() => self.schedules.list()).toThrow("[exports.Unbacked]");
+      expect(() => self.jobs.schedule(1, self.increment)).toThrow("[exports.Unbacked]");
+      expect(() => self.jobs.list()).toThrow("[exports.Unbacked]");
     });
   });
 

@@ -2,9 +2,9 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import * as Transfer from "durable-base/transfer";
 import { describe, expect, it, vi } from "vitest";
-import { planOf, type AnyClass } from "../src/plan.ts";
-import { cron } from "../src/schedule/cron.ts";
-import type { Recurrence } from "../src/schedule/when.ts";
+import type { AnyClass } from "../src/plan.ts";
+import { cron } from "../src/jobs/cron.ts";
+import type { Recurrence } from "../src/jobs/when.ts";
 import { sizeOf } from "../src/storage/size.ts";
 import { errorOf } from "./error-of.ts";
 import {
@@ -20,6 +20,7 @@ import {
   type JobHost,
   type JobNamespace,
   type JobStub,
+  declaredBy,
 } from "./jobs.ts";
 
 /** The classes of a dialect. */
@@ -33,14 +34,14 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
   let nth = 0;
   const fresh = (namespace = jobs): JobStub => namespace().getByName(`again ${nth++}`);
   const timeOf = (stub: JobStub, id: string, { start }: Clock): Promise<number> =>
-    inside(stub, (self) => self.schedules.get(id)!.time.getTime() - start);
+    inside(stub, (self) => self.jobs.get(id)!.time.getTime() - start);
 
   describe(`${dialect} this.schedule, again and again`, () => {
     const clock = new Clock();
 
     it("keeps a job that cannot be read, and says so", async () => {
       const stub = fresh();
-      await inside(stub, (self) => self.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" }));
+      await inside(stub, (self) => self.jobs.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" }));
       await runInDurableObject(stub, (_, { storage: { kv } }) => {
         const { get } = kv;
         kv.get = (key) => {
@@ -49,21 +50,21 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
         };
       });
       await clock.fireAt(stub, 10_000);
-      expect(await inside(stub, (self) => self.schedules.get("tick"))).toMatchObject({ state: "unreadable" });
+      expect(await inside(stub, (self) => self.jobs.get("tick"))).toMatchObject({ state: "unreadable" });
       expect(clock.warnings).toHaveBeenCalledTimes(1);
       expect(await clock.nativeOf(stub)).toBe(10_000 + MINUTE);
       await evictDurableObject(stub);
       await clock.fireAt(stub, 10_000 + MINUTE);
       expect(await logOf(stub)).toEqual(["tick"]);
-      expect(await inside(stub, (self) => self.schedules.get("tick"))).toMatchObject({ state: "waiting" });
+      expect(await inside(stub, (self) => self.jobs.get("tick"))).toMatchObject({ state: "waiting" });
     });
 
     it("keeps to the scheduled times, however late it runs, for one row a run", async () => {
       const stub = fresh();
-      await inside(stub, (self) => self.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" }));
+      await inside(stub, (self) => self.jobs.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" }));
       const times: unknown[] = [];
       await inside(stub, (self) => {
-        self.hooks["tick"] = () => times.push(self.schedules.current!.time.getTime() - clock.start);
+        self.hooks["tick"] = () => times.push(self.jobs.current!.time.getTime() - clock.start);
       });
       for (const ms of [9_999, 10_000, 20_007, 39_999, 40_000]) await clock.fireAt(stub, ms);
       expect(times).toEqual([10_000, 20_000, 30_000, 40_000]);
@@ -80,11 +81,11 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     it("keeps its times and its order when the clock jumps, forward and back", async () => {
       const stub = fresh();
       await inside(stub, (self) => {
-        self.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" });
+        self.jobs.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" });
         clock.at(5_000);
-        self.schedule(new Date(clock.start + 25_000), self.note, { text: "first" });
+        self.jobs.schedule(new Date(clock.start + 25_000), self.note, { text: "first" });
         clock.at(-DAY);
-        self.schedule(new Date(clock.start + 25_000), self.note, { text: "second" });
+        self.jobs.schedule(new Date(clock.start + 25_000), self.note, { text: "second" });
       });
       await clock.fireAt(stub, 10_000);
       await clock.fireAt(stub, -HOUR);
@@ -104,7 +105,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     ] as const)("makes up for missed runs by the policy %s", async (missed, runs, next) => {
       const stub = fresh();
       await inside(stub, (self) =>
-        self.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick", ...(missed && { missed }) }),
+        self.jobs.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick", ...(missed && { missed }) }),
       );
       await clock.fireAt(stub, 95_000);
       expect((await logOf(stub)).length).toBe(runs);
@@ -116,9 +117,9 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     it("leaves a run out by the policy skip when it is a minute late, or its interval", async () => {
       const stub = fresh();
       await inside(stub, (self) => {
-        self.schedule({ every: HOUR }, self.tick, undefined, { missed: "skip" });
-        self.schedule({ every: 10_000 }, self.note as () => void, undefined, { missed: "skip", id: "short" });
-        self.schedules.cancel("short");
+        self.jobs.schedule({ every: HOUR }, self.tick, undefined, { missed: "skip" });
+        self.jobs.schedule({ every: 10_000 }, self.note as () => void, undefined, { missed: "skip", id: "short" });
+        self.jobs.cancel("short");
       });
       await clock.fireAt(stub, HOUR + MINUTE - 1);
       expect(await logOf(stub)).toEqual(["tick"]);
@@ -134,16 +135,16 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
         self.hooks["tick"] = () => {
           throw new Error("no");
         };
-        self.schedule({ every: HOUR }, self.tick, undefined, { id: "tick", retry: { maxAttempts: 2 } });
+        self.jobs.schedule({ every: HOUR }, self.tick, undefined, { id: "tick", retry: { maxAttempts: 2 } });
       });
       await clock.fireAt(stub, HOUR);
-      expect(await inside(stub, (self) => self.schedules.get("tick"))).toMatchObject({
+      expect(await inside(stub, (self) => self.jobs.get("tick"))).toMatchObject({
         attempts: 1,
         error: "Error: no",
       });
       expect(await clock.nativeOf(stub)).toBe(HOUR + 2_000);
       await clock.fireAt(stub, HOUR + 2_000);
-      expect(await inside(stub, (self) => self.schedules.get("tick"))).toMatchObject({
+      expect(await inside(stub, (self) => self.jobs.get("tick"))).toMatchObject({
         attempts: 0,
         error: "Error: no",
         state: "waiting",
@@ -151,7 +152,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       expect(await clock.nativeOf(stub)).toBe(2 * HOUR);
       await inside(stub, (self) => void (self.hooks = {}));
       await clock.fireAt(stub, 2 * HOUR);
-      expect(await inside(stub, (self) => self.schedules.get("tick"))).toMatchObject({ attempts: 0, error: undefined });
+      expect(await inside(stub, (self) => self.jobs.get("tick"))).toMatchObject({ attempts: 0, error: undefined });
     });
 
     it("goes on when why so many failed takes more than their row can hold", async () => {
@@ -160,8 +161,8 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
         self.hooks["bad"] = () => {
           throw new Error("e".repeat(600));
         };
-        for (let n = 0; n < 10; n++) self.schedule({ every: HOUR }, self.note, { text: "bad" }, { id: `${n}` });
-        self.schedule(HOUR + 1, self.note, { text: "good" });
+        for (let n = 0; n < 10; n++) self.jobs.schedule({ every: HOUR }, self.note, { text: "bad" }, { id: `${n}` });
+        self.jobs.schedule(HOUR + 1, self.note, { text: "good" });
       });
       await runInDurableObject(stub, async (self: JobHost, { storage: { kv } }) => {
         const { put } = kv;
@@ -185,7 +186,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       clock.start = Date.parse("2027-03-26T12:00:00Z");
       clock.at(0);
       await inside(stub, (self) => {
-        self.schedule(cron("30 9 * * *", { timeZone: "Europe/Berlin" }), self.tick, undefined, { id: "daily" });
+        self.jobs.schedule(cron("30 9 * * *", { timeZone: "Europe/Berlin" }), self.tick, undefined, { id: "daily" });
       });
       const times: string[] = [];
       for (let n = 0; n < 3; n++) {
@@ -196,7 +197,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       }
       expect(times).toEqual(["2027-03-27T08:30:00.000Z", "2027-03-28T07:30:00.000Z", "2027-03-29T07:30:00.000Z"]);
       expect((await logOf(stub)).length).toBe(3);
-      expect(await inside(stub, (self) => self.schedules.get("daily")!.recurrence)).toEqual({
+      expect(await inside(stub, (self) => self.jobs.get("daily")!.recurrence)).toEqual({
         cron: "30 9 * * *",
         timeZone: "Europe/Berlin",
       });
@@ -205,7 +206,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     it("ends with the last time of its expression", async () => {
       const stub = fresh();
       const year = new Date(clock.start).getUTCFullYear() + 1;
-      await inside(stub, (self) => self.schedule(cron(`0 0 0 1 1 * ${year}`), self.tick));
+      await inside(stub, (self) => self.jobs.schedule(cron(`0 0 0 1 1 * ${year}`), self.tick));
       await clock.fireAt(stub, 400 * DAY);
       expect([await logOf(stub), await rowsOf(stub), await clock.nativeOf(stub)]).toEqual([["tick"], [], null]);
     });
@@ -213,8 +214,8 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     it.each(["once", "all"] as const)("runs now by retry, and at its next time all the same (%s)", async (missed) => {
       const stub = fresh();
       await inside(stub, (self) => {
-        self.schedule({ every: HOUR }, self.tick, undefined, { id: "tick", missed });
-        self.schedules.retry("tick");
+        self.jobs.schedule({ every: HOUR }, self.tick, undefined, { id: "tick", missed });
+        self.jobs.retry("tick");
       });
       await clock.fireAt(stub, 5);
       expect(await logOf(stub)).toEqual(["tick"]);
@@ -228,7 +229,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     /** As a deploy of a class with other declarations, or none. */
     const deploy = async (stub: JobStub, changes: Record<string, Recurrence | undefined>): Promise<() => void> => {
       const cls = await runInDurableObject(stub, (self: JobHost) => self.constructor as AnyClass);
-      const plan = planOf(cls).scheduled as Map<string, object>;
+      const plan = declaredBy(cls);
       const before = [...plan];
       for (const [method, when] of Object.entries(changes)) {
         if (when === undefined) plan.delete(method);
@@ -255,9 +256,9 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
 
     it("stores itself when the object is asked to, or schedules something", async () => {
       const [asked, scheduling] = [fresh(declared), fresh(declared)];
-      await inside(asked, (self) => self.schedules.start());
+      await inside(asked, (self) => self.jobs.start());
       expect((await listOf(asked)).map(({ id }) => id)).toEqual(["@sweep", "@nightly"]);
-      await inside(scheduling, (self) => self.schedule(5, self.tick));
+      await inside(scheduling, (self) => self.jobs.schedule(5, self.tick));
       expect((await listOf(scheduling)).map(({ method }) => method)).toEqual(["tick", "sweep", "nightly"]);
     });
 
@@ -324,9 +325,9 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     it("cannot be cancelled, but tried again", async () => {
       const stub = fresh(declared);
       await inside(stub, (self) => {
-        self.schedules.start();
-        expect(() => self.schedules.cancel("@sweep")).toThrow("Remove the decorator");
-        expect(self.schedules.retry("@sweep")).toBe(true);
+        self.jobs.start();
+        expect(() => self.jobs.cancel("@sweep")).toThrow("Remove the decorator");
+        expect(self.jobs.retry("@sweep")).toBe(true);
       });
       await clock.fireAt(stub, 1);
       expect(await logOf(stub)).toEqual(["sweep"]);
@@ -365,7 +366,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       const stub = fresh(alarms);
       await set(stub, 2_000);
       await inside(stub, (self) => {
-        for (const ms of [1_000, 3_000, 5_000]) self.schedule(ms, self.note, { text: `job ${ms}` });
+        for (const ms of [1_000, 3_000, 5_000]) self.jobs.schedule(ms, self.note, { text: `job ${ms}` });
       });
       expect([await userOf(stub), await clock.nativeOf(stub)]).toEqual([2_000, 1_000]);
       await clock.fireAt(stub, 1_000);
@@ -387,9 +388,9 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
         const stub = fresh(alarms);
         await set(stub, 7_000);
         await inside(stub, async (self, storage) => {
-          if (first === "job") self.schedule(1_000, self.tick);
+          if (first === "job") self.jobs.schedule(1_000, self.tick);
           const done = storage.setAlarm(clock.start + 5_000);
-          if (first === "alarm") self.schedule(1_000, self.tick);
+          if (first === "alarm") self.jobs.schedule(1_000, self.tick);
           expect(await storage.getAlarm()).toBe(clock.start + 5_000);
           await done;
         });
@@ -397,7 +398,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
         await inside(stub, (_, storage) => storage.deleteAlarm());
         expect([await userOf(stub), await clock.nativeOf(stub)]).toEqual([null, 1_000]);
         await inside(stub, (self) => {
-          for (const { id } of self.schedules.list()) self.schedules.cancel(id);
+          for (const { id } of self.jobs.list()) self.jobs.cancel(id);
         });
         expect([await clock.nativeOf(stub), await rowsOf(stub)]).toEqual([null, []]);
       }
@@ -412,28 +413,28 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       ] as const) {
         const stub = fresh(alarms);
         clock.at(0);
-        await inside(stub, (self) => self.schedule(job, self.tick, undefined, { id: "a" }));
+        await inside(stub, (self) => self.jobs.schedule(job, self.tick, undefined, { id: "a" }));
         await set(stub, user);
         clock.at(3_000);
-        await inside(stub, (self) => self.schedules.cancel("a"));
+        await inside(stub, (self) => self.jobs.cancel("a"));
         expect([await userOf(stub), await clock.nativeOf(stub), await rowsOf(stub)]).toEqual([user, user, []]);
         // Taken over once more, by a job that is overdue too.
-        await inside(stub, (self) => self.schedule(0, self.tick, undefined, { id: "b" }));
+        await inside(stub, (self) => self.jobs.schedule(0, self.tick, undefined, { id: "b" }));
         expect(await userOf(stub)).toBe(user);
-        await inside(stub, (self) => self.schedules.cancel("b"));
+        await inside(stub, (self) => self.jobs.cancel("b"));
         expect([await userOf(stub), await clock.nativeOf(stub)]).toEqual([user, user]);
       }
     });
 
     it("keeps the user's overdue time when the last job is cancelled and another is scheduled in one entry", async () => {
       const stub = fresh(alarms);
-      await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "a" }));
+      await inside(stub, (self) => self.jobs.schedule(1_000, self.tick, undefined, { id: "a" }));
       await set(stub, 2_000);
       clock.at(3_000);
       await inside(stub, async (self) => {
-        self.schedules.cancel("a");
+        self.jobs.cancel("a");
         await scheduler.wait(0);
-        self.schedule(0, self.tick, undefined, { id: "b" });
+        self.jobs.schedule(0, self.tick, undefined, { id: "b" });
       });
       expect(await userOf(stub)).toBe(2_000);
       await clock.fireAt(stub, 4_000);
@@ -443,11 +444,11 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     it("writes no row for the native alarm when an overdue job gives way to another", async () => {
       const stub = fresh(alarms);
       await inside(stub, (self) => {
-        self.schedule(1_000, self.tick, undefined, { id: "a" });
-        self.schedule(2_000, self.tick, undefined, { id: "b" });
+        self.jobs.schedule(1_000, self.tick, undefined, { id: "a" });
+        self.jobs.schedule(2_000, self.tick, undefined, { id: "b" });
       });
       clock.at(3_000);
-      await inside(stub, (self) => self.schedules.cancel("a"));
+      await inside(stub, (self) => self.jobs.cancel("a"));
       expect(await clock.nativeOf(stub)).toBe(1_000);
     });
 
@@ -455,7 +456,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       const stub = fresh(alarms);
       const seen: (number | null)[] = [];
       await inside(stub, (self, storage) => {
-        self.schedule(HOUR, self.tick);
+        self.jobs.schedule(HOUR, self.tick);
         self.hooks["alarm"] = async () => {
           seen.push(await storage.getAlarm());
           if (seen.length > 1) return;
@@ -475,7 +476,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
         self.hooks["alarm"] = () => {
           throw new Error("no");
         };
-        self.schedule(HOUR, self.tick);
+        self.jobs.schedule(HOUR, self.tick);
       });
       await set(stub, 1_000);
       const delays: number[] = [];
@@ -504,7 +505,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       await expect((async () => await fire(alone))()).rejects.toThrow("no");
       await inside(with_, (self) => {
         self.hooks["alarm"] = () => {
-          self.schedule(HOUR, self.tick);
+          self.jobs.schedule(HOUR, self.tick);
           throw new RangeError("no");
         };
       });
@@ -518,7 +519,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       const seen: unknown[] = [];
       await runInDurableObject(stub, async (self: JobHost, state) => {
         self.hooks["alarm"] = async () => {
-          self.schedule(HOUR, self.tick);
+          self.jobs.schedule(HOUR, self.tick);
           await state.storage.sync();
           state.abort("stopped");
         };
@@ -535,7 +536,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     it("lets a handler that stops the object step back, so that jobs run", async () => {
       const name = `again ${nth++}`;
       let stub = alarms().getByName(name);
-      await inside(stub, (self) => self.schedule(2_000, self.tick));
+      await inside(stub, (self) => self.jobs.schedule(2_000, self.tick));
       await set(stub, 1_000);
       for (const retryCount of [0, 1]) {
         clock.at(3_000);
@@ -552,7 +553,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     it("runs what is due also when it is called by hand, in the turn that scheduled it", async () => {
       const stub = fresh();
       await runInDurableObject(stub, async (self: JobHost) => {
-        self.schedule(0, self.tick);
+        self.jobs.schedule(0, self.tick);
         await self.alarm!();
       });
       expect([await logOf(stub), await rowsOf(stub), await clock.nativeOf(stub)]).toEqual([["tick"], [], null]);
@@ -561,8 +562,8 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     it("is not used up by an object that cannot start: after 20 alarms every job runs", async () => {
       const stub = fresh(alarms);
       await inside(stub, (self) => {
-        for (let n = 0; n < 5; n++) self.schedule(n, self.note, { text: `job ${n}` });
-        self.schedule({ every: HOUR }, self.tick);
+        for (let n = 0; n < 5; n++) self.jobs.schedule(n, self.note, { text: `job ${n}` });
+        self.jobs.schedule({ every: HOUR }, self.tick);
       });
       await set(stub, 3);
       await evictDurableObject(stub);
@@ -591,8 +592,8 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
         const stub = fresh(alarms);
         clock.at(0);
         await inside(stub, (self) => {
-          self.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" });
-          self.schedule(1_000, self.note, { text: "first" });
+          self.jobs.schedule({ every: 10_000 }, self.tick, undefined, { id: "tick" });
+          self.jobs.schedule(1_000, self.note, { text: "first" });
         });
         const bad = (await rowsOf(stub)).find((key) => key.startsWith(damaged))!;
         await runInDurableObject(stub, (_, { storage: { kv } }) => {
@@ -616,7 +617,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
           ),
         );
         expect(refused).toBe(isAgenda ? "record-unreadable" : null);
-        await inside(stub, (self) => self.schedule(2_000, self.note, { text: "second" }));
+        await inside(stub, (self) => self.jobs.schedule(2_000, self.note, { text: "second" }));
         await clock.fireAt(stub, 5_000);
         const log = await logOf(stub);
         expect(log).toEqual([
@@ -625,8 +626,9 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
           ...(isAgenda ? [] : ["alarm 0"]),
         ]);
         await inside(stub, (self) => {
-          if (isAgenda) expect(() => self.schedule({ every: 5_000 }, self.tick)).toThrow("cannot be read, and is kept");
-          for (const { id } of self.schedules.list()) self.schedules.cancel(id);
+          if (isAgenda)
+            expect(() => self.jobs.schedule({ every: 5_000 }, self.tick)).toThrow("cannot be read, and is kept");
+          for (const { id } of self.jobs.list()) self.jobs.cancel(id);
         });
         if (isAgenda) continue;
         // What is left is the user's, whatever is damaged.
@@ -639,7 +641,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
 
     it("is set again at the next wake-up when it was lost", async () => {
       const stub = fresh();
-      await inside(stub, (self) => self.schedule(HOUR, self.tick));
+      await inside(stub, (self) => self.jobs.schedule(HOUR, self.tick));
       await inside(stub, async (_, storage) => {
         const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
         await native.deleteAlarm.call(storage);
@@ -654,7 +656,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       const [source, target] = [fresh(declared), fresh(declared)];
       await inside(source, (self) => {
         self.log.push("written");
-        self.schedule(30_000, self.note, { text: "imported" });
+        self.jobs.schedule(30_000, self.note, { text: "imported" });
       });
       const text = await runInDurableObject(source, (_, ctx) => new Response(Transfer.export(ctx)).text());
       const load = (part: string): Promise<unknown> =>
@@ -683,7 +685,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
     it("takes the times that the platform takes, and refuses what it refuses, also when it is shared", async () => {
       for (const isShared of [false, true]) {
         const stub = fresh(alarms);
-        if (isShared) await inside(stub, (self) => self.schedule(HOUR, self.tick));
+        if (isShared) await inside(stub, (self) => self.jobs.schedule(HOUR, self.tick));
         for (const time of [NaN, Infinity, -1, 0, 9_300_000_000_000, new Date(NaN)]) {
           const refused = await inside(stub, (_, storage) => storage.setAlarm(time).then(String, () => "refused"));
           expect([time, refused]).toEqual([time, "refused"]);
@@ -706,7 +708,7 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       const both = async (): Promise<unknown[]> => [await userOf(stub), await clock.nativeOf(stub)];
       await inside(stub, async (self, storage) => {
         const failing = storage.transaction(async (txn) => {
-          self.schedule(1_000, self.tick);
+          self.jobs.schedule(1_000, self.tick);
           await scheduler.wait(1);
           await txn.setAlarm(clock.start + 3_000);
           expect([await txn.getAlarm(), await storage.getAlarm()]).toEqual([clock.start + 3_000, clock.start + 3_000]);
@@ -717,19 +719,19 @@ export function recurringCases(dialect: string, { jobs, alarms, declared }: Clas
       expect([await both(), await rowsOf(stub)]).toEqual([[9_000, 9_000], []]);
       await inside(stub, async (self, storage) => {
         await storage.transaction(async (txn) => {
-          self.schedule(1_000, self.tick);
+          self.jobs.schedule(1_000, self.tick);
           await scheduler.wait(1);
-          self.schedule(500, self.tick);
+          self.jobs.schedule(500, self.tick);
           txn.rollback();
         });
       });
       expect([await both(), await rowsOf(stub)]).toEqual([[9_000, 9_000], []]);
       await inside(stub, (self, storage) => {
-        storage.transactionSync(() => self.schedule(1_000, self.tick));
+        storage.transactionSync(() => self.jobs.schedule(1_000, self.tick));
         expect(() =>
           storage.transactionSync(() => {
             void storage.deleteAlarm();
-            for (const { id } of self.schedules.list()) self.schedules.cancel(id);
+            for (const { id } of self.jobs.list()) self.jobs.cancel(id);
             throw new Error("stop");
           }),
         ).toThrow("stop");

@@ -1,9 +1,9 @@
-/** What `this.schedule` and `this.schedules` promise of jobs that run once, as cases that run once per dialect. */
+/** What `this.schedule` and `this.jobs` promise of jobs that run once, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import type { ErrorCode } from "../src/errors.ts";
-import { cron } from "../src/schedule/cron.ts";
-import type { When } from "../src/schedule/when.ts";
+import { cron } from "../src/jobs/cron.ts";
+import type { When } from "../src/jobs/when.ts";
 import { errorOf } from "./error-of.ts";
 import { eventually } from "./eventually.ts";
 import {
@@ -34,7 +34,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       const stub = fresh();
       const due = await inside(stub, (self) => {
         const time = Date.now() + 40;
-        self.schedule(new Date(time), self.note, { text: "ran" });
+        self.jobs.schedule(new Date(time), self.note, { text: "ran" });
         return time;
       });
       await evictDurableObject(stub);
@@ -56,10 +56,10 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         const now = Date.now();
         const hook = (ms: number) => () => late.push(Date.now() - now - ms);
         self.hooks = { first: hook(30), alarm: hook(60), second: hook(90), third: hook(120) };
-        self.schedule(new Date(now + 120), self.note, { text: "third" });
-        self.schedule(new Date(now + 30), self.noteLater, { text: "first" });
+        self.jobs.schedule(new Date(now + 120), self.note, { text: "third" });
+        self.jobs.schedule(new Date(now + 30), self.noteLater, { text: "first" });
         await storage.setAlarm(now + 60);
-        self.schedule(new Date(now + 90), self.note, { text: "second" });
+        self.jobs.schedule(new Date(now + 90), self.note, { text: "second" });
       });
       await eventually(async () => expect(await rowsOf(stub)).toEqual([]));
       expect(await logOf(stub)).toEqual(["first", "first, done", "alarm 0", "second", "third"]);
@@ -70,7 +70,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
     it("runs 1,000 jobs in an alarm, and the rest in the next, at once", async () => {
       const stub = fresh();
       await inside(stub, (self) => {
-        for (let n = 0; n < 1_500; n++) self.schedule(n, self.note, { text: `${n}` });
+        for (let n = 0; n < 1_500; n++) self.jobs.schedule(n, self.note, { text: `${n}` });
       });
       await clock.fireAt(stub, 5_000);
       expect((await logOf(stub)).length).toBe(1_000);
@@ -84,19 +84,19 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       const stub = fresh();
       let end: (() => void) | undefined;
       await inside(stub, (self) => {
-        for (const id of ["cancelled", "moved", "last"]) self.schedule(20, self.note, { text: id }, { id });
+        for (const id of ["cancelled", "moved", "last"]) self.jobs.schedule(20, self.note, { text: id }, { id });
         self.hooks["slow"] = () => new Promise<void>((done) => (end = done));
-        self.schedule(10, self.noteLater, { text: "slow" }, { id: "slow" });
+        self.jobs.schedule(10, self.noteLater, { text: "slow" }, { id: "slow" });
       });
       clock.at(50);
       const running = fire(stub);
       await eventually(() => expect(end).toBeDefined());
       await inside(stub, (self) => {
-        expect(self.schedules.get("slow")).toMatchObject({ state: "running" });
-        self.schedules.cancel("cancelled");
-        self.schedule(HOUR, self.note, { text: "moved" }, { id: "moved", replace: true });
-        self.schedule(new Date(0), self.note, { text: "new" });
-        self.schedules.cancel("slow");
+        expect(self.jobs.get("slow")).toMatchObject({ state: "running" });
+        self.jobs.cancel("cancelled");
+        self.jobs.schedule(HOUR, self.note, { text: "moved" }, { id: "moved", replace: true });
+        self.jobs.schedule(new Date(0), self.note, { text: "new" });
+        self.jobs.cancel("slow");
         end!();
       });
       await running;
@@ -108,8 +108,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
     it("never runs what a sync job before it has cancelled, in the same turn", async () => {
       const stub = fresh();
       await inside(stub, (self) => {
-        self.hooks["first"] = () => expect(self.schedules.cancel("cancelled")).toBe(true);
-        for (const text of ["first", "cancelled", "last"]) self.schedule(1, self.note, { text }, { id: text });
+        self.hooks["first"] = () => expect(self.jobs.cancel("cancelled")).toBe(true);
+        for (const text of ["first", "cancelled", "last"]) self.jobs.schedule(1, self.note, { text }, { id: text });
       });
       await clock.fireAt(stub, 10);
       expect([await logOf(stub), await rowsOf(stub)]).toEqual([["first", "last"], []]);
@@ -118,10 +118,10 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
     it("runs each job once, in order of time and of scheduling, and sets the alarm to the next", async () => {
       const stub = fresh();
       await inside(stub, (self) => {
-        self.schedule(3_000, self.note, { text: "c" });
-        self.schedule(1_000, self.note, { text: "a" });
-        self.schedule(new Date(clock.start + 2_000), self.note, { text: "b1" });
-        for (let n = 2; n < 12; n++) self.schedule(2_000, self.note, { text: `b${n}` });
+        self.jobs.schedule(3_000, self.note, { text: "c" });
+        self.jobs.schedule(1_000, self.note, { text: "a" });
+        self.jobs.schedule(new Date(clock.start + 2_000), self.note, { text: "b1" });
+        for (let n = 2; n < 12; n++) self.jobs.schedule(2_000, self.note, { text: `b${n}` });
       });
       expect(await clock.nativeOf(stub)).toBe(1_000);
       await clock.fireAt(stub, 999);
@@ -145,7 +145,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       const holding = stub.hold();
       await inside(stub, (self) => {
         const options = { timeout: 40, retry: { maxAttempts: 20, baseDelay: 0 } };
-        self.schedule(0, self.wholeAlone, { text: "whole" }, options);
+        self.jobs.schedule(0, self.wholeAlone, { text: "whole" }, options);
       });
       await eventually(() => expect(clock.errors.mock.calls.length).toBeGreaterThan(1));
       await inside(stub, () => release!());
@@ -167,7 +167,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
           self.destroy();
         };
         self.hooks["behind"] = () => seen.push("behind");
-        for (const text of ["before", "end", "behind"]) self.schedule(30, self.note, { text });
+        for (const text of ["before", "end", "behind"]) self.jobs.schedule(30, self.note, { text });
       });
       await eventually(() => expect(seen).toEqual(["end"]));
       await eventually(async () => expect(await logOf(again())).toEqual([]));
@@ -180,11 +180,11 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       vi.useRealTimers();
       const stub = fresh();
       const again = (): JobStub => namespace().get(stub.id);
-      await inside(stub, (self) => void self.schedule(200, self.note, { text: "never" }, { id: "never" }));
+      await inside(stub, (self) => void self.jobs.schedule(200, self.note, { text: "never" }, { id: "never" }));
       const parked = errorOf(() =>
         inside(stub, async (self) => {
           await scheduler.wait(5);
-          self.schedule(1, self.note, { text: "late" });
+          self.jobs.schedule(1, self.note, { text: "late" });
         }),
       );
       await inside(stub, (self) => self.destroy());
@@ -197,8 +197,10 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
     it("runs a job of the past, or of no delay, now", async () => {
       const stub = fresh();
       const times = await inside(stub, (self) => {
-        const jobs = [new Date(0), new Date(clock.start - 1), 0, -5, 0.2].map((when) => self.schedule(when, self.tick));
-        return jobs.map((id) => self.schedules.get(id)!.time.getTime() - clock.start);
+        const jobs = [new Date(0), new Date(clock.start - 1), 0, -5, 0.2].map((when) =>
+          self.jobs.schedule(when, self.tick),
+        );
+        return jobs.map((id) => self.jobs.get(id)!.time.getTime() - clock.start);
       });
       expect(times).toEqual([0, 0, 0, 0, 1]);
       await clock.fireAt(stub, 1);
@@ -216,15 +218,15 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
           for (const [, spy] of spies) spy.mockRestore();
           return counts;
         });
-      const first = await counted((self) => self.schedule(5_000, self.tick));
+      const first = await counted((self) => self.jobs.schedule(5_000, self.tick));
       expect(first).toMatchObject({ put: 1, delete: 0 });
       await inside(stub, (self) => {
-        for (let n = 0; n < 500; n++) self.schedule(HOUR + n, self.tick);
+        for (let n = 0; n < 500; n++) self.jobs.schedule(HOUR + n, self.tick);
       });
-      const late = await counted((self) => self.schedule(6_000, self.tick));
+      const late = await counted((self) => self.jobs.schedule(6_000, self.tick));
       expect(late).toEqual(first);
       const ten = await counted((self) => {
-        for (let n = 0; n < 10; n++) self.schedule(7_000, self.tick);
+        for (let n = 0; n < 10; n++) self.jobs.schedule(7_000, self.tick);
       });
       expect(ten).toEqual({ ...first, put: 10 });
       clock.at(5_000);
@@ -246,7 +248,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         const native = Object.getPrototypeOf(storage) as DurableObjectStorage;
         const before = await native.getAlarm.call(storage);
         self.run(() => {
-          for (let n = 20; n > 0; n--) self.schedule(n * 1_000, self.tick);
+          for (let n = 20; n > 0; n--) self.jobs.schedule(n * 1_000, self.tick);
         });
         // Within the same turn, so committed with the rows.
         for (let n = 0; n < 20; n++) await Promise.resolve();
@@ -262,11 +264,11 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       await inside(stub, (self) => {
         self.log.push("logged");
         const given = structuredClone(input);
-        self.schedule(0, self.keep, given);
-        self.schedule(0, self.keep, self.log);
-        self.schedule(0, self.keep, { inner: self.log });
-        self.schedule(0, self.keep, null);
-        self.schedule(0, self.keep, undefined);
+        self.jobs.schedule(0, self.keep, given);
+        self.jobs.schedule(0, self.keep, self.log);
+        self.jobs.schedule(0, self.keep, { inner: self.log });
+        self.jobs.schedule(0, self.keep, null);
+        self.jobs.schedule(0, self.keep, undefined);
         given.map.clear();
         self.log.push("later");
       });
@@ -295,7 +297,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       ["a symbol", { s: Symbol("s") }, "the input holds something that cannot be stored"],
     ])("refuses %s as input", async (_, input, part) => {
       const stub = fresh();
-      const message = await refusalOf(stub, "not-persistable", (self) => self.schedule(1, self.keep, input));
+      const message = await refusalOf(stub, "not-persistable", (self) => self.jobs.schedule(1, self.keep, input));
       expect(message).toContain(part);
     });
 
@@ -303,9 +305,9 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       const stub = fresh();
       const cycle: { self?: unknown } = {};
       cycle.self = cycle;
-      const message = await refusalOf(stub, "not-persistable", (self) => self.schedule(1, self.keep, cycle));
+      const message = await refusalOf(stub, "not-persistable", (self) => self.jobs.schedule(1, self.keep, cycle));
       expect(message).toContain("holds a cycle");
-      await refusalOf(stub, "too-large", (self) => self.schedule(1, self.keep, "x".repeat(2_000_000)));
+      await refusalOf(stub, "too-large", (self) => self.jobs.schedule(1, self.keep, "x".repeat(2_000_000)));
     });
 
     it.each<[unknown, ErrorCode]>([
@@ -330,15 +332,15 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       [cron("0 0 0 1 1 * 2020"), "bad-cron"],
       [{ cron: "* * * * *" }, "bad-cron"],
     ])("refuses the time %s", async (when, code) => {
-      expect(await refusalOf(fresh(), code, (self) => self.schedule(when as When, self.tick))).toMatch(
-        /Jobs\.schedule/,
+      expect(await refusalOf(fresh(), code, (self) => self.jobs.schedule(when as When, self.tick))).toMatch(
+        /Jobs: jobs\.schedule/,
       );
     });
 
     it("takes the last millisecond that the platform takes", async () => {
       const stub = fresh();
       const last = 9_223_372_036_854;
-      await inside(stub, (self) => self.schedule(new Date(last), self.tick));
+      await inside(stub, (self) => self.jobs.schedule(new Date(last), self.tick));
       expect((await clock.nativeOf(stub))! + clock.start).toBe(last);
     });
 
@@ -355,19 +357,19 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       ["more time than an alarm has", { timeout: 900_000 }, "bad-option"],
       ["another policy", { missed: "never" }, "bad-option"],
     ])("refuses %s", async (_, options, code) => {
-      await refusalOf(fresh(), code, (self) => self.schedule(1, self.tick, undefined, options));
+      await refusalOf(fresh(), code, (self) => self.jobs.schedule(1, self.tick, undefined, options));
     });
 
     it("refuses a value that isn't a method of the class", async () => {
       const stub = fresh();
       for (const method of [(): void => {}, undefined, "tick", function tick(): void {}]) {
         const message = await refusalOf(stub, "unknown-method", (self) =>
-          self.schedule(1, method as unknown as () => void),
+          self.jobs.schedule(1, method as unknown as () => void),
         );
-        expect(message).toContain("`this.schedule(60_000, this.method)`");
+        expect(message).toContain("`this.#jobs.schedule(60_000, this.method)`");
       }
       const bound = (self: JobHost): (() => void) => self.tick.bind(self);
-      await refusalOf(stub, "unknown-method", (self) => self.schedule(1, bound(self)));
+      await refusalOf(stub, "unknown-method", (self) => self.jobs.schedule(1, bound(self)));
     });
 
     it("is undone with what undoes the stretch, alarm and all", async () => {
@@ -375,25 +377,25 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       await inside(stub, (self, storage) => {
         expect(() =>
           storage.transactionSync(() => {
-            self.schedule(1_000, self.tick);
+            self.jobs.schedule(1_000, self.tick);
             throw new Error("stop");
           }),
         ).toThrow("stop");
       });
       await inside(stub, async (self) => {
         self.hooks["undone"] = () => {
-          self.schedule(1_000, self.tick);
+          self.jobs.schedule(1_000, self.tick);
           throw new Error("stop");
         };
         expect(() => self.whole({ text: "undone" })).toThrow("stop");
         await expect(self.wholeLater({ text: "undone" })).rejects.toThrow("stop");
       });
       expect([await clock.nativeOf(stub), await rowsOf(stub)]).toEqual([null, []]);
-      await inside(stub, (self) => self.schedule(5_000, self.tick));
+      await inside(stub, (self) => self.jobs.schedule(5_000, self.tick));
       await inside(stub, async (self) => {
         self.hooks["undone"] = async () => {
-          self.schedule(1_000, self.tick);
-          for (const { id } of self.schedules.list()) self.schedules.cancel(id);
+          self.jobs.schedule(1_000, self.tick);
+          for (const { id } of self.jobs.list()) self.jobs.cancel(id);
           await scheduler.wait(1);
           throw new Error("stop");
         };
@@ -406,13 +408,13 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       const stub = fresh();
       const [inTimer, listed] = await runInDurableObject(stub, async (self: JobHost) => {
         expect(self.refused).toMatchObject({ code: "changed-in-constructor" });
-        const id = self.schedule(1_000, self.tick);
-        return [id, self.schedules.get(id)!.state];
+        const id = self.jobs.schedule(1_000, self.tick);
+        return [id, self.jobs.get(id)!.state];
       });
       expect([inTimer.length, listed]).toEqual([26, "waiting"]);
       await evictDurableObject(stub);
       await runInDurableObject(stub, async (self: JobHost) => {
-        self.starting = () => void self.schedule(500, self.tick, undefined, { id: "started" });
+        self.starting = () => void self.jobs.schedule(500, self.tick, undefined, { id: "started" });
         await self.noteLater({ text: "called" });
       });
       expect((await listOf(stub)).map(({ id }) => id)).toEqual(["started", inTimer]);
@@ -426,27 +428,31 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
     it("stands for one job: a second one changes nothing, unless it replaces the first", async () => {
       const stub = fresh();
       const ids = await inside(stub, (self) => [
-        self.schedule(5_000, self.note, { text: "first" }, { id: "one" }),
-        self.schedule(1_000, self.note, { text: "second" }, { id: "one" }),
+        self.jobs.schedule(5_000, self.note, { text: "first" }, { id: "one" }),
+        self.jobs.schedule(1_000, self.note, { text: "second" }, { id: "one" }),
       ]);
       expect(ids).toEqual(["one", "one"]);
       expect((await listOf(stub)).map(({ input }) => input)).toEqual([{ text: "first" }]);
-      await inside(stub, (self) => self.schedule(9_000, self.note, { text: "third" }, { id: "one", replace: true }));
+      await inside(stub, (self) =>
+        self.jobs.schedule(9_000, self.note, { text: "third" }, { id: "one", replace: true }),
+      );
       expect(await clock.nativeOf(stub)).toBe(9_000);
-      await inside(stub, (self) => self.schedule({ every: 2_000 }, self.tick, undefined, { id: "one", replace: true }));
+      await inside(stub, (self) =>
+        self.jobs.schedule({ every: 2_000 }, self.tick, undefined, { id: "one", replace: true }),
+      );
       expect((await listOf(stub)).map(({ method, recurrence }) => [method, recurrence])).toEqual([
         ["tick", { every: 2_000 }],
       ]);
-      await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "one" }));
+      await inside(stub, (self) => self.jobs.schedule(1_000, self.tick, undefined, { id: "one" }));
       expect((await listOf(stub)).map(({ recurrence }) => recurrence)).toEqual([{ every: 2_000 }]);
-      await inside(stub, (self) => self.schedule(1_000, self.tick, undefined, { id: "one", replace: true }));
+      await inside(stub, (self) => self.jobs.schedule(1_000, self.tick, undefined, { id: "one", replace: true }));
       await clock.fireAt(stub, HOUR);
       expect([await logOf(stub), await rowsOf(stub), await clock.nativeOf(stub)]).toEqual([["tick"], [], null]);
     });
 
     it("keeps its job when what would replace it is refused", async () => {
       const stub = fresh();
-      await inside(stub, (self) => self.schedule(5_000, self.note, { text: "first" }, { id: "one" }));
+      await inside(stub, (self) => self.jobs.schedule(5_000, self.note, { text: "first" }, { id: "one" }));
       for (const [when, input] of [
         [1, { s: Symbol("s") }],
         [1, (): void => {}],
@@ -454,7 +460,9 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         [{ every: 5 }, {}],
       ] as const) {
         await inside(stub, (self) => {
-          expect(() => self.schedule(when, self.keep, input, { id: "one", replace: true })).toThrow(/Jobs\.schedule/);
+          expect(() => self.jobs.schedule(when, self.keep, input, { id: "one", replace: true })).toThrow(
+            /Jobs: jobs\.schedule/,
+          );
         });
       }
       expect((await listOf(stub)).map(({ input }) => input)).toEqual([{ text: "first" }]);
@@ -463,8 +471,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
 
     it("that was made up can be replaced too", async () => {
       const stub = fresh();
-      const id = await inside(stub, (self) => self.schedule(5_000, self.note, { text: "old" }));
-      await inside(stub, (self) => self.schedule(1_000, self.note, { text: "new" }, { id, replace: true }));
+      const id = await inside(stub, (self) => self.jobs.schedule(5_000, self.note, { text: "old" }));
+      await inside(stub, (self) => self.jobs.schedule(1_000, self.note, { text: "new" }, { id, replace: true }));
       expect((await listOf(stub)).map((job) => [job.id, job.input])).toEqual([[id, { text: "new" }]]);
       await clock.fireAt(stub, HOUR);
       expect([await logOf(stub), await rowsOf(stub)]).toEqual([["new"], []]);
@@ -476,10 +484,10 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         for (const text of ["sync", "async"]) {
           const method = text === "sync" ? self.note : self.noteLater;
           self.hooks[text] = () => {
-            self.schedule(1_000, method, { text }, { id: text });
+            self.jobs.schedule(1_000, method, { text }, { id: text });
             if (self.log.length > 4) throw new Error("stop");
           };
-          self.schedule(0, method, { text }, { id: text });
+          self.jobs.schedule(0, method, { text }, { id: text });
         }
       });
       await clock.fireAt(stub, 0);
@@ -499,14 +507,14 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       const seen: unknown[] = [];
       const id = await inside(stub, (self) => {
         self.hooks["seen"] = async () => {
-          const { current } = self.schedules;
+          const { current } = self.jobs;
           await scheduler.wait(1);
-          expect(self.schedules.current).toBe(current);
+          expect(self.jobs.current).toBe(current);
           seen.push([current!.id, current!.time.getTime() - clock.start, current!.attempt]);
           if (seen.length < 3) throw new Error("again");
         };
-        expect(self.schedules.current).toBe(undefined);
-        return self.schedule(1_000, self.noteLater, { text: "seen" });
+        expect(self.jobs.current).toBe(undefined);
+        return self.jobs.schedule(1_000, self.noteLater, { text: "seen" });
       });
       await clock.fireAt(stub, 5_000);
       await clock.fireAt(stub, HOUR);
@@ -518,13 +526,13 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
     it("finds a job to get, cancel and retry", async () => {
       const stub = fresh();
       const [auto, again] = await inside(stub, (self) => [
-        self.schedule(5_000, self.note, { text: "auto" }),
-        self.schedule({ every: 7_000 }, self.tick),
-        self.schedule(6_000, self.tick, undefined, { id: "named" }),
+        self.jobs.schedule(5_000, self.note, { text: "auto" }),
+        self.jobs.schedule({ every: 7_000 }, self.tick),
+        self.jobs.schedule(6_000, self.tick, undefined, { id: "named" }),
       ]);
       const found = await inside(stub, (self) =>
         [auto!, again!, "named", "none", "x".repeat(26)].map((id) => {
-          const job = self.schedules.get(id);
+          const job = self.jobs.get(id);
           return job && [job.id, job.method, job.input, job.state, job.time.getTime() - clock.start, job.recurrence];
         }),
       );
@@ -535,15 +543,15 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         undefined,
         undefined,
       ]);
-      expect(await inside(stub, (self) => self.schedules.retry(auto!))).toBe(true);
+      expect(await inside(stub, (self) => self.jobs.retry(auto!))).toBe(true);
       expect(await clock.nativeOf(stub)).toBe(0);
       await clock.fireAt(stub, 1);
       expect([await logOf(stub), await clock.nativeOf(stub)]).toEqual([["auto"], 6_000]);
       const cancelled = await inside(stub, (self) =>
-        [auto!, again!, "named", "named", "none"].map((id) => self.schedules.cancel(id)),
+        [auto!, again!, "named", "named", "none"].map((id) => self.jobs.cancel(id)),
       );
       expect(cancelled).toEqual([false, true, true, false, false]);
-      expect(await inside(stub, (self) => self.schedules.retry("named"))).toBe(false);
+      expect(await inside(stub, (self) => self.jobs.retry("named"))).toBe(false);
       expect([await rowsOf(stub), await clock.nativeOf(stub)]).toEqual([[], null]);
     });
   });
@@ -559,7 +567,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         self.hooks["bad"] = () => {
           throw new RangeError("out of luck");
         };
-        return self.schedule(0, self.note, { text: "bad" }, { retry });
+        return self.jobs.schedule(0, self.note, { text: "bad" }, { retry });
       });
       const delays: number[] = [];
       let now = 0;
@@ -579,9 +587,9 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(clock.errors).toHaveBeenCalledTimes(4);
       await inside(stub, (self) => {
         self.hooks = {};
-        expect(self.schedules.list({ state: "waiting" })).toEqual([]);
-        expect(self.schedules.retry(id)).toBe(true);
-        expect(self.schedules.get(id)).toMatchObject({ state: "waiting", attempts: 0, error: undefined });
+        expect(self.jobs.list({ state: "waiting" })).toEqual([]);
+        expect(self.jobs.retry(id)).toBe(true);
+        expect(self.jobs.get(id)).toMatchObject({ state: "waiting", attempts: 0, error: undefined });
       });
       await clock.fireAt(stub, now);
       expect([(await logOf(stub)).length, await rowsOf(stub)]).toEqual([5, []]);
@@ -593,7 +601,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         self.hooks["bad"] = () => {
           throw new Error("no");
         };
-        self.schedule(0, self.note, { text: "bad" });
+        self.jobs.schedule(0, self.note, { text: "bad" });
       });
       let now = 0;
       let tries = 0;
@@ -615,10 +623,10 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
             throw new Error("no");
           };
         }
-        self.schedule(1, self.note, { text: "x" });
-        self.schedule(2, self.note, { text: "a" });
-        self.schedule(3, self.noteLater, { text: "y" });
-        self.schedule(4, self.noteLater, { text: "b" });
+        self.jobs.schedule(1, self.note, { text: "x" });
+        self.jobs.schedule(2, self.note, { text: "a" });
+        self.jobs.schedule(3, self.noteLater, { text: "y" });
+        self.jobs.schedule(4, self.noteLater, { text: "b" });
       });
       vi.spyOn(Math, "random").mockReturnValue(0.999_999);
       await clock.fireAt(stub, 10);
@@ -637,7 +645,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         };
         const retry = { maxAttempts: 1 };
         for (const method of [self.note, self.whole, self.noteLater, self.wholeLater, self.wholeAlone])
-          self.schedule(0, method, { text: "bad" }, { retry });
+          self.jobs.schedule(0, method, { text: "bad" }, { retry });
       });
       await clock.fireAt(stub, 10);
       expect(await logOf(stub)).toEqual(["bad", "bad"]);
@@ -649,8 +657,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
     it("is undone with its row's end when it is async and atomic", async () => {
       const stub = fresh();
       await inside(stub, (self) => {
-        self.schedule(0, self.wholeLater, { text: "a" });
-        self.schedule(1, self.wholeAlone, { text: "b" });
+        self.jobs.schedule(0, self.wholeLater, { text: "a" });
+        self.jobs.schedule(1, self.wholeAlone, { text: "b" });
       });
       const { kv, remove } = await runInDurableObject(stub, (_, { storage: { kv } }) => ({ kv, remove: kv.delete }));
       let refusals = 2;
@@ -671,9 +679,9 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       const name = `object ${nth++}`;
       let stub = namespace().getByName(name);
       await inside(stub, (self) => {
-        self.schedule(0, self.noteLater, { text: "before" });
-        self.schedule(1, self.noteLater, { text: "stopped" });
-        self.schedule(2, self.note, { text: "after" });
+        self.jobs.schedule(0, self.noteLater, { text: "before" });
+        self.jobs.schedule(1, self.noteLater, { text: "stopped" });
+        self.jobs.schedule(2, self.note, { text: "after" });
       });
       clock.at(10);
       const stop = runInDurableObject(stub, async (self: JobHost, state) => {
@@ -696,7 +704,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       const stub = fresh();
       await inside(stub, (self) => {
         for (const method of [self.note, self.noteLater, self.whole, self.wholeLater])
-          self.schedule(0, method, { text: "lost" }, { retry: { maxAttempts: 1 } });
+          self.jobs.schedule(0, method, { text: "lost" }, { retry: { maxAttempts: 1 } });
       });
       await runInDurableObject(stub, async (self: JobHost, { storage: { kv } }) => {
         const { put } = kv;
@@ -718,8 +726,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       const stub = fresh();
       await inside(stub, (self) => {
         self.hooks["stuck"] = () => new Promise(() => {});
-        self.schedule(0, self.noteLater, { text: "stuck" }, { timeout: 30, retry: { maxAttempts: 1 } });
-        self.schedule(1, self.note, { text: "next" });
+        self.jobs.schedule(0, self.noteLater, { text: "stuck" }, { timeout: 30, retry: { maxAttempts: 1 } });
+        self.jobs.schedule(1, self.note, { text: "next" });
       });
       await clock.fireAt(stub, 10);
       expect(await logOf(stub)).toEqual(["stuck", "next"]);
@@ -737,9 +745,9 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         runInDurableObject(stub, (self: JobHost) => {
           Object.defineProperty(self, "note", { value: method, configurable: true });
         });
-      const id = await inside(stub, (self) => self.schedule(1_000, self.note, { text: "kept" }));
+      const id = await inside(stub, (self) => self.jobs.schedule(1_000, self.note, { text: "kept" }));
       await inside(stub, (self) =>
-        self.schedule({ every: 1_000 }, self.note as () => void, undefined, { id: "again" }),
+        self.jobs.schedule({ every: 1_000 }, self.note as () => void, undefined, { id: "again" }),
       );
       await deploy();
       expect((await listOf(stub)).map((job) => job.state)).toEqual(["missing", "missing"]);
@@ -759,7 +767,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       ]);
       expect(await logOf(stub)).toEqual([]);
       await evictDurableObject(stub);
-      await inside(stub, (self) => expect(self.schedules.retry(id)).toBe(true));
+      await inside(stub, (self) => expect(self.jobs.retry(id)).toBe(true));
       await clock.fireAt(stub, now + 1);
       expect(await logOf(stub)).toEqual(["kept"]);
       await runInDurableObject(stub, (self: JobHost) => {
@@ -782,8 +790,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
     it("whose method became a getter that throws is kept as missing, and others run", async () => {
       const stub = fresh();
       await inside(stub, (self) => {
-        self.schedule(1, self.tick);
-        self.schedule(2, self.note, { text: "other" });
+        self.jobs.schedule(1, self.tick);
+        self.jobs.schedule(2, self.note, { text: "other" });
       });
       await runInDurableObject(stub, (self: JobHost) => {
         const get = (): never => {
@@ -801,8 +809,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       let stub = namespace().getByName(name);
       vi.spyOn(Math, "random").mockReturnValue(0.999_999);
       await inside(stub, (self) => {
-        self.schedule(1, self.note, { text: "deadly" }, { id: "deadly", retry: { maxAttempts: 3 } });
-        self.schedule(2, self.note, { text: "good" });
+        self.jobs.schedule(1, self.note, { text: "deadly" }, { id: "deadly", retry: { maxAttempts: 3 } });
+        self.jobs.schedule(2, self.note, { text: "good" });
       });
       const stopped = async (ms: number, retryCount: number): Promise<void> => {
         await stoppedAt(stub, ms, retryCount);
@@ -829,19 +837,20 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       vi.spyOn(Math, "random").mockReturnValue(0);
       const once = { retry: { maxAttempts: 1 } };
       await inside(stub(), (self) => {
-        for (const text of ["first", "deadly", "good"]) self.schedule(1, self.note, { text }, { id: text, ...once });
-        self.schedule({ every: DAY }, self.note as () => void, undefined, { id: "again", ...once });
+        for (const text of ["first", "deadly", "good"])
+          self.jobs.schedule(1, self.note, { text }, { id: text, ...once });
+        self.jobs.schedule({ every: DAY }, self.note as () => void, undefined, { id: "again", ...once });
       });
       await stoppedAt(stub(), 10, 0);
       const attempts: unknown[] = [];
       await inside(stub(), (self) => {
-        self.hooks["first"] = () => attempts.push(self.schedules.current!.attempt);
+        self.hooks["first"] = () => attempts.push(self.jobs.current!.attempt);
       });
       await stoppedAt(stub(), 2_000, 1);
       expect(attempts).toEqual([1]);
       await clock.fireAt(stub(), 2_000, { retryCount: 2, isRetry: true });
       expect(await logOf(stub())).toEqual(["first", "good"]);
-      expect(await inside(stub(), (self) => self.schedules.get("deadly"))).toMatchObject({
+      expect(await inside(stub(), (self) => self.jobs.get("deadly"))).toMatchObject({
         state: "waiting",
         attempts: 1,
       });
@@ -855,7 +864,9 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
 
     it("whose row is damaged is listed, can be cancelled, and keeps no other from running", async () => {
       const stub = fresh();
-      const ids = await inside(stub, (self) => ["a", "b", "c"].map((text, n) => self.schedule(n, self.note, { text })));
+      const ids = await inside(stub, (self) =>
+        ["a", "b", "c"].map((text, n) => self.jobs.schedule(n, self.note, { text })),
+      );
       const bad = `durable-base:jobs:${ids[1]!}`;
       await runInDurableObject(stub, (_, { storage: { kv } }) => {
         const [get, list] = [kv.get, kv.list];
@@ -870,7 +881,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
           }
         } as never;
       });
-      expect((await inside(stub, (self) => self.schedules.list())).map(({ id, state }) => [id, state])).toEqual([
+      expect((await inside(stub, (self) => self.jobs.list())).map(({ id, state }) => [id, state])).toEqual([
         [ids[0], "waiting"],
         [ids[1], "unreadable"],
         [ids[2], "waiting"],
@@ -879,8 +890,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await logOf(stub)).toEqual(["a", "c"]);
       expect(await clock.nativeOf(stub)).toBe(null);
       await inside(stub, (self) => {
-        expect(self.schedules.get(ids[1]!)).toMatchObject({ state: "unreadable" });
-        expect([self.schedules.cancel(ids[1]!), self.schedules.list()]).toEqual([true, []]);
+        expect(self.jobs.get(ids[1]!)).toMatchObject({ state: "unreadable" });
+        expect([self.jobs.cancel(ids[1]!), self.jobs.list()]).toEqual([true, []]);
       });
     });
   });

@@ -1,8 +1,8 @@
 /** How a program of `schedule.programs.ts` is played: on an object and on the list at once, whatever befalls the object. */
 import { vi } from "vitest";
-import { planOf, type AnyClass } from "../src/plan.ts";
-import { cron } from "../src/schedule/cron.ts";
-import { stored, type Recurrence, type When } from "../src/schedule/when.ts";
+import type { AnyClass } from "../src/plan.ts";
+import { cron } from "../src/jobs/cron.ts";
+import { stored, type Recurrence, type When } from "../src/jobs/when.ts";
 import { thrownBy } from "./error-of.ts";
 import { ModelJobs, type Player } from "./fixtures/schedule-model.ts";
 import { Model, type Call, type ModelAlarm, type ModelJob } from "./schedule.model.ts";
@@ -17,6 +17,7 @@ import {
   type Step,
   type Work,
 } from "./schedule.programs.ts";
+import { declaredBy } from "./jobs.ts";
 
 /** What the methods have on their prototype, as the first deploy had it. */
 const members = new Map<string, PropertyDescriptor>();
@@ -193,7 +194,7 @@ export class Play implements Player {
     const call = this.#follow();
     if (!("job" in call)) return this.#differs(`${method} was called, not alarm()`);
     const { job } = call;
-    const { id, time, attempt } = self.schedules.current!;
+    const { id, time, attempt } = self.jobs.current!;
     this.#same(
       "the run",
       [method, id, time.getTime() - this.#start, attempt, work?.name],
@@ -344,7 +345,7 @@ export class Play implements Player {
     if (sweep !== null) declared.set("sweep", sweep);
     if (nightly !== null) declared.set("nightly", nightly);
     this.#model.declared = declared;
-    const plan = planOf(ModelJobs as unknown as AnyClass).scheduled as Map<string, object>;
+    const plan = declaredBy(ModelJobs as unknown as AnyClass);
     plan.clear();
     for (const [method, { when, missed }] of declared) plan.set(method, { when: this.#when(when), missed });
   }
@@ -426,7 +427,7 @@ export class Play implements Player {
         const id = NAMES[act.id];
         const { replace, work } = act;
         const schedule = (): string =>
-          self.schedule(this.#when(act.when), self[method], work, { ...act.options, replace, ...(id && { id }) });
+          self.jobs.schedule(this.#when(act.when), self[method], work, { ...act.options, replace, ...(id && { id }) });
         const at = model.firstOf(act.when);
         if (at === undefined) return this.#same("the error", thrownBy(schedule).code, "bad-cron");
         const isPut = id === undefined || model.takes(id, replace);
@@ -445,7 +446,7 @@ export class Play implements Player {
         if (act.kind === "retry" && id === model.running) return;
         // Declared jobs come with the object's first write, which is stored at the end of the batch.
         if (id.startsWith("@") && storage.kv.get("durable-base:record") === undefined) return;
-        return this.#same(`${act.kind} of ${id}`, self.schedules[act.kind](id), model[act.kind](id));
+        return this.#same(`${act.kind} of ${id}`, self.jobs[act.kind](id), model[act.kind](id));
       }
       case "setAlarm": {
         const at = Date.now() + act.delay;
@@ -593,7 +594,7 @@ export class Play implements Player {
   #read(): void {
     for (const job of this.#model.jobs) {
       if (job.chance === undefined || job.isDead) continue;
-      const at = this.#self.schedules.get(job.id)?.time.getTime() ?? NaN;
+      const at = this.#self.jobs.get(job.id)?.time.getTime() ?? NaN;
       const [least, most] = job.chance;
       if (!(at >= least && at <= most)) this.#differs(`${job.id} is put off to ${at}, not ${least} to ${most}`);
       job.at = at;
@@ -603,9 +604,9 @@ export class Play implements Player {
 
   #compareJobs(): void {
     const model = this.#model;
-    const { schedules } = this.#self;
+    const { jobs } = this.#self;
     this.#read();
-    const found = schedules.list();
+    const found = jobs.list();
     const dead = model.jobs.filter(({ isDead }) => isDead).sort((one, other) => (one.id < other.id ? -1 : 1));
     const expected = [...model.waiting, ...dead].map((job) => this.#describe(job));
     const show = ({
@@ -624,7 +625,7 @@ export class Play implements Player {
     ];
     this.#same("the jobs", found.map(show), expected);
     for (const id of new Set([...NAMES, ...this.#made])) {
-      const job = schedules.get(id);
+      const job = jobs.get(id);
       const own = model.find(id);
       this.#same(`get(${id})`, job && show(job), own && this.#describe(own));
     }

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { DurableBase } from "../src/durable-base.ts";
 import { retireLive } from "../src/live-instance.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
-import { Scheduled } from "../src/schedule/scheduled.ts";
+import { jobs, Scheduled, type Jobs } from "../src/jobs/jobs.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { StandardLife } from "./fixtures/life.ts";
 import { LegacyLife } from "./fixtures/legacy/life.ts";
@@ -99,8 +99,8 @@ describe.each<[string, Class<LifeLike>]>([
       const older = await born(cls, state);
       const { promise: edited, resolve: edit } = Promise.withResolvers<void>();
       const tries: ((self: LifeLike) => unknown)[] = [
-        (self) => self.schedule(60_000, self.act, "id"),
-        (self) => self.schedules.cancel("id"),
+        (self) => self.jobs.schedule(60_000, self.act, "id"),
+        (self) => self.jobs.cancel("id"),
         (self) => self.destroy(),
         (self) => self.atomic(read),
         (self) => self.atomicLater(read),
@@ -162,6 +162,7 @@ describe("an instance whose object has a newer one", () => {
   }
 
   class Declared extends Bytes {
+    readonly jobs: Jobs = jobs(this);
     @Scheduled({ every: 60_000 }) sweep(): void {
       this.log.push("sweep");
     }
@@ -211,7 +212,7 @@ describe("an instance whose object has a newer one", () => {
       Object.assign(older, {
         [name]: () => (begin(), Declared.prototype[name].call(older, edited)),
       });
-      older.run((self) => void self.schedule(0, self[name] as () => Promise<void>, undefined, { id: name }));
+      older.run((self) => void self.jobs.schedule(0, self[name] as () => Promise<void>, undefined, { id: name }));
       await scheduler.wait(2);
       const alarm = fire(older);
       await began;
@@ -219,7 +220,7 @@ describe("an instance whose object has a newer one", () => {
       newer.run((self) => void self.log.push("newer"));
       edit();
       await alarm;
-      const jobs = newer.run((self) => self.schedules.list().map(({ id, attempts }) => [id, attempts]));
+      const jobs = newer.run((self) => self.jobs.list().map(({ id, attempts }) => [id, attempts]));
       expect(jobs).toEqual([...left, ["@sweep", 0]]);
       expect([...newer.log]).toEqual(["newer"]);
       expect(await nativeAlarm(state)).toBeGreaterThan(0);
@@ -228,7 +229,10 @@ describe("an instance whose object has a newer one", () => {
 
   it("no longer takes part in the alarm and in imports", async () => {
     await withState(async (state) => {
-      const older = await born(Bytes, state);
+      class Timed extends Bytes {
+        readonly jobs = jobs(this);
+      }
+      const older = await born(Timed, state);
       older.run((self) => void self.log.push("older"));
       expect(await errorOf(() => state.storage.setAlarm(Date.now() + 60_000))).toMatchObject({
         code: "no-alarm-handler",

@@ -473,9 +473,9 @@ describe.each([
       self.date = fake;
       self.date.setTime(2);
       self.any = [{ at: fake }];
-      const id = self.schedule(60_000, self.run, { at: fake } as never);
-      expect(self.schedules.get(id)?.input).toEqual({ at: fake });
-      self.schedules.cancel(id);
+      const id = self.jobs.schedule(60_000, self.run, { at: fake } as never);
+      expect(self.jobs.get(id)?.input).toEqual({ at: fake });
+      self.jobs.cancel(id);
     });
     await evict(stub);
     await runInDurableObject(stub, (self) => {

@@ -12,6 +12,7 @@ import type { StandardJobs } from "./fixtures/schedule.ts";
 import { proxiedState, work, type WrappedLike } from "./fixtures/wrapped-data.ts";
 import { once } from "../src/once/once.ts";
 import { migrations } from "../src/migrations/migrations.ts";
+import { jobs } from "../src/jobs/jobs.ts";
 
 type Wrapped = DurableObjectNamespace<WrappedLike>;
 
@@ -121,17 +122,17 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     const stub = fresh();
     await stub.act(
       work(async (self) => {
-        self.schedule(5, self.remind, { text: "one" });
-        self.schedule(6, self.remind, { text: "two" }, { id: "two" });
+        self.jobs.schedule(5, self.remind, { text: "one" });
+        self.jobs.schedule(6, self.remind, { text: "two" }, { id: "two" });
         await self.state.storage.setAlarm(Date.now() + 7);
-        expect(self.schedules.list().map(({ method }) => method)).toEqual(["remind", "remind", "sweep"]);
+        expect(self.jobs.list().map(({ method }) => method)).toEqual(["remind", "remind", "sweep"]);
         expect(await self.state.storage.getAlarm()).toBeGreaterThan(0);
       }),
     );
     await vi.waitFor(async () =>
       expect(await stub.act(work((self) => self.log.toSorted()))).toEqual(["alarm", "one", "two"]),
     );
-    expect(await stub.act(work((self) => [self.count, self.schedules.list().length]))).toEqual([2, 1]);
+    expect(await stub.act(work((self) => [self.count, self.jobs.list().length]))).toEqual([2, 1]);
     await advanceTo(stub, Date.now() + 3_600_000);
     expect(await stub.act(work((self) => self.log.at(-1)))).toBe("sweep");
   });
@@ -140,9 +141,9 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     const stub = fresh();
     const left = await stub.act(
       work(async (self) => {
-        self.schedule(60_000, self.remind, { text: "never" }, { id: "never" });
+        self.jobs.schedule(60_000, self.remind, { text: "never" }, { id: "never" });
         await scheduler.wait(1);
-        return [self.schedules.cancel("never"), await self.state.storage.getAlarm()];
+        return [self.jobs.cancel("never"), await self.state.storage.getAlarm()];
       }),
     );
     expect(left).toEqual([true, null]);
@@ -152,7 +153,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     const handle = objects.from(namespace).byName(`${kind} destroyed`);
     const destroys = work((self) => {
       change(self);
-      self.schedule(60_000, self.remind, { text: "never" });
+      self.jobs.schedule(60_000, self.remind, { text: "never" });
       self.destroy();
       return "answer";
     });
@@ -232,7 +233,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
 
   it("keeps what is hidden from stubs hidden", async () => {
     const stub = fresh() as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
-    for (const name of ["destroy", "schedule", "onStart"]) {
+    for (const name of ["destroy", "name", "onStart"]) {
       expect(await errorOf(async () => await stub[name]!())).toBeInstanceOf(Error);
     }
   });
@@ -240,6 +241,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
 
 describe("a wrapper of the storage", () => {
   class Seen extends DurableBase {
+    readonly jobs = jobs(this);
     static override parts = [migrations([{ id: "1-none", up: "create table none (id)" }])];
     @Persisted() accessor count = 0;
 
@@ -256,7 +258,7 @@ describe("a wrapper of the storage", () => {
       await storage.deleteAlarm();
       storage.transactionSync(() => this.count++);
       await storage.transaction(async () => void this.count++);
-      this.schedule(60_000, this.use);
+      this.jobs.schedule(60_000, this.use);
       await scheduler.wait(1);
       await storage.deleteAll();
     }
@@ -295,14 +297,14 @@ describe("an object whose alarm can't be set", () => {
     );
     const broken = vi.spyOn(native, "setAlarm").mockRejectedValueOnce(new Error("broken"));
     const scheduled = runInDurableObject(stub(), async (self) => {
-      self.run((jobs) => jobs.schedule(60_000, jobs.tick));
+      self.run((own) => own.jobs.schedule(60_000, own.tick));
       await new Promise(() => {});
     });
     expect((await errorOf(() => scheduled)).message).toContain("the alarm for this object's jobs");
     broken.mockRestore();
     expect(printed).toHaveBeenCalledOnce();
     printed.mockRestore();
-    expect(await runInDurableObject(stub(), (self) => self.schedules.list())).toEqual([]);
+    expect(await runInDurableObject(stub(), (self) => self.jobs.list())).toEqual([]);
   });
 });
 

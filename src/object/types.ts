@@ -31,8 +31,6 @@ export type HiddenMember =
   | "onDestroy"
   | "onError"
   | "onStart"
-  | "schedule"
-  | "schedules"
   | "webSocketClose"
   | "webSocketError"
   | "webSocketMessage";

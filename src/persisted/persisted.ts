@@ -12,7 +12,7 @@ import type { HoldsMethod } from "./storable.ts";
 /** Names the framework, the platform or JavaScript owns on an instance. */
 const RESERVED = new Set([
   ...["constructor", "__proto__", "then", "ctx", "env", "dup", PART_CALL],
-  ...["name", "fetch", "onStart", "onDestroy", "onError", "destroy", "schedule", "schedules"],
+  ...["name", "fetch", "onStart", "onDestroy", "onError", "destroy"],
   ...["alarm", "webSocketMessage", "webSocketClose", "webSocketError"],
 ]);
 

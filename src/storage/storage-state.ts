@@ -27,6 +27,13 @@ export interface StorageState {
  */
 const STATE: unique symbol = Symbol.for("durable-base.storage") as never;
 
+let show: ((storage: DurableObjectStorage) => void) | undefined;
+
+/** Shows each storage that gets a state to `see`. `durable-base/testing` uses it: its clock isn't the platform's. */
+export function showStorageTo(see: (storage: DurableObjectStorage) => void): void {
+  show = see;
+}
+
 /** Returns the state of a storage, made when it is first asked for. */
 export function stateOf(storage: DurableObjectStorage & { [STATE]?: () => StorageState }): StorageState {
   if (storage[STATE] === undefined) {
@@ -36,6 +43,7 @@ export function stateOf(storage: DurableObjectStorage & { [STATE]?: () => Storag
     };
     // Of what can't be configured, a Proxy would have to pass on this very function, and not one that calls it.
     Object.defineProperty(storage, STATE, { value, configurable: true });
+    show?.(storage);
   }
   return storage[STATE]!();
 }

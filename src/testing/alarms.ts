@@ -6,8 +6,8 @@
  * again, and `getAlarm` would return another time than was set. So such an alarm is stored far ahead of its time.
  */
 import { vi } from "vitest";
-import { showStorageTo } from "../schedule/alarm.ts";
-import { LATEST } from "../schedule/when.ts";
+import { LATEST } from "../jobs/when.ts";
+import { showStorageTo } from "../storage/storage-state.ts";
 
 /** How far ahead of its time an alarm is stored, in milliseconds: 221 years. Later alarms than 2040 need no such thing. */
 const AHEAD = 7_000_000_000_000;

@@ -15,6 +15,7 @@
  */
 import { evictDurableObject } from "cloudflare:test";
 import { vi } from "vitest";
+import type { JobsPart } from "../jobs/jobs-part.ts";
 import { lifeOf, type Life } from "../life.ts";
 import { isDestroyed } from "../reset.ts";
 import { renewedBehind } from "../snapshot.ts";
@@ -103,7 +104,7 @@ export async function crash(object: Target): Promise<void> {
  *
  * @example
  * ```ts
- * await order.remindLater();   // this.schedule(0, this.remind)
+ * await order.remindLater();   // this.#jobs.schedule(0, this.remind)
  * await runDue(order);
  * ```
  */
@@ -125,7 +126,7 @@ export async function runDue(object: Target): Promise<number> {
  * ```ts
  * afterEach(() => void vi.useRealTimers());
  *
- * await order.submit();                                     // this.schedule({ every: 3_600_000 }, this.remind)
+ * await order.submit();                                     // this.#jobs.schedule({ every: 3_600_000 }, this.remind)
  * await advanceTo(order, Date.now() + 3 * 3_600_000);
  * expect(await order.reminders()).toBe(3);
  * ```
@@ -216,7 +217,7 @@ async function runUntil(object: Target, label: string, until: (next: number) => 
   throw new Error(
     runs < MOST_AT_ONCE
       ? `${label}: ${MOST_ALARMS} alarms ran, and more are due. Advance by less at a time.`
-      : `${label}: thousands of jobs, or a thousand alarms, ran at one time, and more are due. Does one schedule itself at once? Give it a delay: \`this.schedule(1_000, this.poll)\`.`,
+      : `${label}: thousands of jobs, or a thousand alarms, ran at one time, and more are due. Does one schedule itself at once? Give it a delay: \`this.#jobs.schedule(1_000, this.poll)\`.`,
   );
 }
 
@@ -230,8 +231,8 @@ async function runNext(object: Target, label: string, until: (next: number) => n
   try {
     return await within(object, async ({ storage }, self: Alarmed) => {
       // One that the platform has begun sets the next only at its end.
-      const life = lifeOf(self) as Life | undefined;
-      await life?.scheduler.firing?.catch(() => {});
+      const part = (lifeOf(self) as Life | undefined)?.parts.get("jobs") as JobsPart | undefined;
+      await part?.scheduler.firing?.catch(() => {});
       // Of the platform itself: the object's own functions are about its user's alarm, and not about its jobs.
       const alarms = alarmsOf(storage);
       const next = await alarms.getAlarm();
@@ -246,7 +247,7 @@ async function runNext(object: Target, label: string, until: (next: number) => n
       hasBegun = true;
       const begun = await self.alarm({ scheduledTime: next, retryCount, isRetry: retryCount > 0 });
       failures.delete(id);
-      return life === undefined ? 1 : (begun as number);
+      return part === undefined ? 1 : (begun as number);
     });
   } catch (error) {
     if (!hasBegun) throw error;

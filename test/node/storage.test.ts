@@ -9,7 +9,14 @@ async function broughtBy(entry: string): Promise<string[]> {
   return [...new Set(places)].toSorted();
 }
 
-const LOWEST = ["src/call-part.ts", "src/copies.ts", "src/errors.ts", "src/functions.ts", "src/snapshot.ts", "src/storage"];
+const LOWEST = [
+  "src/call-part.ts",
+  "src/copies.ts",
+  "src/errors.ts",
+  "src/functions.ts",
+  "src/snapshot.ts",
+  "src/storage",
+];
 
 describe("durable-base/storage", () => {
   it("brings its own folder and the lowest layer, and imports nothing else", async () => {

@@ -1,11 +1,12 @@
-/** What `this.schedule` and `@Scheduled` accept and refuse at compile time. */
+/** What `jobs(this)` and `@Scheduled` accept and refuse at compile time. */
 import { DurableBase } from "../../src/durable-base.ts";
 import type { Handle } from "../../src/object/object.ts";
 import type { RouteContext } from "../../src/route/route.ts";
-import { cron } from "../../src/schedule/cron.ts";
-import type { ScheduleOptions } from "../../src/schedule/options.ts";
-import { Scheduled } from "../../src/schedule/scheduled.ts";
-import type { Job, JobRun } from "../../src/schedule/schedules.ts";
+import { cron } from "../../src/jobs/cron.ts";
+import type { ScheduleOptions } from "../../src/jobs/options.ts";
+import { Scheduled } from "../../src/jobs/scheduled.ts";
+import type { Job, JobRun } from "../../src/jobs/job.ts";
+import { jobs, type Jobs } from "../../src/jobs/jobs.ts";
 
 interface Note {
   text: string;
@@ -15,6 +16,7 @@ interface Note {
 const options: ScheduleOptions = { id: "a", replace: true, retry: { maxAttempts: 3 }, missed: "all", timeout: 1 };
 
 export class Accepted extends DurableBase {
+  readonly jobs: Jobs = jobs(this);
   none(): void {}
   async one(_note: Note): Promise<void> {}
   maybe(_n?: number): void {}
@@ -35,36 +37,36 @@ export class Accepted extends DurableBase {
   arrow = (_n: number): void => {};
 
   all(): string[] {
-    this.schedule(1, this.one, { text: "a" });
-    this.schedule(1, this.own, 1);
+    this.jobs.schedule(1, this.one, { text: "a" });
+    this.jobs.schedule(1, this.own, 1);
     return [
-      this.schedule(1_000, this.none),
-      this.schedule(new Date(), this.none, undefined, options),
-      this.schedule({ every: 1_000 }, this.one, { text: "a" }),
-      this.schedule(cron("* * * * *"), this.one, { text: "a", at: new Date() }, { id: "x" }),
-      this.schedule(1, this.maybe),
-      this.schedule(1, this.maybe, 5),
-      this.schedule(1, this.maybe, undefined, {}),
-      this.schedule(1, this.defaulted, 5),
-      this.schedule(1, this.any, { x: [] }),
-      this.schedule(1, this.union, { n: 1 }),
-      this.schedule(1, this.generic, { x: 1 }),
-      this.schedule(1, this.routed, { text: "a" }),
-      this.schedule(1, this.hidden, 1),
-      this.schedule(1, this.overloaded, 1),
-      this.schedule(1, this.arrow, 1),
+      this.jobs.schedule(1_000, this.none),
+      this.jobs.schedule(new Date(), this.none, undefined, options),
+      this.jobs.schedule({ every: 1_000 }, this.one, { text: "a" }),
+      this.jobs.schedule(cron("* * * * *"), this.one, { text: "a", at: new Date() }, { id: "x" }),
+      this.jobs.schedule(1, this.maybe),
+      this.jobs.schedule(1, this.maybe, 5),
+      this.jobs.schedule(1, this.maybe, undefined, {}),
+      this.jobs.schedule(1, this.defaulted, 5),
+      this.jobs.schedule(1, this.any, { x: [] }),
+      this.jobs.schedule(1, this.union, { n: 1 }),
+      this.jobs.schedule(1, this.generic, { x: 1 }),
+      this.jobs.schedule(1, this.routed, { text: "a" }),
+      this.jobs.schedule(1, this.hidden, 1),
+      this.jobs.schedule(1, this.overloaded, 1),
+      this.jobs.schedule(1, this.arrow, 1),
     ];
   }
 
-  jobs(): [Job[], Job | undefined, boolean, boolean, JobRun | undefined] {
-    const { schedules } = this;
-    this.schedules.start();
+  listed(): [Job[], Job | undefined, boolean, boolean, JobRun | undefined] {
+    const { jobs } = this;
+    this.jobs.start();
     return [
-      schedules.list({ state: "dead", method: "one" }),
-      schedules.get("a"),
-      schedules.cancel("a"),
-      schedules.retry("a"),
-      schedules.current,
+      jobs.list({ state: "dead", method: "one" }),
+      jobs.get("a"),
+      jobs.cancel("a"),
+      jobs.retry("a"),
+      jobs.current,
     ];
   }
 
@@ -75,6 +77,7 @@ export class Accepted extends DurableBase {
 }
 
 export class Refused extends DurableBase {
+  readonly jobs: Jobs = jobs(this);
   none(): void {}
   one(_note: Note): void {}
   two(_a: number, _b: number): void {}
@@ -82,33 +85,33 @@ export class Refused extends DurableBase {
 
   all(): void {
     // @ts-expect-error it takes an input
-    this.schedule(1, this.one);
+    this.jobs.schedule(1, this.one);
     // @ts-expect-error another one
-    this.schedule(1, this.one, { text: 1 });
+    this.jobs.schedule(1, this.one, { text: 1 });
     // @ts-expect-error with no more than it has
-    this.schedule(1, this.one, { text: "a", extra: 1 });
+    this.jobs.schedule(1, this.one, { text: "a", extra: 1 });
     // @ts-expect-error it takes no input
-    this.schedule(1, this.none, 5);
+    this.jobs.schedule(1, this.none, 5);
     // @ts-expect-error a job has one input
-    this.schedule(1, this.two, 5);
+    this.jobs.schedule(1, this.two, 5);
     // @ts-expect-error there is no such method
-    this.schedule(1, this.nothing);
+    this.jobs.schedule(1, this.nothing);
     // @ts-expect-error a name isn't a method
-    this.schedule(1, "none");
+    this.jobs.schedule(1, "none");
     // @ts-expect-error this isn't a method
-    this.schedule(1, this.#hidden);
+    this.jobs.schedule(1, this.#hidden);
     // @ts-expect-error this is no time
-    this.schedule("tomorrow", this.none);
+    this.jobs.schedule("tomorrow", this.none);
     // @ts-expect-error nor this
-    this.schedule({ every: "1 s" }, this.none);
+    this.jobs.schedule({ every: "1 s" }, this.none);
     // @ts-expect-error an expression has to be read first
-    this.schedule({ cron: "* * * * *" }, this.none);
+    this.jobs.schedule({ cron: "* * * * *" }, this.none);
     // @ts-expect-error there is no such option
-    this.schedule(1, this.none, undefined, { retries: 5 });
+    this.jobs.schedule(1, this.none, undefined, { retries: 5 });
     // @ts-expect-error there is no such state
-    this.schedules.list({ state: "done" });
+    this.jobs.list({ state: "done" });
     // @ts-expect-error what is listed is a copy
-    this.schedules.get("a")!.attempts = 0;
+    this.jobs.get("a")!.attempts = 0;
   }
 
   // @ts-expect-error nobody gives it an input
@@ -129,5 +132,5 @@ export function through(handle: Handle<Accepted>, stub: DurableObjectStub<Accept
   // @ts-expect-error no stub reaches it
   void handle.schedule(1, null);
   // @ts-expect-error nor this
-  void handle.schedules;
+  void handle.jobs;
 }

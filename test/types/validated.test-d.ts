@@ -14,6 +14,7 @@ import {
   type Validated,
 } from "../../src/index.ts";
 import { once } from "../../src/once/once.ts";
+import { jobs } from "../../src/jobs/jobs.ts";
 
 /** One schema in three libraries: it takes `{ free?: string; page?: string }`, and returns `{ free: boolean; page: number }`. */
 const inZod = z.object({
@@ -66,6 +67,7 @@ interface Booked {
 }
 
 export class Show extends DurableBase {
+  readonly #jobs = jobs(this);
   readonly bookings: Booked[] = [];
 
   @Route.get("/zod", { input: inZod })
@@ -175,12 +177,12 @@ export class Show extends DurableBase {
 
   /** Calls from inside and jobs pass the type that the method gets. */
   inside(output: z.output<typeof Shape>): unknown {
-    this.schedule(1_000, this.book, { at: new Date(), seats: 1 });
-    this.schedule(1_000, this.count, 1);
-    this.schedule(1_000, this.optional);
-    this.schedule({ every: 1_000 }, this.shape, output);
+    this.#jobs.schedule(1_000, this.book, { at: new Date(), seats: 1 });
+    this.#jobs.schedule(1_000, this.count, 1);
+    this.#jobs.schedule(1_000, this.optional);
+    this.#jobs.schedule({ every: 1_000 }, this.shape, output);
     // @ts-expect-error the job gets what is stored as it is: a date
-    this.schedule(1_000, this.book, { at: "2026-11-01T00:00:00Z" });
+    this.#jobs.schedule(1_000, this.book, { at: "2026-11-01T00:00:00Z" });
     // @ts-expect-error nothing converts in a call from inside
     this.zod({});
     return [

@@ -1,11 +1,13 @@
 /** A class that `scripts/vite-edit.mjs` edits under vite's dev server while its calls run. */
 import { Atomic, DurableBase, DurableError, Persisted } from "durable-base";
+import { jobs } from "durable-base/jobs";
 
 interface Env {
   GUESTS: DurableObjectNamespace<Guests>;
 }
 
 export class Guests extends DurableBase<Env> {
+  readonly #jobs = jobs(this);
   @Persisted() accessor names: string[] = [];
   readonly version = "version 1";
 
@@ -26,7 +28,7 @@ export class Guests extends DurableBase<Env> {
   }
 
   later(name: string): string {
-    return this.schedule(0, this.slow, name);
+    return this.#jobs.schedule(0, this.slow, name);
   }
 
   /** Returns true when a call waits. */
@@ -39,7 +41,7 @@ export class Guests extends DurableBase<Env> {
   }
 
   async read(): Promise<unknown> {
-    return { names: [...this.names], jobs: this.schedules.list().map(({ attempts }) => attempts) };
+    return { names: [...this.names], jobs: this.#jobs.list().map(({ attempts }) => attempts) };
   }
 
   async #opened(): Promise<void> {

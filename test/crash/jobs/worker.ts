@@ -1,4 +1,5 @@
 import { Atomic, DurableBase, Object, Persisted } from "durable-base";
+import { jobs } from "durable-base/jobs";
 
 /** A job as it was asked for. */
 interface Asked {
@@ -18,6 +19,7 @@ interface Ran {
 
 /** Runs jobs, and notes each run, so that a lost, doubled or early one shows. */
 export class Desk extends DurableBase {
+  readonly #jobs = jobs(this);
   /** The runs in their order. */
   @Persisted() accessor ran: Ran[] = [];
   /** Is 1 only between two changes that belong together. */
@@ -27,7 +29,7 @@ export class Desk extends DurableBase {
   plan(jobs: readonly Asked[]): number {
     const methods = { sync: this.note, atomic: this.noteAtomic, later: this.noteLater };
     for (const { job, isNamed, kind, at } of jobs)
-      this.schedule(new Date(at), methods[kind], job, isNamed ? { id: job } : {});
+      this.#jobs.schedule(new Date(at), methods[kind], job, isNamed ? { id: job } : {});
     return Date.now();
   }
 
@@ -51,7 +53,7 @@ export class Desk extends DurableBase {
   }
 
   async state(): Promise<{ ran: Ran[]; torn: number; waiting: number; dead: number; alarm: number | null }> {
-    const jobs = this.schedules.list();
+    const jobs = this.#jobs.list();
     const dead = jobs.filter(({ state }) => state === "dead").length;
     return {
       ran: this.ran,

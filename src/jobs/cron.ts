@@ -20,7 +20,7 @@ export interface CronOptions {
 }
 
 /**
- * A cron expression, for `this.schedule` and `@Scheduled`: minute, hour, day, month, weekday, with seconds before them
+ * A cron expression, for `schedule` and `@Scheduled`: minute, hour, day, month, weekday, with seconds before them
  * if there are six fields. Also names (`MON`), `L`, `W`, `#` and nicknames such as `@daily`, as croner reads them.
  *
  * A time of one hour and minute that daylight saving leaves out runs right after the gap, and one that comes twice
@@ -30,7 +30,7 @@ export interface CronOptions {
  *
  * @example
  * ```ts
- * this.schedule(cron("0 9 * * 1-5", { timeZone: "Europe/Berlin" }), this.remind);
+ * this.#jobs.schedule(cron("0 9 * * 1-5", { timeZone: "Europe/Berlin" }), this.remind);
  * ```
  */
 export function cron(text: string, { timeZone = "UTC" }: CronOptions = {}): Cron {
@@ -53,7 +53,7 @@ export function cron(text: string, { timeZone = "UTC" }: CronOptions = {}): Cron
   if (!isEver) {
     throw new DurableError(
       "bad-cron",
-      `cron(${quote(text)}): no day is like that again and again. For one time, pass a Date: \`this.schedule(new Date(…), this.method)\`.`,
+      `cron(${quote(text)}): no day is like that again and again. For one time, pass a Date: \`this.#jobs.schedule(new Date(…), this.method)\`.`,
     );
   }
   return {

@@ -1,36 +1,36 @@
 /**
  * @module
- * The jobs of one object as its class sees them: `this.schedule` and `this.schedules`.
+ * The jobs of one object as its class sees them.
  */
 import { behindGuard, type Method } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
 import { Alarm } from "./alarm.ts";
 import { storable, storing } from "./input.ts";
+import { describe, type Job, type JobListOptions, type JobRun, type Jobs } from "./job.ts";
+import { checkOptions, type ScheduleOptions } from "./options.ts";
 import {
-  Jobs,
+  JobRows,
   type JobData,
   type Progress,
   type QueuedJob,
   type StoredJob,
   type StoredRecurring,
   type Turn,
-} from "./jobs.ts";
-import { checkOptions, type ScheduleOptions } from "./options.ts";
+} from "./rows.ts";
 import { methodOf, Runner, type Home } from "./runner.ts";
-import { describe, type Job, type JobListOptions, type JobRun, type Schedules } from "./schedules.ts";
 import { firstOf, isRecurring, stored, upcoming, type StoredRecurrence, type When } from "./when.ts";
 
 /** The jobs of one object. */
-export class Scheduler implements Schedules {
+export class Scheduler implements Jobs {
   readonly #home: Home;
-  readonly #jobs: Jobs;
+  readonly #jobs: JobRows;
   readonly #alarm: Alarm;
   readonly #runner: Runner;
 
   constructor(ctx: DurableObjectState, home: Home) {
     this.#home = home;
     const { name } = home.self.constructor;
-    this.#jobs = new Jobs(ctx.storage, name);
+    this.#jobs = new JobRows(ctx.storage, name);
     this.#alarm = new Alarm(ctx, this.#jobs, name, () => home.handler());
     this.#runner = new Runner(home, this.#jobs, this.#alarm);
   }
@@ -96,7 +96,7 @@ export class Scheduler implements Schedules {
   }
 
   /** Stores a job; gives its id. */
-  schedule(when: When, method: unknown, input: unknown, options: ScheduleOptions = {}): string {
+  schedule(when: When, method: unknown, input?: unknown, options: ScheduleOptions = {}): string {
     const { self } = this.#home;
     const label = this.#allow("schedule");
     const name = nameOf(self, method, label);
@@ -132,16 +132,9 @@ export class Scheduler implements Schedules {
 
   /** The label of a member, where something may be changed; throws elsewhere. */
   #allow(member: string): string {
-    const { owner, self } = this.#home;
-    const label = `${self.constructor.name}.${member}`;
-    if (owner.isConstructing) {
-      throw new DurableError(
-        "changed-in-constructor",
-        `${label}: in the constructor nothing can be scheduled. Do it in onStart, under an id: \`onStart() { this.schedule(60_000, this.method, undefined, { id: "method" }); }\`.`,
-      );
-    }
-    const refusal = owner.refusal?.();
-    if (refusal !== undefined) throw refusal;
+    const { host, self } = this.#home;
+    const label = `${self.constructor.name}: jobs.${member}`;
+    host.checkWritable(label);
     this.#jobs.check();
     return label;
   }
@@ -160,7 +153,7 @@ export class Scheduler implements Schedules {
 
   /** Deletes a job, also a dead one; tells whether there was one. */
   cancel(id: string): boolean {
-    const label = this.#allow("schedules.cancel");
+    const label = this.#allow("cancel");
     if (id.startsWith("@")) {
       throw new DurableError(
         "bad-option",
@@ -173,7 +166,7 @@ export class Scheduler implements Schedules {
 
   /** Lets a job run now, as if it had never failed; tells whether there is one. */
   retry(id: string): boolean {
-    this.#allow("schedules.retry");
+    this.#allow("retry");
     const now = Date.now();
     const turn = this.#jobs.agenda().turns.get(id);
     const row = turn === undefined ? this.#jobs.find(id) : undefined;
@@ -198,7 +191,7 @@ export class Scheduler implements Schedules {
   }
 
   start(): void {
-    this.#allow("schedules.start");
+    this.#allow("start");
     this.declare();
   }
 
@@ -270,6 +263,6 @@ function nameOf(self: object, method: unknown, label: string): string {
   const what = typeof method === "function" ? `the function ${quote(method.name)}` : quote(method);
   throw new DurableError(
     "unknown-method",
-    `${label}: ${what} isn't a method of the class, so a later run couldn't find it by its name. Pass one that is neither #private nor bound: \`this.schedule(60_000, this.method)\`.`,
+    `${label}: ${what} isn't a method of the class, so a later run couldn't find it by its name. Pass one that is neither #private nor bound: \`this.#jobs.schedule(60_000, this.method)\`.`,
   );
 }

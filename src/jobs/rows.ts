@@ -112,7 +112,7 @@ export interface Agenda {
 }
 
 /** The jobs of one object, as rows. */
-export class Jobs {
+export class JobRows {
   readonly #storage: DurableObjectStorage;
   readonly #className: string;
   /** The time of the last id, and how many it has. */
@@ -355,7 +355,7 @@ export class Jobs {
     const agenda = this.agenda();
     const bytes = sizeOf(agenda) + PROGRESS * agenda.turns.size;
     if (bytes + SPARE > MAX_ROW) {
-      const text = `The next runs of the recurring jobs take about ${bytes} bytes, over the ${MAX_ROW - SPARE} of their row. Let one job look after many things: \`this.schedule({ every: 60_000 }, this.checkAll)\`.`;
+      const text = `The next runs of the recurring jobs take about ${bytes} bytes, over the ${MAX_ROW - SPARE} of their row. Let one job look after many things: \`this.#jobs.schedule({ every: 60_000 }, this.checkAll)\`.`;
       throw new DurableError("too-large", text);
     }
   }

@@ -50,11 +50,11 @@ export interface JobOptions {
 }
 
 /**
- * Options of `this.schedule`.
+ * Options of `schedule`.
  *
  * @example
  * ```ts
- * this.schedule(60_000, this.expire, undefined, { id: "expire", replace: true });
+ * this.#jobs.schedule(60_000, this.expire, undefined, { id: "expire", replace: true });
  * ```
  */
 export interface ScheduleOptions extends JobOptions {

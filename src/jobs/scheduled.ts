@@ -3,7 +3,9 @@
  * The `@Scheduled` decorator: a method that every object of the class runs again and again.
  */
 import { DurableError } from "../errors.ts";
+import { record } from "../part.ts";
 import { levelOf } from "../plan.ts";
+import { jobs } from "./jobs-part.ts";
 import { checkOptions, type JobOptions } from "./options.ts";
 import { checkRecurrence, isRecurring, type Recurrence } from "./when.ts";
 
@@ -14,10 +16,10 @@ export interface ScheduledDecorator {
 }
 
 /**
- * Runs a method again and again in every object that holds something, without a call of `this.schedule`.
+ * Runs a method again and again in every object that holds something, without a call of `schedule`.
  *
- * The declaration is stored with the object's first write of a persisted field, with its first `this.schedule`, or by
- * `this.schedules.start()`; an object that was only read stores nothing. When the object next wakes up after a deploy,
+ * The declaration is stored with the object's first write of a persisted field, with its first job, or by
+ * `start()` of `jobs(this)`; an object that was only read stores nothing. When the object next wakes up after a deploy,
  * a new declaration begins, a changed one moves to its next time, and one that is gone is removed. Subclasses inherit
  * it. It is listed as `"@method"`, and run, tried again and caught up as any recurring job; one that fails for good
  * goes on with its next time.
@@ -49,17 +51,17 @@ export function Scheduled(when: Recurrence, options: JobOptions = {}): Scheduled
   ) => {
     if (typeof nameOrContext === "object") {
       const { kind, name, private: isPrivate, static: isStatic, metadata } = nameOrContext;
-      record(metadata, name, kind === "method" && !isPrivate && !isStatic);
+      declare(metadata, name, kind === "method" && !isPrivate && !isStatic);
     } else {
-      record(target as object, nameOrContext, typeof target === "object" && typeof property?.value === "function");
+      declare(target as object, nameOrContext, typeof target === "object" && typeof property?.value === "function");
     }
   }) as ScheduledDecorator;
 
-  function record(holder: object, name: string | symbol | undefined, isMethod: boolean): void {
+  function declare(holder: object, name: string | symbol | undefined, isMethod: boolean): void {
     const why =
       !isMethod || typeof name !== "string"
         ? "it isn't a method that a later run could find by its name"
-        : levelOf(holder).scheduled.has(name)
+        : levelOf(holder).parts.get("jobs")?.members.has(name) === true
           ? "it has a schedule already, so give this one a method of its own"
           : undefined;
     if (why !== undefined) {
@@ -68,6 +70,6 @@ export function Scheduled(when: Recurrence, options: JobOptions = {}): Scheduled
         `${label} cannot stand on ${String(name ?? "a class")}: ${why}. Write \`@Scheduled({ every: 60_000 }) sweep() { … }\`.`,
       );
     }
-    levelOf(holder).scheduled.set(name as string, { ...options, when });
+    record(holder, { part: "jobs", attach: jobs, member: name as string, value: { ...options, when } });
   }
 }

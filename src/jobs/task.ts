@@ -2,7 +2,7 @@
  * @module
  * One run of a job: what becomes of its rows when it ends, fails or cannot begin.
  */
-import type { DueTurn, JobData, Jobs, Progress, QueuedJob, Turn } from "./jobs.ts";
+import type { DueTurn, JobData, JobRows, Progress, QueuedJob, Turn } from "./rows.ts";
 import { following, upcoming, type Recurrence } from "./when.ts";
 
 /** A run of a job. What is done to one that was cancelled or replaced meanwhile does nothing. */
@@ -22,10 +22,10 @@ export interface Task {
 
 /** A job that runs once. */
 export class Once implements Task {
-  readonly #jobs: Jobs;
+  readonly #jobs: JobRows;
   #row: QueuedJob;
 
-  constructor(jobs: Jobs, row: QueuedJob) {
+  constructor(jobs: JobRows, row: QueuedJob) {
     this.#jobs = jobs;
     this.#row = row;
   }
@@ -65,12 +65,12 @@ export class Once implements Task {
 export class Again implements Task {
   readonly id: string;
   readonly data: JobData;
-  readonly #jobs: Jobs;
+  readonly #jobs: JobRows;
   #turn: Turn;
   /** Undefined where it cannot be read: then it can only be put off. */
   readonly #when: Recurrence | undefined;
 
-  constructor(jobs: Jobs, { id, turn }: DueTurn, data: JobData, when: Recurrence | undefined) {
+  constructor(jobs: JobRows, { id, turn }: DueTurn, data: JobData, when: Recurrence | undefined) {
     this.#jobs = jobs;
     this.id = id;
     this.#turn = turn;

@@ -4,13 +4,13 @@
  *
  * A job's row goes in the turn in which its method ends, so its last changes and the row's end are committed together.
  */
-import { openScope, run, type Owner, type Scope } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
 import { isThenable } from "../functions.ts";
+import type { Host } from "../part.ts";
 import type { Alarm } from "./alarm.ts";
-import { firstTurn, type DueTurn, type Jobs, type QueuedJob, type UserAlarm } from "./jobs.ts";
 import { delayAfter, jittered, type JobOptions } from "./options.ts";
-import type { JobRun } from "./schedules.ts";
+import type { JobRun } from "./job.ts";
+import { firstTurn, type DueTurn, type JobRows, type QueuedJob, type UserAlarm } from "./rows.ts";
 import { Again, Once, type Task } from "./task.ts";
 import { revive, type Recurrence } from "./when.ts";
 
@@ -52,9 +52,6 @@ export interface Declaration extends JobOptions {
 /** A method as it is run. */
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
-/** Gives a method as a job runs it, where `last` is called at its end; null when that is to be done after it. */
-export type Around = (method: Method, name: string, last: () => void) => Method | null;
-
 /** What is told of a failure. */
 interface AlarmInfo {
   readonly retryCount: number;
@@ -64,9 +61,8 @@ interface AlarmInfo {
 /** What the runner knows of its object. */
 export interface Home {
   readonly self: object;
-  readonly owner: Owner;
+  readonly host: Host;
   readonly declared: ReadonlyMap<string, Declaration>;
-  readonly around: Around;
   /** The alarm() of the user's class. */
   handler(): Method | undefined;
 }
@@ -74,17 +70,17 @@ export interface Home {
 /** Runs the jobs of one object. */
 export class Runner {
   readonly #home: Home;
-  readonly #jobs: Jobs;
+  readonly #jobs: JobRows;
   readonly #alarm: Alarm;
   /** The ids of the jobs whose methods run. */
   readonly running: Set<string> = new Set();
-  readonly #runs = new WeakMap<Scope, JobRun>();
+  readonly #runs = new WeakMap<object, JobRun>();
   readonly #warned = new Set<string>();
   #failedStarts = 0;
   /** The alarm that runs now. */
   firing: Promise<number> | undefined;
 
-  constructor(home: Home, jobs: Jobs, alarm: Alarm) {
+  constructor(home: Home, jobs: JobRows, alarm: Alarm) {
     this.#home = home;
     this.#jobs = jobs;
     this.#alarm = alarm;
@@ -92,7 +88,7 @@ export class Runner {
 
   /** The run that the running code belongs to. */
   get current(): JobRun | undefined {
-    const scope = openScope(this.#home.owner);
+    const scope = this.#home.host.scope();
     return scope && this.#runs.get(scope);
   }
 
@@ -131,7 +127,7 @@ export class Runner {
   /** How long to wait if the object cannot start: the platform would drop the alarm after six failures. */
   async #startOrWait(): Promise<number | undefined> {
     try {
-      await this.#home.owner.start();
+      await this.#home.host.start();
       this.#failedStarts = 0;
       return undefined;
     } catch (error) {
@@ -147,7 +143,7 @@ export class Runner {
     alarm.running = user;
     let failure: { readonly error: unknown } | undefined;
     try {
-      await this.#home.owner.start();
+      await this.#home.host.start();
       await this.#home.handler()?.call(this.#home.self, info);
     } catch (error) {
       failure = { error };
@@ -287,10 +283,10 @@ export class Runner {
   }
 
   #call(task: Task, tries: number, name: string, method: Method): Promise<void> | undefined {
-    const { self, owner, around } = this.#home;
+    const { self, host } = this.#home;
     const { id, data } = task;
     const tryOf = { isGivenUp: false };
-    const wrapped = around(method, name, () => {
+    const whole = host.transacted(name, () => {
       // Undone: another try has taken its place.
       if (tryOf.isGivenUp) throw this.#tookTooLong(task.data);
       task.finish();
@@ -300,17 +296,16 @@ export class Runner {
     this.running.add(id);
     let result: unknown;
     try {
-      const call = (): unknown => {
-        this.#runs.set(openScope(owner)!, current);
-        return (wrapped ?? method).apply(self, args);
-      };
-      result = run(owner, call, self, [], undefined, true);
+      result = host.enter(() => {
+        this.#runs.set(host.scope()!, current);
+        return (whole ?? method).apply(self, args);
+      });
     } catch (error) {
       this.running.delete(id);
       this.#fail(task, tries, error);
       return undefined;
     }
-    if (isThenable(result)) return this.#end(task, tries, result, wrapped !== null, tryOf);
+    if (isThenable(result)) return this.#end(task, tries, result, whole !== undefined, tryOf);
     this.running.delete(id);
     task.finish();
     return undefined;
@@ -349,7 +344,7 @@ export class Runner {
 
   /** True if the object was destroyed, or a newer instance has replaced this one. */
   get #isOver(): boolean {
-    return this.#home.owner.refusal?.() !== undefined;
+    return this.#home.host.isOver;
   }
 
   #fail(task: Task, attempts: number, error: unknown): void {

@@ -7,7 +7,7 @@
  */
 import { DurableError } from "../errors.ts";
 import { methodOf, replaceOn, stateOf } from "../storage/storage-state.ts";
-import { firstTurn, type Jobs, type UserAlarm } from "./jobs.ts";
+import { firstTurn, type JobRows, type UserAlarm } from "./rows.ts";
 import { LATEST } from "./when.ts";
 
 /** The platform's own, as it was before {@link Alarm} took its place. */
@@ -17,17 +17,10 @@ interface Native {
   delete(options?: DurableObjectSetAlarmOptions): Promise<void>;
 }
 
-let show: ((storage: DurableObjectStorage) => void) | undefined;
-
-/** Says what sees the storage of each object before its first alarm; `durable-base/testing` does, whose clock isn't the platform's. */
-export function showStorageTo(see: (storage: DurableObjectStorage) => void): void {
-  show = see;
-}
-
 /** The alarm of one object. */
 export class Alarm {
   readonly #ctx: DurableObjectState;
-  readonly #jobs: Jobs;
+  readonly #jobs: JobRows;
   readonly #native: Native;
   /** Whether the native alarm was ours when the stretch of changes that is not settled yet began. */
   #wasOurs: boolean | undefined;
@@ -42,11 +35,10 @@ export class Alarm {
   readonly leave: () => void;
 
   /** Replaces the storage's alarm functions; without `handler`, `setAlarm` is refused. */
-  constructor(ctx: DurableObjectState, jobs: Jobs, className: string, handler: () => unknown) {
+  constructor(ctx: DurableObjectState, jobs: JobRows, className: string, handler: () => unknown) {
     this.#ctx = ctx;
     this.#jobs = jobs;
     const { storage } = stateOf(ctx.storage);
-    show?.(storage);
     const native: Native = {
       get: methodOf(storage, "getAlarm"),
       set: methodOf(storage, "setAlarm"),
@@ -204,6 +196,6 @@ export class Alarm {
 function withoutHandler(className: string): DurableError {
   return new DurableError(
     "no-alarm-handler",
-    `${className}: setAlarm() needs an alarm() method in the class. Write \`alarm() { … }\`, or run a method later: \`this.schedule(60_000, this.method)\`.`,
+    `${className}: setAlarm() needs an alarm() method in the class. Write \`alarm() { … }\`, or run a method later: \`this.#jobs.schedule(60_000, this.method)\`.`,
   );
 }

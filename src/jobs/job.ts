@@ -1,16 +1,17 @@
 /**
  * @module
- * What a class sees of its object's jobs, as `this.schedules`.
+ * The jobs of an object, as its class sees them.
  */
-import type { JobData, Progress } from "./jobs.ts";
-import type { StoredRecurrence } from "./when.ts";
+import type { JobData, Progress } from "./rows.ts";
+import type { ScheduleOptions } from "./options.ts";
+import type { StoredRecurrence, When } from "./when.ts";
 
 /**
- * A job as `this.schedules` tells of it.
+ * A job, as `jobs(this)` lists it.
  *
  * @example
  * ```ts
- * const late: Job[] = this.schedules.list().filter(({ attempts }) => attempts > 0);
+ * const late: Job[] = this.#jobs.list().filter(({ attempts }) => attempts > 0);
  * ```
  */
 export interface Job {
@@ -37,7 +38,7 @@ export interface Job {
 }
 
 /**
- * Which jobs {@link Schedules.list} gives; all of them by default.
+ * Which jobs {@link Jobs.list} gives; all of them by default.
  *
  * @example
  * ```ts
@@ -54,7 +55,7 @@ export interface JobListOptions {
  *
  * @example
  * ```ts
- * await fetch(url, { method: "POST", headers: { "idempotency-key": this.schedules.current!.id } });
+ * await fetch(url, { method: "POST", headers: { "idempotency-key": this.#jobs.current!.id } });
  * ```
  */
 export interface JobRun {
@@ -67,14 +68,36 @@ export interface JobRun {
 }
 
 /**
- * The jobs of an object, as `this.schedules`. Not reachable through a stub.
+ * The jobs of an object, as `jobs(this)` returns them.
  *
  * @example
  * ```ts
- * for (const { id } of this.schedules.list({ state: "dead" })) this.schedules.retry(id);
+ * for (const { id } of this.#jobs.list({ state: "dead" })) this.#jobs.retry(id);
  * ```
  */
-export interface Schedules {
+export interface Jobs {
+  /**
+   * Runs a method of the object later, at least once: at a `Date`, after a number of milliseconds, at each
+   * `{ every: milliseconds }`, or by `cron("0 9 * * 1-5", { timeZone })`. A time that has passed means now. Returns the
+   * job's id.
+   *
+   * The job is one row, stored with the other changes of the batch, and undone with an `@Atomic` method. Its row is deleted with
+   * the last changes of the method, so the changes of a sync or `@Atomic` method are made exactly once. A
+   * method that throws is tried again, see {@link ScheduleOptions.retry}, and then kept as a dead job.
+   *
+   * @throws DurableError `bad-time`, `bad-cron`, `bad-option`, `bad-key`, `unknown-method`, `not-persistable`, `too-large`,
+   * `changed-in-constructor`.
+   *
+   * @example
+   * ```ts
+   * this.#jobs.schedule(86_400_000, this.remind, { user: "alice" }, { id: "reminder:alice", replace: true });
+   * ```
+   */
+  schedule<M extends (input: never, context: undefined) => unknown>(
+    when: When,
+    method: M,
+    ...rest: Scheduling<Parameters<M>>
+  ): string;
   /** The run that the running code belongs to; undefined outside jobs. */
   readonly current: JobRun | undefined;
   /** The jobs in the order in which they are due, then the dead ones. Reads a row for each. */
@@ -92,6 +115,13 @@ export interface Schedules {
   /** Stores what `@Scheduled` declares at once, in an object to which nothing has been written yet. */
   start(): void;
 }
+
+/** What follows the method in a call of `schedule`: its input, if it takes one, and options. */
+type Scheduling<Params extends unknown[]> = Params extends []
+  ? [input?: undefined, options?: ScheduleOptions]
+  : [] extends Params
+    ? [input?: Params[0], options?: ScheduleOptions]
+    : [input: Params[0], options?: ScheduleOptions];
 
 /** A job in words. */
 export function describe(

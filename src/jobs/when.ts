@@ -132,5 +132,5 @@ export function readCronBy(read: (text: string, timeZone: string) => Cron): void
 export function revive(when: StoredRecurrence): Recurrence {
   if ("every" in when) return when;
   if (readCron !== undefined) return readCron(when.cron, when.timeZone);
-  throw new Error("The code that reads cron expressions is missing: import `cron` from durable-base.");
+  throw new Error("The code that reads cron expressions is missing: import `cron` from durable-base/jobs.");
 }
