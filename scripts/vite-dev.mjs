@@ -9,7 +9,6 @@ import { startVite } from "./vite-server.mjs";
 
 const HIDDEN = {
   "a member of the base": ["destroy"],
-  "a getter of the base": ["name"],
   "a hook": ["onStart"],
   "a field": ["hits", "secret"],
   "a method that `static rpc` leaves out": ["helper", "slowHelper", "hidden"],

@@ -1,6 +1,6 @@
 /** A class whose stubs `scripts/vite-dev.mjs` tries under vite's dev server, which reads members of the prototype. */
 import { Atomic, DurableBase, Internal, Object, Persisted, Route, serve } from "durable-base";
-import { exactlyOnce, once } from "../../src/once/once.ts";
+import { exactlyOnce, once } from "durable-base/once";
 
 interface Env {
   ROOM: DurableObjectNamespace<Room>;
