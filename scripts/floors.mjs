@@ -1,5 +1,5 @@
 /**
- * Checks that a file of `src/` imports only from lower floors or from its own room, type imports included,
+ * Checks that a file of `src/` imports only from lower floors or from its own room, type imports included, that none imports a part,
  * and that only `durable-base.ts`, and `testing/` beside it, import `cloudflare:workers` by value.
  *
  * A room is a folder of `src/` or a file beside them. A new one needs a line here.
@@ -46,6 +46,9 @@ const FLOORS = {
   "index.ts": 8,
 };
 
+/** The parts: nothing in `src/` imports one, except `durable-base/testing`, and they don't import each other. */
+const PARTS = ["jobs", "migrations", "once", "remote-storage"];
+
 const IMPORT = /^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"/gm;
 const files = globSync("src/**/*.ts", { exclude: ["**/*.d.ts"] });
 const problems = [];
@@ -59,6 +62,9 @@ for (const file of files) {
     }
     if (!from.startsWith(".")) continue;
     const other = roomOf(join(dirname(file), from));
+    if (PARTS.includes(other) && other !== room && room !== "testing") {
+      problems.push(`${file}: must not import ${from}, which belongs to the part ${other}`);
+    }
     if (other !== room && !(FLOORS[other] < FLOORS[room])) {
       problems.push(`${file}: floor ${FLOORS[room]} must not import ${from} of floor ${FLOORS[other]}`);
     }
