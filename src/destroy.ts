@@ -10,6 +10,13 @@ import { reasonOf } from "./reset.ts";
 /** How long the answer has to leave the object before its reset, in milliseconds; calls that come meanwhile wait. */
 const ANSWERING = 10;
 
+/**
+ * How long the last bytes of a body have to leave as well, in milliseconds, if it is larger than what the platform keeps in
+ * buffers: whoever reads it may still be reading these when the object has sent them.
+ */
+const DRAINING = 250;
+const BUFFERED = 65_536;
+
 /** How long the body of an answer may take before that, in milliseconds: the platform ends the block after 30 s. */
 const SENDING = 20_000;
 
@@ -153,6 +160,7 @@ async function inMemory(answer: unknown): Promise<[answer: unknown, send?: () =>
     const writer = writable.getWriter();
     await writer.write(bytes);
     await writer.close();
+    if (bytes.byteLength > BUFFERED) await scheduler.wait(DRAINING);
   };
   return [answer instanceof Response ? new Response(readable, answer) : readable, send];
 }

@@ -65,7 +65,8 @@ async function send(request: FuzzRequest): Promise<string | undefined> {
   const id = String(sent++);
   const { name, method, path } = request;
   const before = name === undefined ? "http://o" : `http://worker/${name}`;
-  const made = new Request(before + path, initOf(request, id));
+  // A redirect is an answer too: it is not followed.
+  const made = new Request(before + path, { ...initOf(request, id), redirect: "manual" });
   const response = await (name === undefined
     ? env.FUZZED.getByName("straight").fetch(made)
     : app.fetch(made, env, createExecutionContext()));

@@ -214,6 +214,7 @@ export function flawOf(answer: Answer, method: string, isPurpose: boolean, docum
   if (status < 300) return flawOfResult(type, text, isEmpty);
   // The Response that a method gave with its HTTPException.
   if (isPurpose && headers.get("www-authenticate") === "Basic") return undefined;
+  if (isPurpose && status < 400 && headers.get("location") !== null) return undefined;
   if (type !== "application/problem+json") return `is refused as ${type}`;
   if (status === 405 && headers.get("allow") === null) return "does not say what is allowed";
   return isEmpty ? undefined : flawOfProblem(status, text, documented);
