@@ -2,7 +2,7 @@
  * @module
  * The caller's side of parts: how a stub calls a part of its object.
  */
-import { DurableError } from "./errors.ts";
+import { DurableError, quote } from "./errors.ts";
 
 /** The name of the one method of the base class through which stubs call parts. */
 export const PART_CALL = "__call";
@@ -46,7 +46,7 @@ export async function callPart(
   try {
     return await (stub as Callable)[PART_CALL](part, ...args);
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isMissing(error, part)) throw error;
     throw new DurableError(
       "part-missing",
       `${label}: the object's class doesn't have the part ${part}. In a class that extends DurableBase write \`${line}\`.`,
@@ -55,9 +55,17 @@ export async function callPart(
   }
 }
 
-/** Returns true for the error of an object that lacks the part, or doesn't extend our base class. */
-function isMissing(error: unknown): boolean {
-  if (DurableError.is(error, "part-missing")) return true;
+/** Ends the message of an object that lacks the part. */
+export function lackOf(part: unknown): string {
+  return ` has no part ${quote(part)} that can be called.`;
+}
+
+/**
+ * Returns true for the error of an object that lacks the part, or doesn't extend our base class; not for one that the part's
+ * own code got from another object, whose message `callPart` has replaced.
+ */
+function isMissing(error: unknown, part: string): boolean {
+  if (DurableError.is(error, "part-missing")) return error.message.endsWith(lackOf(part));
   return (
     error instanceof TypeError && error.message.includes("does not implement") && error.message.includes(PART_CALL)
   );

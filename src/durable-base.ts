@@ -4,8 +4,9 @@
  */
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
+import { lackOf } from "./call-part.ts";
 import { enter, isInside, own } from "./entry.ts";
-import { DurableError, quote } from "./errors.ts";
+import { DurableError } from "./errors.ts";
 import { Life, lifeOf } from "./life.ts";
 import { find, type Finder, type FromOptions } from "./object/object.ts";
 import type { ListedPart } from "./part.ts";
@@ -134,21 +135,22 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
   /** Answers HTTP: by the class's routes, else 404. A subclass may override it and call `super.fetch(request)`. */
   override fetch(request: Request): Response | Promise<Response> {
     const life = lifeOf(this);
-    const answered = life.parts.answer(request);
-    if (answered !== undefined) return answered;
     const engine = life.shape.engine();
-    if (engine === undefined) return noRoutes();
-    try {
-      const starting = isInside(life) ? undefined : life.start();
-      if (starting !== undefined)
-        return starting.then(
-          () => engine.answer(this, request),
-          (error: unknown) => engine.refuse(error),
-        );
-    } catch (error) {
+    const route = (): Response | Promise<Response> =>
+      engine === undefined ? noRoutes() : engine.answer(this, request);
+    const refuse = (error: unknown): Response => {
+      if (engine === undefined) throw error;
       return engine.refuse(error);
+    };
+    let waiting: Promise<Response | undefined | void> | undefined;
+    try {
+      const answered = life.parts.answer(request);
+      if (answered instanceof Response) return answered;
+      waiting = answered ?? (engine === undefined || isInside(life) ? undefined : life.start());
+    } catch (error) {
+      return refuse(error);
     }
-    return engine.answer(this, request);
+    return waiting === undefined ? route() : waiting.then((response) => response ?? route(), refuse);
   }
 
   /** Answers calls of the object's parts. The base's one member that a stub reaches, and not changed by `static rpc`. */
@@ -163,7 +165,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
 /** The error for a call of a part that the object doesn't have; `callPart` adds the line to write. */
 function partMissing(self: object, name: unknown): DurableError {
   const { name: className } = self.constructor;
-  return new DurableError("part-missing", `${className} has no part ${quote(name)} that can be called.`);
+  return new DurableError("part-missing", `${className}${lackOf(name)}`);
 }
 
 /** A problem as the router's, which a class without routes does not bring. */

@@ -4,7 +4,7 @@
  */
 import { atomically, endingWith } from "./call/atomic.ts";
 import { afterTurn } from "./call/method.ts";
-import { behindGate, enter, notImplemented, openScope, type Method, type Owner } from "./entry.ts";
+import { behindGate, enter, isInside, notImplemented, openScope, type Method, type Owner } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { CallOptions, Host, Part } from "./part.ts";
@@ -72,19 +72,25 @@ export class Parts {
     const parts = this.#list();
     for (const [nth, part] of parts.entries()) {
       const waiting = part[hook]?.();
-      if (waiting instanceof Promise) return runRest(hook, waiting, parts.slice(nth + 1));
+      // The promise of a call of another object is of the platform's own class.
+      if (isThenable(waiting)) return runRest(hook, waiting, parts.slice(nth + 1));
     }
     return undefined;
   }
 
-  /** The first answer that a part has for a request. */
-  answer(request: Request): Response | Promise<Response> | undefined {
-    if (this.#parts === undefined) return undefined;
-    for (const part of this.#parts.values()) {
-      const response = part.fetch?.(request);
-      if (response !== undefined) return response;
-    }
-    return undefined;
+  /** The first answer that a part has for a request, as an entry. */
+  answer(request: Request): Response | undefined | Promise<Response | undefined> {
+    const asked = this.#list().filter((part) => part.fetch !== undefined);
+    if (asked.length === 0) return undefined;
+    const ask = (): Response | Promise<Response> | undefined => {
+      for (const part of asked) {
+        const response = part.fetch!(request);
+        if (response !== undefined) return response;
+      }
+      return undefined;
+    };
+    if (isInside(this.#owner)) return ask();
+    return enter(this.#owner, ask, undefined, [], undefined, true) as ReturnType<Parts["answer"]>;
   }
 
   #list(): readonly Part[] {
@@ -135,7 +141,11 @@ export class Parts {
   }
 }
 
-async function runRest(hook: "starting" | "destroyed", waiting: Promise<void>, rest: readonly Part[]): Promise<void> {
+async function runRest(
+  hook: "starting" | "destroyed",
+  waiting: PromiseLike<unknown>,
+  rest: readonly Part[],
+): Promise<void> {
   await waiting;
   for (const part of rest) await part[hook]?.();
 }

@@ -54,8 +54,10 @@ export class Life implements Owner {
   readonly #ctx: DurableObjectState;
   #isReady = false;
   #hasStarted = false;
+  #isAnnounced = false;
   /** True when `deleteAll` has deleted what the parts stored at the start. */
   #isCleared = false;
+  #followsDeleteAll = false;
   #defect: DurableError | undefined;
   #starting: Promise<void> | undefined;
   /** Functions that restore the storage's own methods. */
@@ -118,27 +120,30 @@ export class Life implements Owner {
     this.start = () => {
       throw this.refusal!();
     };
-    this.parts.notify("retired");
+    // In reverse order of construction: each restores what it found.
     for (const leave of this.#leaves.toReversed()) leave();
+    this.parts.notify("retired");
     this.fields.retire();
   }
 
   #begin(): Promise<void> | undefined {
     if (this.#defect !== undefined) throw this.#defect;
     this.shape.verify(this.#self);
-    if (!this.#hasStarted) this.#followDeleteAll();
+    if (!this.#followsDeleteAll) this.#followDeleteAll();
     const waiting = this.#prepare();
     return waiting === undefined ? this.#runOnStart() : this.#orAgain(waiting.then(() => this.#runOnStart()));
   }
 
-  /** Runs `starting` of the parts. */
+  /** Runs `starting` of the parts, as an entry of its own. */
   #prepare(): Promise<void> | undefined {
     this.#isCleared = false;
-    return this.parts.run("starting");
+    if (!this.parts.have("starting")) return undefined;
+    const result = run(this, () => this.parts.run("starting"), undefined, []);
+    return result instanceof Promise ? bounded(result, `The start of the parts of ${this.#class.name}`) : undefined;
   }
 
   #runOnStart(): Promise<void> | undefined {
-    if (this.#hasStarted) return this.#ready();
+    if (this.#hasStarted) return this.#settle();
     this.fields.begin();
     this.isStarting = true;
     let result: unknown;
@@ -149,21 +154,24 @@ export class Life implements Owner {
       this.isStarting = result instanceof Promise;
     }
     if (!(result instanceof Promise)) return this.#started();
-    return this.#orAgain(bounded(result, this.#class.name).then(() => this.#started()));
+    return this.#orAgain(bounded(result, `${this.#class.name}.onStart`).then(() => this.#started()));
   }
 
   #started(): Promise<void> | undefined {
     this.isStarting = false;
     this.#hasStarted = true;
-    // `onStart` itself may have deleted everything.
-    const waiting = this.#isCleared ? this.#prepare() : undefined;
-    return waiting === undefined ? this.#ready(true) : this.#orAgain(waiting.then(() => this.#ready(true)));
+    return this.#settle();
   }
 
-  #ready(isFirst = false): undefined {
+  /** Ends the start, unless everything was deleted meanwhile: by `onStart`, or by an open entry while a part was starting. */
+  #settle(): Promise<void> | undefined {
+    const waiting = this.#isCleared ? this.#prepare() : undefined;
+    if (waiting !== undefined) return this.#orAgain(waiting.then(() => this.#settle()));
     this.#starting = undefined;
     this.#isReady = true;
-    if (isFirst) this.parts.notify("started");
+    if (this.#isAnnounced) return undefined;
+    this.#isAnnounced = true;
+    this.parts.notify("started");
     return undefined;
   }
 
@@ -178,6 +186,7 @@ export class Life implements Owner {
 
   /** Lets the parts start again when everything that is stored was deleted. */
   #followDeleteAll(): void {
+    this.#followsDeleteAll = true;
     if (!this.parts.have("starting", "replaced")) return;
     const { storage } = stateOf(this.#ctx.storage);
     const before = methodOf(storage, "deleteAll");
@@ -199,13 +208,13 @@ async function disarm(ctx: DurableObjectState): Promise<void> {
   await proto.deleteAlarm.call(storage);
 }
 
-async function bounded(start: Promise<unknown>, name: string): Promise<void> {
+async function bounded(start: Promise<unknown>, what: string): Promise<void> {
   const { promise: tooLong, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     reject(
       new DurableError(
         "start-timeout",
-        `${name}.onStart did not end within ${START_TIMEOUT} ms; the next call tries again. Start long work in it without awaiting: \`this.ctx.waitUntil(work())\`.`,
+        `${what} did not end within ${START_TIMEOUT} ms; the next call tries again. Start long work in it without awaiting: \`this.ctx.waitUntil(work())\`.`,
       ),
     );
   }, START_TIMEOUT);

@@ -25,8 +25,8 @@ export { callPart, type MissingPart } from "./call-part.ts";
  */
 export interface Part {
   /**
-   * Runs before `onStart` at each wake-up, and again before the next entry after `ctx.storage.deleteAll()`. If it throws, the
-   * entry gets the error, and the next entry tries again.
+   * Runs before `onStart` at each wake-up, and again before the next entry after `ctx.storage.deleteAll()`, as an entry of its
+   * own. If it throws, or takes over 30 seconds, the entry gets the error, and the next entry runs `starting` of all parts again.
    */
   starting?(): void | Promise<void>;
   /** Runs once per wake-up, after `onStart`. */
@@ -39,7 +39,7 @@ export interface Part {
   destroyed?(): void | Promise<void>;
   /** Runs when a newer instance of the object takes over: undoes what the part has replaced on `ctx`. */
   retired?(): void;
-  /** Answers a request before the class's routes do; undefined leaves it to the next part, and to the routes. */
+  /** Answers a request, as an entry, before the class's routes do; undefined leaves it to the next part, and to the routes. */
   fetch?(request: Request): Response | Promise<Response> | undefined;
   /** Answers {@link callPart} of a caller that has a stub or handle, as an entry. */
   call?(...args: unknown[]): unknown;

@@ -1,9 +1,13 @@
 /** Parts, seen from outside `src/`: a part of a user's own, attached in each of the three ways. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { DurableBase, DurableError, Object as Objects } from "durable-base";
-import { attach, type ListedPart } from "durable-base/part";
+import { DurableBase, DurableError, Object as Objects, Storage } from "durable-base";
+import { jobs } from "durable-base/jobs";
+import { migrations } from "durable-base/migrations";
+import { exactlyOnce } from "durable-base/once";
+import { attach, type ListedPart, type Part } from "durable-base/part";
 import { describe, expect, it } from "vitest";
+import { retireLive } from "../src/live-instance.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { visit, visited, Visits, visits, type VisitedLike } from "./fixtures/visits.ts";
 
@@ -187,5 +191,162 @@ describe("parts", () => {
       expect(visits(self).hooks).toContain("retired");
       expect(thrownBy(() => visits(self).visit()).code).toBe("stale-instance");
     });
+  });
+
+  describe("of a start", () => {
+    class Started extends DurableBase {
+      readonly hooks: string[] = [];
+      failure: Error | undefined;
+      override onStart(): void {
+        if (this.failure !== undefined) throw this.failure;
+        this.hooks.push("onStart");
+      }
+      tables(): string[] {
+        return [...this.ctx.storage.kv.list()].map(([key]) => key);
+      }
+      async open<R>(work: (self: this) => Promise<R>): Promise<R> {
+        return await work(this);
+      }
+    }
+
+    const withStarted = async (
+      name: string,
+      make: (self: Started, ctx: DurableObjectState) => Part,
+      test: (self: Started, ctx: DurableObjectState) => Promise<void>,
+    ): Promise<void> =>
+      await runInDurableObject(env.PROBE.getByName(`start ${name}`), async (_, ctx) => {
+        class Own extends Started {
+          static override parts = [
+            { name: "own", attach: (self: object) => void attach(self, "own", () => make(self as Started, ctx)) },
+          ];
+        }
+        const self = new Own(ctx, env);
+        await scheduler.wait(0);
+        await test(self, ctx);
+      });
+
+    it("hear of deleteAll once, however often the start failed", async () => {
+      const make = (self: Started): Part => ({ replaced: () => void self.hooks.push("replaced") });
+      await withStarted("failed", make, async (self, { storage }) => {
+        self.failure = new Error("not yet");
+        for (let n = 0; n < 3; n++) expect(thrownBy(() => self.tables()).message).toBe("not yet");
+        self.failure = undefined;
+        self.tables();
+        await storage.deleteAll();
+        expect(self.hooks).toEqual(["onStart", "replaced"]);
+      });
+    });
+
+    it("start again when an open entry deletes everything while one of them is starting", async () => {
+      const make = (self: Started, ctx: DurableObjectState): Part => ({
+        starting: async () => {
+          self.hooks.push("starting");
+          ctx.storage.kv.put("made", true);
+          await scheduler.wait(5);
+        },
+      });
+      await withStarted("deleted", make, async (self, { storage }) => {
+        const { promise: deleted, resolve: tell } = Promise.withResolvers<void>();
+        const other = deleted.then(() => self.tables());
+        await self.open(async () => {
+          await storage.deleteAll();
+          tell();
+          await scheduler.wait(1);
+          await storage.deleteAll();
+          expect(await other).toEqual(["made"]);
+        });
+        expect(self.hooks).toEqual(["starting", "onStart", "starting", "starting"]);
+      });
+    });
+
+    it("hear of the start once, when onStart deletes everything and one of them then fails", async () => {
+      let fails = 0;
+      const make = (self: Started): Part => ({
+        starting: () => {
+          if (self.hooks.length === 1 && fails++ === 0) throw new Error("not yet");
+        },
+        started: () => void self.hooks.push("started"),
+      });
+      await withStarted("told", make, async (self, { storage }) => {
+        self.onStart = () => {
+          self.hooks.push("onStart");
+          void storage.deleteAll();
+        };
+        expect(thrownBy(() => self.tables()).message).toBe("not yet");
+        self.tables();
+        expect(self.hooks).toEqual(["onStart", "started"]);
+      });
+    });
+
+    it("may call the object, and are waited for whatever their promise's class", async () => {
+      const make = (self: Started): Part => ({
+        starting: () => {
+          self.hooks.push(`sees ${self.tables().length} rows`);
+          const done = scheduler.wait(1).then(() => void self.hooks.push("waited"));
+          // oxlint-disable-next-line unicorn/no-thenable
+          return { then: done.then.bind(done) } as Promise<void>;
+        },
+      });
+      await withStarted("calls", make, async (self) => {
+        await self.tables();
+        expect(self.hooks).toEqual(["sees 0 rows", "waited", "onStart"]);
+      });
+    });
+
+    it("answer a request as an entry, after the start", async () => {
+      let answers = true;
+      const make = (self: Started): Part => ({
+        starting: async () => (await scheduler.wait(1), void self.hooks.push("starting")),
+        fetch: () => (self.hooks.push("fetch"), answers ? new Response("yes") : undefined),
+      });
+      await withStarted("fetch", make, async (self) => {
+        expect(await (await self.fetch(new Request("http://o/"))).text()).toBe("yes");
+        answers = false;
+        expect((await self.fetch(new Request("http://o/"))).status).toBe(404);
+        expect(self.hooks).toEqual(["starting", "onStart", "fetch", "fetch"]);
+      });
+    });
+
+    it("leave the storage as they found it when a newer instance takes over", async () => {
+      const make = (self: Started): Part => {
+        jobs(self);
+        return {};
+      };
+      await withStarted("left", make, async (self, { id, storage }) => {
+        self.tables();
+        expect(Object.hasOwn(storage, "deleteAll")).toBe(true);
+        retireLive(id);
+        for (const name of ["deleteAll", "transaction", "setAlarm"]) expect(Object.hasOwn(storage, name)).toBe(false);
+      });
+    });
+  });
+
+  it("are missing in the object that lacks them, and not in one that has called it", async () => {
+    await runInDurableObject(env.PROBE.getByName("passes on"), async (_, ctx) => {
+      class Passing extends DurableBase {
+        static override parts: readonly ListedPart[] = [
+          {
+            name: "visits",
+            attach: (self) =>
+              void attach(self, "visits", () => ({
+                call: async () => await Storage.get(env.TILL.getByName("lacking") as never, "key"),
+              })),
+          },
+        ];
+      }
+      const self = new Passing(ctx, env);
+      await scheduler.wait(0);
+      expect((await errorOf(() => visit(self, "add"))).message).toContain("doesn't have the part remote-storage");
+    });
+  });
+
+  it("that a parent lists leave a child's list free", () => {
+    class Parent extends DurableBase {
+      static override parts = [migrations([])];
+    }
+    class Child extends Parent {
+      static override parts = [exactlyOnce()];
+    }
+    expect(Child.parts.map(({ name }) => name)).toEqual(["once"]);
   });
 });

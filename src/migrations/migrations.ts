@@ -50,24 +50,17 @@ const PART = "migrations";
  * }
  * ```
  */
-export function migrations(list: readonly Migration[]): MigrationsPart {
-  return {
+export function migrations(list: readonly Migration[]): ListedPart {
+  const part: MigrationsPart = {
     name: PART,
     list,
     attach: (object) => void attach(object, PART, (host) => partOf(host, list)),
     join: (inherited) => migrations(joined((inherited as MigrationsPart).list, list)),
   };
+  return part;
 }
 
-/**
- * The result of {@link migrations}.
- *
- * @example
- * ```ts
- * const part: MigrationsPart = migrations([{ id: "1-todos", up: "create table todos (title text not null)" }]);
- * ```
- */
-export interface MigrationsPart extends ListedPart {
+interface MigrationsPart extends ListedPart {
   readonly list: readonly Migration[];
 }
 
