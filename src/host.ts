@@ -2,6 +2,7 @@
  * @module
  * The parts of one object: attaching them, running their hooks, and what they may ask of the object.
  */
+import { COPY } from "./copies.ts";
 import { atomically, endingWith } from "./call/atomic.ts";
 import { afterTurn } from "./call/method.ts";
 import { behindGate, enter, isInside, notImplemented, openScope, type Method, type Owner } from "./entry.ts";
@@ -21,6 +22,7 @@ type Notice = "started" | "written" | "replaced" | "retired";
 
 /** The parts of one object. */
 export class Parts {
+  readonly copy: object = COPY;
   readonly #owner: Owner;
   readonly #self: object;
   readonly #ctx: DurableObjectState;

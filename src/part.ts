@@ -9,6 +9,7 @@
  *
  * The core imports no part. An object without parts pays nothing for them.
  */
+import { COPY, mixedCopies } from "./copies.ts";
 import { DurableError } from "./errors.ts";
 import { PARTS } from "./part-key.ts";
 import { levelOf } from "./plan.ts";
@@ -122,6 +123,8 @@ export interface ListedPart {
 
 /** Attaches parts to one object. */
 interface Attaching {
+  /** The copy of the library that the object's class comes from. */
+  readonly copy: object;
   attach<P extends Part>(name: string, make: (host: Host) => P): P;
 }
 
@@ -129,7 +132,8 @@ interface Attaching {
  * Attaches a part to an object during its construction, and returns the part. `make` is called once per object: asking
  * again, in a subclass for example, returns the same part, even later.
  *
- * @throws DurableError `part-too-late` after construction; `bad-part` for an object of another class.
+ * @throws DurableError `part-too-late` after construction; `bad-part` for an object of another class; `two-copies` for an object of
+ * another copy of the library.
  *
  * @example
  * ```ts
@@ -140,7 +144,8 @@ interface Attaching {
  */
 export function attach<P extends Part>(object: object, name: string, make: (host: Host) => P): P {
   const parts = (object as { readonly [PARTS]?: Attaching })[PARTS];
-  if (parts !== undefined) return parts.attach(name, make);
+  if (parts?.copy === COPY) return parts.attach(name, make);
+  if (parts !== undefined) throw new DurableError("two-copies", mixedCopies(`The part ${name}`));
   throw new DurableError(
     "bad-part",
     `The part ${name} attaches to an object of a class that extends DurableBase. Write it in a field of such a class: \`#${name} = ${name}(this)\`.`,

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import * as ours from "../src/index.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { decorate } from "./fixtures/mixed.ts";
-import { Scheduled } from "../src/jobs/jobs.ts";
+import { jobs, Scheduled } from "../src/jobs/jobs.ts";
 
 type Library = typeof ours;
 
@@ -156,6 +156,15 @@ describe("two copies of the library", () => {
         await scheduler.wait(0);
       }
       expect(other.Storage.get(state, "key")).toBe(2);
+    });
+  });
+
+  it("are refused where a part of one attaches to an object of the other", async () => {
+    await runInDurableObject(env.PROBE.getByName("part"), (_, ctx) => {
+      class Mixing extends other.DurableBase {
+        readonly jobs = jobs(this);
+      }
+      expectTwoCopies(thrownBy(() => new Mixing(ctx, env)));
     });
   });
 

@@ -247,7 +247,7 @@ async function runNext(object: Target, label: string, until: (next: number) => n
       hasBegun = true;
       const begun = await self.alarm({ scheduledTime: next, retryCount, isRetry: retryCount > 0 });
       failures.delete(id);
-      return part === undefined ? 1 : (begun as number);
+      return part === undefined || typeof begun !== "number" ? 1 : begun;
     });
   } catch (error) {
     if (!hasBegun) throw error;
