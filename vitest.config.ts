@@ -30,7 +30,7 @@ export default defineConfig({
     maxWorkers: Math.min(4, availableParallelism()),
     projects: [
       project("test", "./test/wrangler.toml", { ...together, exclude: ["test/node/**", ROWS, ...TESTING] }),
-      project("rows", "./test/wrangler.toml", { include: [ROWS] }),
+      project("rows", "./test/rows.toml", { include: [ROWS] }),
       project("testing", "./test/wrangler.toml", {
         ...together,
         include: TESTING,

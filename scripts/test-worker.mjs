@@ -2,7 +2,7 @@
  * The configuration of the tests' Worker, made from what `test/worker.ts` exports: a class in SQLite and a binding
  * for each, `HandRows100` as `HAND_ROWS_100`, a bucket, and the types of `env`.
  *
- * vitest.config.ts and the typecheck run it; both files are ignored by git.
+ * vitest.config.ts and the typecheck run it; these files are ignored by git.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -13,13 +13,15 @@ const EXPORTS = /^export \{ (.+) \} from "(.+)";$/gm;
 /** The classes that have no SQLite, on purpose. */
 const KV_ONLY = new Set(["Unbacked"]);
 
-/** Writes `test/wrangler.toml` and `test/bindings.d.ts`. */
+/** Writes `test/wrangler.toml`, `test/rows.toml` for `rows-worker.ts`, and `test/bindings.d.ts`. */
 export function writeTestConfig() {
   const worker = readFileSync(join(folder, "worker.ts"), "utf8");
   const classes = [...worker.matchAll(EXPORTS)].flatMap(([, names, file]) =>
     names.split(", ").map((name) => ({ name, file, binding: bindingOf(name) })),
   );
   write("wrangler.toml", [HEAD, ...classes.map(classBlock)].join("\n"));
+  const rows = classes.filter(({ file }) => file === "./fixtures/rows.ts");
+  write("rows.toml", [HEAD.replace("worker.ts", "rows-worker.ts"), ...rows.map(classBlock)].join("\n"));
   const lines = classes.map(
     ({ name, file, binding }) =>
       `    ${binding}: DurableObjectNamespace<InstanceType<typeof import("${file}").${name}>>;`,
