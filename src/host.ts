@@ -82,6 +82,7 @@ export class Parts {
 
   /** The first answer that a part has for a request, as an entry. */
   answer(request: Request): Response | undefined | Promise<Response | undefined> {
+    if (this.#parts === undefined) return undefined;
     const asked = this.#list().filter((part) => part.fetch !== undefined);
     if (asked.length === 0) return undefined;
     const ask = (): Response | Promise<Response> | undefined => {

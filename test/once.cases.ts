@@ -334,7 +334,7 @@ export function onceCases(dialect: string, className: string, namespace: () => D
           expect([kind, code]).toEqual([kind, "not-repeatable"]);
           const what =
             kind === "function" ? "a function" : kind === "stub" ? "an instance of Fetcher" : `an instance of ${kind}`;
-          expect(message).toContain(`${className}.play: an argument holds ${what}, of which no copy can be kept`);
+          expect(message).toContain(`${className}.play: an argument holds ${what}, which can't be copied and kept`);
         }
       }
       expect([ran, await rowsOf(till)]).toEqual([0, []]);

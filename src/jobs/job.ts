@@ -116,7 +116,7 @@ export interface Jobs {
   start(): void;
 }
 
-/** What follows the method in a call of `schedule`: its input, if it takes one, and options. */
+/** The parameters of `schedule` after the method: its input, if it takes one, and options. */
 type Scheduling<Params extends unknown[]> = Params extends []
   ? [input?: undefined, options?: ScheduleOptions]
   : [] extends Params

@@ -263,6 +263,6 @@ function nameOf(self: object, method: unknown, label: string): string {
   const what = typeof method === "function" ? `the function ${quote(method.name)}` : quote(method);
   throw new DurableError(
     "unknown-method",
-    `${label}: ${what} isn't a method of the class, so a later run couldn't find it by its name. Pass one that is neither #private nor bound: \`this.#jobs.schedule(60_000, this.method)\`.`,
+    `${label}: ${what} isn't a method of the class. Jobs find their methods by name, so pass a method that is neither #private nor bound: \`this.#jobs.schedule(60_000, this.method)\`.`,
   );
 }

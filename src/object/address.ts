@@ -32,7 +32,7 @@ function flawOf(path: string, segments: readonly string[], isNamed: boolean): st
 
 /**
  * The segment that names the object, as it was sent, and the URL under which the object gets the request; null when
- * there is no such URL, as with a header `Host` that is no host. It is null, too, for a path that parsing changes: the
+ * the URL is malformed, for example because of its `Host` header. It is null, too, for a path that parsing changes: the
  * object would get a path that no guard in the Worker has seen.
  *
  * Cut from the URL's text as workerd passes it on: parsing resolves `..`, which the router took for text.

@@ -21,7 +21,7 @@ export interface OnceOptions {
 }
 
 /**
- * What `once` gives: the methods of a handle or stub, typed as they are there.
+ * The result of `once`: the methods of a handle or stub, with the same types.
  *
  * @example
  * ```ts

@@ -20,7 +20,7 @@ export function dataOf(value: unknown, what: string): unknown {
 export function notRepeatable(problem: string, cause?: unknown): DurableError {
   return new DurableError(
     "not-repeatable",
-    `${problem}, of which no copy can be kept for repeats. Pass and return plain data, or call the method without \`once\`.`,
+    `${problem}, which can't be copied and kept for repeats. Pass and return plain data, or call the method without \`once\`.`,
     { cause },
   );
 }

@@ -1,6 +1,6 @@
 /**
  * @module
- * What an OpenAPI 3.1 document holds, as far as it is made here.
+ * The parts of an OpenAPI 3.1 document that `openapi` makes.
  */
 import type { JsonSchema } from "../route/operation-options.ts";
 
