@@ -1,6 +1,6 @@
 /**
- * The configuration of the tests' Worker, made from what `test/worker.ts` exports: a class in SQLite and a binding
- * for each, `HandRows100` as `HAND_ROWS_100`, a bucket, and the types of `env`.
+ * The configurations of the tests' Workers, made from what `test/worker.ts` and its neighbours export: a class in SQLite and
+ * a binding for each, `HandRows100` as `HAND_ROWS_100`, a bucket, and the types of `env`.
  *
  * vitest.config.ts and the typecheck run it; these files are ignored by git.
  */
@@ -13,33 +13,40 @@ const EXPORTS = /^export \{ (.+) \} from "(.+)";$/gm;
 /** The classes that have no SQLite, on purpose. */
 const KV_ONLY = new Set(["Unbacked"]);
 
-/** Writes `test/wrangler.toml`, `test/rows.toml` for `rows-worker.ts`, and `test/bindings.d.ts`. */
+/** The configuration of each Worker, by its file. */
+const CONFIGS = { "worker.ts": "wrangler.toml", "testing-worker.ts": "testing.toml", "rows-worker.ts": "rows.toml" };
+
+/** Writes `test/*.toml` and `test/bindings.d.ts`. */
 export function writeTestConfig() {
-  const worker = readFileSync(join(folder, "worker.ts"), "utf8");
-  const classes = [...worker.matchAll(EXPORTS)].flatMap(([, names, file]) =>
-    names.split(", ").map((name) => ({ name, file, binding: bindingOf(name) })),
-  );
-  write("wrangler.toml", [HEAD, ...classes.map(classBlock)].join("\n"));
-  const rows = classes.filter(({ file }) => file === "./fixtures/rows.ts");
-  write("rows.toml", [HEAD.replace("worker.ts", "rows-worker.ts"), ...rows.map(classBlock)].join("\n"));
-  const lines = classes.map(
-    ({ name, file, binding }) =>
-      `    ${binding}: DurableObjectNamespace<InstanceType<typeof import("${file}").${name}>>;`,
-  );
-  lines.push("    BACKUPS: R2Bucket;");
-  write("bindings.d.ts", `declare namespace Cloudflare {\n  interface Env {\n${lines.join("\n")}\n  }\n}\n`);
+  const lines = new Set();
+  for (const [main, config] of Object.entries(CONFIGS)) {
+    const worker = readFileSync(join(folder, main), "utf8");
+    const blocks = [];
+    for (const [, names, file] of worker.matchAll(EXPORTS)) {
+      for (const name of names.split(", ")) {
+        const binding = bindingOf(name);
+        blocks.push(classBlock(name, binding));
+        lines.add(`    ${binding}: DurableObjectNamespace<InstanceType<typeof import("${file}").${name}>>;`);
+      }
+    }
+    write(config, [headOf(main), ...blocks].join("\n"));
+  }
+  lines.add("    BACKUPS: R2Bucket;");
+  write("bindings.d.ts", `declare namespace Cloudflare {\n  interface Env {\n${[...lines].join("\n")}\n  }\n}\n`);
 }
 
-const HEAD = `name = "durable-base-test"
-main = "worker.ts"
+function headOf(main) {
+  return `name = "durable-base-test"
+main = "${main}"
 compatibility_date = "2026-11-01"
 
 [[r2_buckets]]
 binding = "BACKUPS"
 bucket_name = "backups"
 `;
+}
 
-function classBlock({ name, binding }) {
+function classBlock(name, binding) {
   return `[exports.${name}]
 type = "durable-object"
 storage = "${KV_ONLY.has(name) ? "legacy-kv" : "sqlite"}"

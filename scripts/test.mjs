@@ -9,7 +9,7 @@
  * machine takes longer, and a test that hangs has a limit of its own.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -24,6 +24,7 @@ const isLong = values.long;
 const seed = values.seed === undefined ? (isLong ? Date.now() % 1e6 : FIXED_SEED) : wholeNumber("seed", values.seed);
 const folder = mkdtempSync(join(tmpdir(), "durable-base-test-"));
 const report = join(folder, "vitest.json");
+const memory = memoryFolder();
 
 /** `quick` is a step's command in `npm test`, `long` in `npm run test:long`, `both` in either; one without is left out. */
 const steps = [
@@ -93,7 +94,10 @@ const children = new Set();
 const total = { passed: 0, failed: 0 };
 const began = Date.now();
 
-process.on("exit", () => children.forEach(end));
+process.on("exit", () => {
+  children.forEach(end);
+  if (memory !== undefined) rmSync(memory, { recursive: true, force: true });
+});
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
 if (isLong) console.log(`npm run test:long -- --seed ${seed}`);
@@ -121,10 +125,24 @@ function parseCommand() {
   }
 }
 
+/**
+ * A folder in memory, for the objects of vitest's tests: they are small and many, and on a disk each of their writes is waited
+ * for. Without enough memory, undefined.
+ */
+function memoryFolder() {
+  try {
+    const { bavail, bsize } = statfsSync("/dev/shm");
+    return bavail * bsize >= 2e9 ? mkdtempSync("/dev/shm/durable-base-test-") : undefined;
+  } catch {
+    // Not on this system.
+    return undefined;
+  }
+}
+
 /** Runs a step, prints its line, adds to the total; resolves to its name. */
 async function run(step) {
   const start = Date.now();
-  const { code, output } = await execute(step.command);
+  const { code, output } = await execute(step);
   const results = step.isVitest ? readReport() : undefined;
   const { passed, failed } = counted(results, code, output);
   total.passed += passed;
@@ -140,11 +158,12 @@ async function run(step) {
   return step.name;
 }
 
-function execute(command) {
+function execute({ command, isVitest }) {
   return new Promise((done) => {
     // Packing would build `dist/` anew while another step reads it.
     const env = { ...process.env, ...quiet, npm_config_ignore_scripts: "true" };
     Object.assign(env, { TEST_SEED: `${seed}`, TEST_LONG: isLong ? "1" : "" });
+    if (isVitest && memory !== undefined) env.TMPDIR = memory;
     // A group of its own, so that a step ends with everything it started.
     const child = spawn(command, { shell: true, detached: true, stdio: ["ignore", "pipe", "pipe"], env });
     let output = "";

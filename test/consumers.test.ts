@@ -2,6 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { DurableError } from "../src/errors.ts";
+import { slice } from "./battery.ts";
 import { thrownBy } from "./error-of.ts";
 import { snapshot } from "../src/snapshot.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
@@ -67,7 +68,7 @@ describe("a tracked value handed to code that doesn't know it", () => {
   };
 
   const cases = Object.keys(values).flatMap((kind) => Object.keys(consumers).map((name) => [kind, name] as const));
-  it.each(cases)("%s × %s", async (kind, name) => {
+  it.each(slice(cases, 5))("%s × %s", async (kind, name) => {
     await runInDurableObject(env.ACCESSOR_THINGS.getByName("consumers"), async (self) => {
       // A view is stored without the rest of its buffer.
       const value = kind === "view" ? new DataView(new Uint8Array([1, 2]).buffer) : structuredClone(values[kind]);

@@ -495,7 +495,7 @@ function holderAt(holder: Holder, name: string): Holder {
 }
 
 describe("a field keeps, at every place,", () => {
-  it.each(slice(kept, 4))("%s", async (_, make, expected = make) => {
+  it.each(slice(kept, 10))("%s", async (_, make, expected = make) => {
     const stub = fresh();
     const plain: Holder = { any: bases() };
     for (const [name, { write }] of Object.entries(places)) write(holderAt(plain, name), expected());
@@ -542,7 +542,7 @@ describe("a field refuses, at every place and changing nothing,", () => {
       return [name, "no error"];
     });
 
-  it.each(slice(refused, 4))("%s", async (_, make, text, code = "not-persistable" as never) => {
+  it.each(slice(refused, 10))("%s", async (_, make, text, code = "not-persistable" as never) => {
     const stub = fresh();
     await inside(stub, (self) => (self.any = bases()));
     for (const [name, error] of await inside(stub, (self) => attempts(self, make))) {

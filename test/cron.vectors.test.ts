@@ -20,11 +20,11 @@ const YEAR = 366 * DAY;
 
 const FIRINGS = slice(
   Object.entries(FIRING).flatMap(([source, rows]) => rows.map((row) => ({ source, ...row }))),
-  27,
+  60,
 );
 const INVALIDS = slice(
   Object.entries(INVALID).flatMap(([source, rows]) => rows.map((pattern) => ({ source, pattern }))),
-  3,
+  8,
 );
 
 let nth = 0;
@@ -95,7 +95,7 @@ describe.each(DOORS)("cron by %s, %s", (door, _, namespace) => {
     expect(await runsSeen(namespace, firing, from, firing.next.length, door)).toEqual(shown(firing.next));
   });
 
-  it.each(slice(DEVIATIONS.wider, 3))("reads $pattern as $as, though $why", async ({ pattern, as }) => {
+  it.each(slice(DEVIATIONS.wider, 6))("reads $pattern as $as, though $why", async ({ pattern, as }) => {
     const from = timeOf("2025-01-01 00:00");
     const runs = await runsSeen(namespace, { pattern }, from, 4, door);
     expect(runs).toEqual(bruteForce({ pattern: as }, from, 4, from + 10 * YEAR));
@@ -480,9 +480,9 @@ describe("cron by brute force", () => {
             compared++;
           }
         });
-        fc.assert(agrees, { numRuns: isLong ? 1_000 : 60 });
+        fc.assert(agrees, { numRuns: isLong ? 1_000 : 25 });
       }),
     );
-    expect(compared).toBeGreaterThan(isLong ? 1_000 : 60);
+    expect(compared).toBeGreaterThan(isLong ? 1_000 : 25);
   });
 });

@@ -12,7 +12,7 @@ import { show } from "./model.ts";
 type Model = Omit<After, "run">;
 
 /** For each kind of field. */
-const PROGRAMS = isLong ? 15 : 4;
+const PROGRAMS = isLong ? 15 : 2;
 const LONG = "x".repeat(700);
 
 const fresh = (): Model => ({

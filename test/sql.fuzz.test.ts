@@ -84,7 +84,7 @@ describe("Storage.sql, of random values", () => {
           sql(ctx)`insert into t values (${value as Storage.SqlBinding})`.run();
           expect(sql<{ v: Storage.SqlValue }>(ctx)`select v from t`.one().v).toStrictEqual(asRead(value));
         }),
-        { numRuns: isLong ? 3_000 : 500 },
+        { numRuns: isLong ? 3_000 : 300 },
       );
       expect(bound).toBeGreaterThan(isLong ? 1_000 : 150);
     });
@@ -153,7 +153,7 @@ describe("Storage.sql, of hostile text", () => {
           }
           expect(sql(ctx)`select * from victim`.all()).toEqual([{ id: 1, name: "alice" }]);
         }),
-        { numRuns: isLong ? 3_000 : 500 },
+        { numRuns: isLong ? 3_000 : 300 },
       );
     });
   });

@@ -7,7 +7,7 @@ import { begin, boundaries, PROGRAM, textOf, type State } from "./steps/program.
 import { setTrap, type Stepped, type Trap } from "./steps/stepped.ts";
 
 /** The program is stopped at every nth step. */
-const EVERY = isLong ? 1 : 150;
+const EVERY = isLong ? 1 : 400;
 
 const ways: Record<string, Pick<Trap, "spring" | "isAfter">> = {
   "a storage call that throws": {

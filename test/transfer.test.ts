@@ -89,7 +89,7 @@ describe("Transfer.export and Transfer.import", () => {
         );
         expect(got).toEqual(new Map([...stored].toSorted(([a], [b]) => (a < b ? -1 : 1))));
       }),
-      { numRuns: isLong ? 60 : 8 },
+      { numRuns: isLong ? 60 : 4 },
     );
   });
 
@@ -136,7 +136,7 @@ describe("Transfer.export and Transfer.import", () => {
           expect(after).toEqual(before);
         },
       ),
-      { numRuns: isLong ? 60 : 8 },
+      { numRuns: isLong ? 60 : 4 },
     );
   });
 
@@ -216,7 +216,7 @@ describe("Transfer.export and Transfer.import", () => {
       const { sql, kv } = ctx.storage;
       sql.exec("create table big (id integer primary key, b)");
       sql.exec("create table pairs (a text, b int, x, primary key (a desc, b)) without rowid");
-      for (let i = 0; i < (isLong ? 3_000 : 600); i++) {
+      for (let i = 0; i < (isLong ? 3_000 : 200); i++) {
         sql.exec("insert into big values (?, ?)", i * 3, i % 500 === 7 ? new Uint8Array(1_900_000) : "x");
         sql.exec("insert into pairs values (?, ?, ?)", `a${i % 7}`, i, i);
         if (i % 5 === 0) kv.put(`k${i}`, "v".repeat(i % 100 === 0 ? 500_000 : 100));
@@ -433,7 +433,7 @@ describe("a damaged stream", () => {
     });
     const bytes = new TextEncoder().encode(text);
     await fresh(async (ctx) => {
-      for (let i = 0; i < bytes.length; i += isLong ? 1 : 9) {
+      for (let i = 0; i < bytes.length; i += isLong ? 1 : 30) {
         for (const bit of [1, 2, 128]) {
           const changed = bytes.with(i, bytes[i]! ^ bit);
           const code = await codeOf(() => Transfer.import(ctx, streamOf(changed), { replace: true }));

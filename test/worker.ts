@@ -1,8 +1,6 @@
 /** The Worker of the tests: every class that a test talks to, one fixture file a subject. */
 export { Probe, Unbacked } from "./fixtures/probe.ts";
 export { Eager, Handing, Narrow, Reaccessed, Redeclared, Sleeping, Starting, Surface } from "./fixtures/base.ts";
-export { StandardHidden, StandardListed } from "./fixtures/hidden.ts";
-export { LegacyHidden, LegacyListed } from "./fixtures/legacy/hidden.ts";
 export { Disposing } from "./fixtures/disposing.ts";
 export { Faults } from "./fixtures/peers.ts";
 export { AccessorThings, FieldThings } from "./fixtures/persisted.ts";
@@ -43,16 +41,9 @@ export { StandardAlarms, StandardDeclared, StandardJobs } from "./fixtures/sched
 export { LegacyAlarms, LegacyDeclared, LegacyJobs } from "./fixtures/legacy/schedule.ts";
 export { StandardCrons } from "./fixtures/cron.ts";
 export { LegacyCrons } from "./fixtures/legacy/cron.ts";
-export { Mixed, MixedChild, MixedHeir } from "./fixtures/mixed.ts";
-export { ProxiedStandard, SentryElevenStandard, SentryTenStandard } from "./fixtures/wrapped.ts";
-export { ProxiedLegacy, SentryElevenLegacy, SentryTenLegacy } from "./fixtures/legacy/wrapped.ts";
 export { ModelJobs } from "./fixtures/schedule-model.ts";
-export { BootedReports, BuriedReports, CountedReports } from "./fixtures/reports.ts";
-export { InstrumentedReports, MixedReports, Reports } from "./fixtures/reports.ts";
-export { LegacyCountedReports, LegacyInstrumentedReports, LegacyMixedReports } from "./fixtures/legacy/reports.ts";
 export { Decorated, DecoratedHeir, InBothFields, InField, Listing } from "./fixtures/part.ts";
 export { LegacyDecorated, LegacyDecoratedHeir, LegacyInBothFields } from "./fixtures/legacy/part.ts";
 export { LegacyInField, LegacyListing } from "./fixtures/legacy/part.ts";
 
 export default { fetch: (): Response => new Response("ok") };
-export { NativeAlarm, NativeBare, Tested } from "./fixtures/tested.ts";
