@@ -24,12 +24,14 @@ const FLOORS = {
   "schema.ts": 1,
   "thrown.ts": 1,
   "part.ts": 2,
+  "alarm.ts": 3,
+  "parts.ts": 4,
   "entry.ts": 2,
   storage: 2,
   persisted: 3,
   route: 3,
   call: 3,
-  jobs: 3,
+  jobs: 4,
   migrations: 3,
   "remote-storage": 3,
   transfer: 3,
@@ -62,6 +64,9 @@ for (const file of files) {
     }
     if (!from.startsWith(".")) continue;
     const other = roomOf(join(dirname(file), from));
+    if (other === "alarm.ts" && ![...PARTS, "parts.ts", "testing"].includes(room)) {
+      problems.push(`${file}: must not import ${from}, which comes with the parts that need it`);
+    }
     if (PARTS.includes(other) && other !== room && room !== "testing") {
       problems.push(`${file}: must not import ${from}, which belongs to the part ${other}`);
     }

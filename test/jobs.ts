@@ -68,9 +68,35 @@ export function listOf(stub: JobStub): Promise<Job[]> {
   return inside(stub, (self) => self.jobs.list());
 }
 
-/** The keys of the jobs' rows. */
+/** What waits for the alarm as it is stored: the ids of jobs, or their methods if they have none, and the user's alarm. */
 export function rowsOf(stub: JobStub): Promise<string[]> {
-  return inside(stub, (_, { kv }) => [...kv.list({ prefix: "durable-base:job" })].map(([key]) => key));
+  return inside(stub, (_, { kv, sql }) => [
+    ...jobRows(sql).map(({ id, job }) => id ?? (JSON.parse(job) as { method: string }).method),
+    ...(kv.get("durable-base:alarm") === undefined ? [] : ["the user's alarm"]),
+  ]);
+}
+
+function jobRows(sql: SqlStorage): { id: string | null; job: string }[] {
+  const isThere = sql.exec("select 1 from sqlite_schema where name = 'durable_base_jobs'").toArray().length > 0;
+  return isThere ? sql.exec<{ id: string; job: string }>("select id, job from durable_base_jobs").toArray() : [];
+}
+
+/** Damages the stored job of this method. */
+export function damage(stub: JobStub, method: string): Promise<void> {
+  return runInDurableObject(stub, (_, { storage: { sql } }) => {
+    sql.exec("update durable_base_jobs set job = substr(job, 2) where job like ?", `%"${method}"%`);
+  });
+}
+
+/** How many rows `work` changes, those of keys too. */
+export function changesOf(stub: JobStub, work: (self: JobHost) => unknown): Promise<number> {
+  return runInDurableObject(stub, async (self: JobHost, { storage: { sql } }) => {
+    const changes = (): number => sql.exec<{ n: number }>("select total_changes() as n").one().n;
+    const before = changes();
+    await work(self);
+    await scheduler.wait(1);
+    return changes() - before;
+  });
 }
 
 /** The message of the error that `work` throws, after which no job is stored. */

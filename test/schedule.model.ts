@@ -35,8 +35,6 @@ export interface ModelJob {
   readonly isDeclared: boolean;
   /** In the order of scheduling, which decides between jobs of one time. */
   readonly nth: number;
-  /** Whether its id needs a row. */
-  isNamed: boolean;
   isDead: boolean;
   at: number;
   /** Until it has been read, where it is left to chance: the least and the most it can be. */
@@ -94,14 +92,7 @@ export class Model {
 
   /** In the order in which they run. */
   get waiting(): ModelJob[] {
-    return this.jobs
-      .filter(({ isDead }) => !isDead)
-      .sort(
-        (one, other) =>
-          one.at - other.at ||
-          Number(one.every !== undefined) - Number(other.every !== undefined) ||
-          one.nth - other.nth,
-      );
+    return this.jobs.filter(({ isDead }) => !isDead).sort((one, other) => one.at - other.at || one.nth - other.nth);
   }
 
   find(id: string): ModelJob | undefined {
@@ -152,7 +143,7 @@ export class Model {
       }
       const now = Date.now();
       const at = "every" in when ? now + when.every : timeAfter(when, now, now, this.start);
-      const nth = old?.nth ?? this.#nth++;
+      const nth = this.#nth++;
       this.jobs = this.jobs.filter((job) => job !== old);
       if (at !== undefined)
         this.jobs.push({ ...fresh, id, method, work: undefined, options, every: when, isDeclared: true, nth, at });
@@ -173,15 +164,10 @@ export class Model {
     return old === undefined || old.isDead || replace || this.running === id;
   }
 
-  schedule(
-    id: string,
-    isNamed: boolean,
-    at: number,
-    job: Pick<ModelJob, "method" | "work" | "options" | "every">,
-  ): void {
+  schedule(id: string, at: number, job: Pick<ModelJob, "method" | "work" | "options" | "every">): void {
     this.declare();
     this.jobs = this.jobs.filter((other) => other.id !== id);
-    this.jobs.push({ ...fresh, ...job, id, isNamed, isDeclared: false, nth: this.#nth++, at });
+    this.jobs.push({ ...fresh, ...job, id, isDeclared: false, nth: this.#nth++, at });
   }
 
   cancel(id: string): boolean {
@@ -193,13 +179,12 @@ export class Model {
   retry(id: string): boolean {
     const old = this.find(id);
     if (old === undefined) return false;
-    const nth = old.every === undefined ? this.#nth++ : old.nth;
+    const nth = this.#nth++;
     const job: ModelJob = {
       ...old,
       ...anew,
       at: Date.now(),
       time: old.time ?? old.at,
-      isNamed: true,
       isDead: false,
       nth,
     };
@@ -263,7 +248,6 @@ export class Model {
     if (!job.isDeclared && !this.methods.has(job.method)) {
       job.missing++;
       job.time = own;
-      job.isNamed = true;
       job.at = now + Math.min(DAY, MINUTE * 2 ** (job.missing - 1));
       return;
     }
@@ -301,7 +285,7 @@ export class Model {
     const from = Date.now() + least;
     const longest = attempts < maxAttempts ? Math.ceil(Math.min(maxDelay, baseDelay * 2 ** (attempts - 1))) : 0;
     const chance: ModelJob["chance"] = longest === 0 ? undefined : [from, from + longest];
-    Object.assign(job, { at: from, time: job.time ?? job.at, chance, attempts, error, missing: 0, isNamed: true });
+    Object.assign(job, { at: from, time: job.time ?? job.at, chance, attempts, error, missing: 0 });
   }
 
   #giveUp(job: ModelJob, error: string): void {
@@ -326,4 +310,4 @@ export class Model {
 }
 
 const anew = { chance: undefined, time: undefined, attempts: 0, error: undefined, missing: 0 };
-const fresh = { ...anew, isNamed: false, isDead: false };
+const fresh = { ...anew, isDead: false };

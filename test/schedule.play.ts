@@ -433,7 +433,7 @@ export class Play implements Player {
         const isPut = id === undefined || model.takes(id, replace);
         const given = schedule();
         const every = "every" in act.when || "cron" in act.when ? act.when : undefined;
-        if (isPut) model.schedule(given, id !== undefined, at, { method, work, options: act.options, every });
+        if (isPut) model.schedule(given, at, { method, work, options: act.options, every });
         if (id === undefined) this.#made.push(given);
         else this.#same("the id", given, id);
         return;
@@ -607,7 +607,9 @@ export class Play implements Player {
     const { jobs } = this.#self;
     this.#read();
     const found = jobs.list();
-    const dead = model.jobs.filter(({ isDead }) => isDead).sort((one, other) => (one.id < other.id ? -1 : 1));
+    const dead = model.jobs
+      .filter(({ isDead }) => isDead)
+      .sort((one, other) => one.at - other.at || one.nth - other.nth);
     const expected = [...model.waiting, ...dead].map((job) => this.#describe(job));
     const show = ({
       id,
@@ -655,8 +657,8 @@ export class Play implements Player {
     const relative = (time: number | null | undefined): number | null => (time == null ? null : time - this.#start);
     const user = await storage.getAlarm();
     this.#same("getAlarm", relative(user), relative(model.user?.at));
-    const rows = [...storage.kv.list({ prefix: "durable-base:job" })].map(([key]) => key);
-    this.#same(`the rows ${rows.join()}`, rows.length, this.#rows());
+    const isUserStored = storage.kv.get("durable-base:alarm") !== undefined;
+    this.#same("the user's row", isUserStored, model.user !== undefined && model.isOurs);
     const native = await this.#native.getAlarm();
     if (this.#isLost) return this.#same("the lost alarm", native, null);
     if (this.#postponed !== undefined) {
@@ -673,16 +675,6 @@ export class Play implements Player {
     // What is due comes at once, whatever its time.
     if (next !== null && native !== null && next <= Date.now() && native <= Date.now()) return;
     this.#same("the alarm", relative(native), relative(next));
-  }
-
-  /** How many rows the list takes. */
-  #rows(): number {
-    const { jobs, user, isOurs } = this.#model;
-    let rows = 0;
-    for (const { isDead, every, isNamed, isDeclared } of jobs)
-      rows += isDead ? 1 : every === undefined ? (isNamed ? 2 : 1) : isDeclared ? 0 : 1;
-    const hasAgenda = jobs.some(({ every }) => every !== undefined) || (user !== undefined && isOurs);
-    return rows + (hasAgenda ? 1 : 0);
   }
 
   #when(when: Extract<Act, { kind: "schedule" }>["when"]): When;

@@ -5,43 +5,33 @@
 import { DurableError } from "../errors.ts";
 import { plainData } from "../kinds.ts";
 import { isContainer, isPrimitive } from "../snapshot.ts";
-import { MAX_ROW, sizeOf } from "../storage/size.ts";
+import { bytesOf, isOver, MAX_ROW } from "../storage/size.ts";
+import { textOf } from "../storage/tagged-json.ts";
 
 /** Bytes for a job's key, its method's name and options. */
 const SPARE = 8_000;
 
 /**
- * The input as plain data that can be stored, nothing tracked in it. `label` begins the message.
+ * The text of an input as it is stored: plain data, nothing tracked in it. `label` begins the message.
  *
  * @throws DurableError `not-persistable`, with the path of what cannot be stored; `too-large`.
  */
-export function storable(input: unknown, label: string): unknown {
+export function storable(input: unknown, label: string): string {
   const plain = plainData(input, (part, what) => {
     throw notStorable(label, `${pathTo(part, input, new Set()) ?? ""} is ${what}, which cannot be stored`);
   });
-  let bytes: number;
+  let text: string;
   try {
-    bytes = sizeOf(plain);
+    text = textOf(plain);
   } catch (cause) {
-    // The stack ran out.
-    if (!(cause instanceof RangeError)) throw cause;
-    throw notStorable(label, " holds a cycle, or nests too deeply", cause);
-  }
-  if (bytes + SPARE <= MAX_ROW) return plain;
-  throw new DurableError(
-    "too-large",
-    `${label}: the input takes about ${bytes} bytes, over the ${MAX_ROW - SPARE} that a job can have. Store it in a field, and pass what finds it there.`,
-  );
-}
-
-/** Does what stores an input; what only the platform refuses is told as the rest is. */
-export function storing<T>(store: () => T, label: string): T {
-  try {
-    return store();
-  } catch (cause) {
-    if (!(cause instanceof Error) || cause.name !== "DataCloneError") throw cause;
+    if (!(cause instanceof Error)) throw cause;
     throw notStorable(label, ` holds something that cannot be stored (${cause.message})`, cause);
   }
+  if (!isOver(text, MAX_ROW - SPARE)) return text;
+  throw new DurableError(
+    "too-large",
+    `${label}: the input takes ${bytesOf(text)} bytes as JSON, over the ${MAX_ROW - SPARE} that a job can have. Store it in a field, and pass what finds it there.`,
+  );
 }
 
 /** The error for an input that cannot be stored; `problem` follows the word "input". */

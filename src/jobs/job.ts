@@ -2,7 +2,7 @@
  * @module
  * The jobs of an object, as its class sees them.
  */
-import type { JobData, Progress } from "./rows.ts";
+import type { JobRow } from "./rows.ts";
 import type { ScheduleOptions } from "./options.ts";
 import type { StoredRecurrence, When } from "./when.ts";
 
@@ -124,14 +124,17 @@ type Scheduling<Params extends unknown[]> = Params extends []
     : [input: Params[0], options?: ScheduleOptions];
 
 /** A job in words. */
-export function describe(
-  id: string,
-  time: number,
-  state: Job["state"],
-  data: Partial<JobData> & Progress,
-  recurrence?: StoredRecurrence,
-  isDeclared = false,
-): Job {
-  const { method = "", input, attempts = 0, error } = data;
-  return { id, method, input, state, time: new Date(time), attempts, error, recurrence, isDeclared };
+export function describe({ id, at, job }: JobRow, state: Job["state"], input: unknown): Job {
+  const { method = "", attempts = 0, error, when } = job ?? {};
+  return {
+    id,
+    method,
+    input,
+    state,
+    time: new Date(at),
+    attempts,
+    error,
+    recurrence: when,
+    isDeclared: id.startsWith("@"),
+  };
 }

@@ -2,9 +2,10 @@
  * @module
  * Jobs as a part of an object.
  */
+import { alarmOf } from "../alarm.ts";
 import { attach, type Host, type Part } from "../part.ts";
 import type { Jobs } from "./job.ts";
-import type { Declaration, Method } from "./runner.ts";
+import type { Declaration } from "./runner.ts";
 import { Scheduler } from "./scheduler.ts";
 
 /** The part's name. */
@@ -38,15 +39,11 @@ export class JobsPart implements Part {
   readonly #host: Host;
 
   constructor(host: Host) {
-    const self = host.object;
-    const handler = (): Method | undefined => (Object.getPrototypeOf(self) as { alarm?: Method }).alarm;
     const declared = host.records() as ReadonlyMap<string, Declaration>;
+    const alarm = alarmOf(host);
     this.#host = host;
-    this.scheduler = new Scheduler(host.ctx, { self, host, declared, handler });
-    // The platform calls the alarm() that it finds right after construction. Code that wraps the class may replace it.
-    const alarm = (info?: AlarmInvocationInfo): unknown =>
-      host.scope() === undefined ? this.scheduler.fire(info) : handler()?.call(self, info);
-    Object.defineProperty(self, "alarm", { value: alarm, writable: true, configurable: true });
+    this.scheduler = new Scheduler({ self: host.object, host, declared }, alarm);
+    alarm.add(this.scheduler);
   }
 
   started(): void {
@@ -59,9 +56,5 @@ export class JobsPart implements Part {
 
   written(): void {
     this.scheduler.written();
-  }
-
-  retired(): void {
-    this.scheduler.leave();
   }
 }

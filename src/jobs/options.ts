@@ -104,6 +104,6 @@ export function delayAfter(failures: number, retry: JobRetry | undefined): numbe
 }
 
 /** A random time of up to twice as long after each failure, so that what failed together is not tried together. */
-export function jittered(failures: number, base: number, most: number): number {
+function jittered(failures: number, base: number, most: number): number {
   return Math.ceil(Math.random() * Math.min(most, base * 2 ** (failures - 1)));
 }

@@ -4,25 +4,16 @@
  *
  * A job's row goes in the turn in which its method ends, so its last changes and the row's end are committed together.
  */
+import { STOPPED, type Due } from "../alarm.ts";
 import { DurableError, quote } from "../errors.ts";
 import { isThenable } from "../functions.ts";
 import type { Host } from "../part.ts";
-import type { Alarm } from "./alarm.ts";
-import { delayAfter, jittered, type JobOptions } from "./options.ts";
+import { valueOf } from "../storage/tagged-json.ts";
 import type { JobRun } from "./job.ts";
-import { firstTurn, type DueTurn, type JobRows, type QueuedJob, type UserAlarm } from "./rows.ts";
-import { Again, Once, type Task } from "./task.ts";
+import { delayAfter, type JobOptions } from "./options.ts";
+import type { JobRow, JobRows, StoredJob } from "./rows.ts";
+import { Task } from "./task.ts";
 import { revive, type Recurrence } from "./when.ts";
-
-/** How long an alarm begins new jobs, in milliseconds, and how many: the rest comes with the next, which is at once. */
-const SLICE = 60_000;
-const MOST = 1_000;
-
-/** Jobs that are read at once. */
-const PAGE = 50;
-
-/** After so many jobs what was done is committed, and others may go on. */
-const STRETCH = 200;
 
 /** How long a job may take by default, in milliseconds. */
 const TIMEOUT = 300_000;
@@ -34,15 +25,8 @@ const MISSED = 60_000;
 const FIRST_WAIT = 60_000;
 const LONGEST_WAIT = 86_400_000;
 
-/** How the platform tries a failed alarm again, which we do for the user's while it shares the native one. */
-const ALARM_RETRIES = 6;
-const ALARM_DELAY = 2_000;
-
-/** How long to wait at most when the object cannot start, in milliseconds. */
-const LONGEST_START_WAIT = 300_000;
-
-/** Why what was running steps back: it may be what stopped the object, and would keep all others from running. */
-const STOPPED = "The object was stopped while it ran, or what ran before it.";
+/** How long to wait at least after a stop of the object, in milliseconds. */
+const STOP_DELAY = 2_000;
 
 /** A declaration of `@Scheduled`. */
 export interface Declaration extends JobOptions {
@@ -52,38 +36,25 @@ export interface Declaration extends JobOptions {
 /** A method as it is run. */
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
-/** What is told of a failure. */
-interface AlarmInfo {
-  readonly retryCount: number;
-  readonly isRetry: boolean;
-}
-
 /** What the runner knows of its object. */
 export interface Home {
   readonly self: object;
   readonly host: Host;
   readonly declared: ReadonlyMap<string, Declaration>;
-  /** The alarm() of the user's class. */
-  handler(): Method | undefined;
 }
 
 /** Runs the jobs of one object. */
 export class Runner {
   readonly #home: Home;
   readonly #jobs: JobRows;
-  readonly #alarm: Alarm;
   /** The ids of the jobs whose methods run. */
   readonly running: Set<string> = new Set();
   readonly #runs = new WeakMap<object, JobRun>();
   readonly #warned = new Set<string>();
-  #failedStarts = 0;
-  /** The alarm that runs now. */
-  firing: Promise<number> | undefined;
 
-  constructor(home: Home, jobs: JobRows, alarm: Alarm) {
+  constructor(home: Home, jobs: JobRows) {
     this.#home = home;
     this.#jobs = jobs;
-    this.#alarm = alarm;
   }
 
   /** The run that the running code belongs to. */
@@ -92,213 +63,80 @@ export class Runner {
     return scope && this.#runs.get(scope);
   }
 
-  /** The object's alarm(): one at a time, even when a test calls it meanwhile. Returns how many runs it began. */
-  async fire(info: AlarmInfo | undefined): Promise<number> {
-    while (this.firing !== undefined) await this.firing.catch(() => {});
-    this.firing = this.#fire(info);
-    try {
-      return await this.firing;
-    } finally {
-      this.firing = undefined;
-    }
+  /** What is due first. */
+  next(): Due | undefined {
+    const row = this.#jobs.next();
+    return row && { at: row.at, run: (stepsBack) => this.#run(row, Date.now(), stepsBack) };
   }
 
-  async #fire(info: AlarmInfo | undefined): Promise<number> {
-    const alarm = this.#alarm;
-    // Called by hand, right after a change.
-    if (alarm.isTouched) await alarm.settle();
-    if (!alarm.isOurs) {
-      await this.#runAlone(info);
-      return 1;
-    }
-    alarm.isHeld = true;
-    alarm.touch();
-    let delay: number | undefined;
+  /** Runs a job; a sync one has ended, row and all, when this returns. */
+  #run(row: JobRow, now: number, stepsBack: boolean): Promise<void> | undefined {
+    let args: readonly unknown[];
     try {
-      delay = await this.#startOrWait();
-      return delay === undefined ? await this.#runDue(info?.isRetry === true) : 0;
-    } finally {
-      alarm.isHeld = false;
-      if (delay === undefined) await alarm.settle();
-      else await alarm.postpone(delay);
-    }
-  }
-
-  /** How long to wait if the object cannot start: the platform would drop the alarm after six failures. */
-  async #startOrWait(): Promise<number | undefined> {
-    try {
-      await this.#home.host.start();
-      this.#failedStarts = 0;
-      return undefined;
+      if (row.job === undefined) throw new TypeError("It is no job.");
+      args = row.input === null ? [] : [valueOf(row.input)];
     } catch (error) {
-      console.error(`durable-base: ${this.#label("onStart")} failed; its jobs wait.`, error);
-      return 1_000 + jittered(++this.#failedStarts, ALARM_DELAY, LONGEST_START_WAIT);
-    }
-  }
-
-  /** The user's alarm, which the native one is: the platform tries it again, as long as there are no jobs. */
-  async #runAlone(info: AlarmInfo | undefined): Promise<void> {
-    const alarm = this.#alarm;
-    const user: UserAlarm = { at: Date.now(), retries: info?.retryCount ?? 0, nth: 0 };
-    alarm.running = user;
-    let failure: { readonly error: unknown } | undefined;
-    try {
-      await this.#home.host.start();
-      await this.#home.handler()?.call(this.#home.self, info);
-    } catch (error) {
-      failure = { error };
-    }
-    await alarm.settle();
-    alarm.running = undefined;
-    if (alarm.isOurs) {
-      // It has scheduled a job, to which the native alarm belongs now.
-      alarm.touch();
-      if (failure === undefined) this.#setUser(user, undefined);
-      else this.#retryUser(user, failure.error);
-      await alarm.settle();
-    } else if (failure !== undefined) throw failure.error;
-  }
-
-  async #runDue(isRetry: boolean): Promise<number> {
-    const jobs = this.#jobs;
-    const began = Date.now();
-    let changes = -1;
-    let agenda = jobs.agenda();
-    let queue: QueuedJob[] = [];
-    let next = 0;
-    // Whether other code may have run since the queue was read, and deleted rows of it in whatever way.
-    let isOld = false;
-    let n = 1;
-    for (; n <= MOST && Date.now() - began <= SLICE; n++) {
-      if (changes !== jobs.changes || next === queue.length) {
-        ({ changes } = jobs);
-        agenda = jobs.agenda();
-        queue = jobs.first(PAGE);
-        next = 0;
-        isOld = false;
-      }
-      // The newer instance runs the rest.
-      if (this.#isOver) break;
-      const now = Date.now();
-      const row = queue[next];
-      const turn = firstTurn(agenda);
-      const { user } = agenda;
-      const at = Math.min(row?.at ?? Infinity, turn?.at ?? Infinity, user?.at ?? Infinity);
-      if (at > now) break;
-      let ending: Promise<void> | undefined;
-      if (at === row?.at) {
-        next++;
-        const job = isOld ? jobs.again(row) : row;
-        if (job !== undefined) ending = this.#run(job, now, isRetry);
-      } else {
-        // As these, which are read again when they are run or put off.
-        changes = -1;
-        if (at === turn?.at) ending = this.#run(turn, now, isRetry);
-        else ending = this.#runUser(user!, isRetry);
-      }
-      if (ending === undefined && n % STRETCH !== 0) continue;
-      await (ending ?? jobs.sync());
-      isOld = true;
-    }
-    return n - 1;
-  }
-
-  async #runUser(user: UserAlarm, stepsBack: boolean): Promise<void> {
-    if (stepsBack) {
-      this.#retryUser(user, STOPPED);
-      await this.#jobs.sync();
-      const left = this.#jobs.agenda().user;
-      if (left === undefined) return;
-      user = left;
-    }
-    const { retries = 0, time = user.at } = user;
-    this.#alarm.running = user;
-    try {
-      const info = { scheduledTime: time, retryCount: retries, isRetry: retries > 0 };
-      await this.#home.handler()?.call(this.#home.self, info);
-      this.#setUser(user, undefined);
-    } catch (error) {
-      this.#retryUser(user, error);
-    } finally {
-      this.#alarm.running = undefined;
-    }
-  }
-
-  /** As the platform does it. */
-  #retryUser(user: UserAlarm, error: unknown): void {
-    const { retries = 0, time = user.at, nth } = user;
-    const isLast = retries >= ALARM_RETRIES;
-    console.error(`durable-base: ${this.#label("alarm")} failed${isLast ? " for the last time" : ""}.`, error);
-    const at = Date.now() + ALARM_DELAY * 2 ** retries;
-    this.#setUser(user, isLast ? undefined : { at, time, retries: retries + 1, nth });
-  }
-
-  /** Unless it has been deleted, or another set, meanwhile. */
-  #setUser({ nth }: UserAlarm, user: UserAlarm | undefined): void {
-    const agenda = this.#jobs.agenda();
-    if (agenda.user?.nth === nth) this.#jobs.setAgenda({ ...agenda, user });
-  }
-
-  /** Runs a job; a sync one has ended, rows and all, when this returns. */
-  #run(due: QueuedJob | DueTurn, now: number, stepsBack: boolean): Promise<void> | undefined {
-    let task: Task | undefined;
-    try {
-      task = "key" in due ? new Once(this.#jobs, due) : this.#again(due, now);
-    } catch (error) {
-      // What cannot be read is no reason to forget it.
-      const { id } = due;
-      this.#wait(new Again(this.#jobs, due as DueTurn, { method: id }, undefined), `the job ${quote(id)}`, now, error);
+      // What can't be read is no reason to forget it.
+      console.error(`durable-base: the job ${quote(row.id)} can't be read; it is kept, and other jobs run.`, error);
+      this.#jobs.setAside(row);
       return undefined;
     }
-    if (task === undefined) return undefined;
-    const name = task.data.method;
+    const { job } = row;
+    const declared = this.#declarationOf(row);
+    if (declared === null) {
+      this.#jobs.remove(row);
+      return undefined;
+    }
+    const data = declared ?? job;
+    let when: Recurrence | undefined;
+    try {
+      when = data.when && revive(data.when);
+    } catch (error) {
+      this.#wait(new Task(this.#jobs, row, data), `the job ${quote(row.id)}`, now, error);
+      return undefined;
+    }
+    const task = new Task(this.#jobs, row, data, when);
+    if (when !== undefined && data.missed === "skip" && job.time === undefined && task.skip(now, MISSED))
+      return undefined;
+    const name = data.method;
     const method = methodOf(this.#home.self, name);
-    const tries = (task.progress.attempts ?? 0) + 1;
+    const tries = (job.attempts ?? 0) + 1;
     if (method === undefined) this.#wait(task, this.#label(name), now, "the class has no such method");
-    else if (delayAfter(tries - 1, task.data.retry) === undefined) this.#giveUpStopped(task, tries - 1);
-    else if (!stepsBack) return this.#call(task, tries, name, method);
-    else if (this.#stepBack(task, tries, now)) return this.#runBehind(task, tries, name, method);
+    else if (delayAfter(tries - 1, data.retry) === undefined) this.#giveUpStopped(task, tries - 1);
+    else if (!stepsBack) return this.#call(task, tries, name, method, args);
+    else if (this.#stepBack(task, tries, now)) return this.#runBehind(task, tries, name, method, args);
     return undefined;
   }
 
+  /** What the class declares of a job of `@Scheduled`: null if nothing any more; undefined for another job. */
+  #declarationOf({ id, job }: JobRow): StoredJob | null | undefined {
+    if (!id.startsWith("@")) return undefined;
+    const declared = this.#home.declared.get(job!.method);
+    return declared === undefined ? null : { ...declared, method: job!.method, when: job!.when! };
+  }
+
   /** What ends the object takes the turn back with it, so the step back is stored before. */
-  async #runBehind(task: Task, tries: number, name: string, method: Method): Promise<void> {
+  async #runBehind(task: Task, tries: number, name: string, method: Method, args: readonly unknown[]): Promise<void> {
     await this.#jobs.sync();
-    await this.#call(task, tries, name, method);
+    await this.#call(task, tries, name, method, args);
   }
 
-  /** The run of a job that comes again; undefined when there is none now. */
-  #again(due: DueTurn, now: number): Again | undefined {
-    const { id, turn } = due;
-    const method = id.slice(1);
-    const declared = this.#home.declared.get(method);
-    const data = turn.declared === undefined ? this.#jobs.recurring(id) : declared && { ...declared, method };
-    if (data === undefined) {
-      this.#jobs.setTurn(id, undefined);
-      return undefined;
-    }
-    const task = new Again(this.#jobs, due, data, revive(data.when));
-    const isSkipped = data.missed === "skip" && turn.time === undefined && task.skip(now, MISSED);
-    return isSkipped ? undefined : task;
-  }
-
-  #call(task: Task, tries: number, name: string, method: Method): Promise<void> | undefined {
+  #call(task: Task, tries: number, name: string, method: Method, args: readonly unknown[]): Promise<void> | undefined {
     const { self, host } = this.#home;
-    const { id, data } = task;
+    const { id } = task;
     const tryOf = { isGivenUp: false };
     const whole = host.transacted(name, () => {
       // Undone: another try has taken its place.
       if (tryOf.isGivenUp) throw this.#tookTooLong(task.data);
       task.finish();
     });
-    const args = "input" in data ? [data.input] : [];
     const current: JobRun = { id, time: new Date(task.time), attempt: tries };
     this.running.add(id);
     let result: unknown;
     try {
       result = host.enter(() => {
         this.#runs.set(host.scope()!, current);
-        return (whole ?? method).apply(self, args);
+        return (whole ?? method).apply(self, [...args]);
       });
     } catch (error) {
       this.running.delete(id);
@@ -364,7 +202,7 @@ export class Runner {
    * that of another job, and is not counted.
    */
   #stepBack(task: Task, attempts: number, now: number): boolean {
-    const delay = ALARM_DELAY + (delayAfter(attempts, task.data.retry) ?? 0);
+    const delay = STOP_DELAY + (delayAfter(attempts, task.data.retry) ?? 0);
     return task.putOff(now + delay, { attempts, error: STOPPED });
   }
 

@@ -2,63 +2,41 @@
  * @module
  * The jobs of one object as its class sees them.
  */
+import type { Due, SharedAlarm } from "../alarm.ts";
 import { behindGuard, type Method } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
-import { Alarm } from "./alarm.ts";
-import { storable, storing } from "./input.ts";
+import { valueOf } from "../storage/tagged-json.ts";
+import { storable } from "./input.ts";
 import { describe, type Job, type JobListOptions, type JobRun, type Jobs } from "./job.ts";
 import { checkOptions, type ScheduleOptions } from "./options.ts";
-import {
-  JobRows,
-  type JobData,
-  type Progress,
-  type QueuedJob,
-  type StoredJob,
-  type StoredRecurring,
-  type Turn,
-} from "./rows.ts";
+import { JobRows, type JobRow, type StoredJob } from "./rows.ts";
 import { methodOf, Runner, type Home } from "./runner.ts";
-import { firstOf, isRecurring, stored, upcoming, type StoredRecurrence, type When } from "./when.ts";
+import { withoutProgress } from "./task.ts";
+import { firstOf, isRecurring, stored, upcoming, type When } from "./when.ts";
 
 /** The jobs of one object. */
 export class Scheduler implements Jobs {
   readonly #home: Home;
   readonly #jobs: JobRows;
-  readonly #alarm: Alarm;
+  readonly #alarm: SharedAlarm;
   readonly #runner: Runner;
 
-  constructor(ctx: DurableObjectState, home: Home) {
+  constructor(home: Home, alarm: SharedAlarm) {
     this.#home = home;
-    const { name } = home.self.constructor;
-    this.#jobs = new JobRows(ctx.storage, name);
-    this.#alarm = new Alarm(ctx, this.#jobs, name, () => home.handler());
-    this.#runner = new Runner(home, this.#jobs, this.#alarm);
+    this.#alarm = alarm;
+    this.#jobs = new JobRows(home.host.ctx.storage, home.self.constructor.name);
+    this.#runner = new Runner(home, this.#jobs);
   }
 
-  /** The object's alarm(). Returns how many runs it began. */
-  fire(info: AlarmInvocationInfo | undefined): Promise<number> {
-    return this.#runner.fire(info);
+  /** What is due first. */
+  next(): Due | undefined {
+    return this.#runner.next();
   }
 
-  /** The alarm that runs now. */
-  get firing(): Promise<number> | undefined {
-    return this.#runner.firing;
-  }
-
-  /** Deletes the native alarm; the replaced `deleteAlarm` deletes only the user's alarm. */
-  async disarm(): Promise<void> {
-    await this.#alarm.delete();
-  }
-
-  /** Restores the storage's own methods. */
-  leave(): void {
-    this.#alarm.leave();
-  }
-
-  /** The object has started, or was imported: jobs without an alarm get one. */
+  /** The object has started, or its stored data was replaced: jobs without an alarm get one. */
   wake(isWritten: () => boolean): void {
     this.#jobs.forget();
-    if (this.#jobs.exist()) {
+    if (this.#jobs.next() !== undefined) {
       if (this.#jobs.areHalfImported) return;
       this.#alarm.touch();
     } else if (this.#home.declared.size === 0 || !isWritten()) return;
@@ -73,26 +51,24 @@ export class Scheduler implements Jobs {
   /** Brings what is stored of `@Scheduled` to what the class declares. */
   declare(): void {
     const { declared } = this.#home;
-    const agenda = this.#jobs.agenda();
-    // It is kept as it is, and the object works.
-    if (this.#jobs.isDamaged) return;
-    const turns = new Map(agenda.turns);
+    const rows = new Map(this.#jobs.declared().map((row) => [row.id, row]));
     const now = Date.now();
-    let isChanged = false;
-    for (const [id, turn] of turns) {
-      if (turn.declared !== undefined && !declared.has(id.slice(1))) isChanged = turns.delete(id);
-    }
     for (const [method, { when }] of declared) {
-      const text = JSON.stringify(stored(when));
-      if (turns.get(`@${method}`)?.declared === text) continue;
+      const id = `@${method}`;
+      const row = rows.get(id);
+      rows.delete(id);
+      const job: StoredJob = { method, when: stored(when) };
+      if (row !== undefined && JSON.stringify(row.job?.when) === JSON.stringify(job.when)) continue;
       const at = upcoming(when, now, now);
-      isChanged ||= at !== undefined || turns.has(`@${method}`);
-      if (at === undefined) turns.delete(`@${method}`);
-      else turns.set(`@${method}`, { at, declared: text });
+      if (row === undefined && at === undefined) continue;
+      this.#alarm.touch();
+      if (row !== undefined) this.#jobs.remove(row);
+      if (at !== undefined) this.#jobs.insert(at, job, null, id);
     }
-    if (!isChanged) return;
-    this.#alarm.touch();
-    this.#jobs.setAgenda({ ...agenda, turns });
+    for (const row of rows.values()) {
+      this.#alarm.touch();
+      this.#jobs.remove(row);
+    }
   }
 
   /** Stores a job; gives its id. */
@@ -103,31 +79,23 @@ export class Scheduler implements Jobs {
     checkOptions(options, label);
     const { id, replace, retry, timeout, missed } = options;
     const at = firstOf(when, Date.now(), label);
-    const inputLabel = `${label}(…, this.${name})`;
-    const data: JobData = {
+    const text = input === undefined ? null : storable(input, `${label}(…, this.${name})`);
+    const job: StoredJob = {
       method: name,
-      ...(input !== undefined && { input: storable(input, inputLabel) }),
+      ...(isRecurring(when) && { when: stored(when) }),
       ...(retry && { retry }),
       ...(timeout !== undefined && { timeout }),
       ...(missed && { missed }),
     };
-    if (id !== undefined) {
-      const isThere = this.#jobs.agenda().turns.has(id) || this.#jobs.find(id) !== undefined;
-      // A job that schedules itself again under its id has to come again.
-      if (isThere && replace !== true && !this.#runner.running.has(id)) return id;
-      // What cannot be stored must not take the place of anything.
-      storing(() => structuredClone(data.input), inputLabel);
+    const known = id === undefined ? undefined : this.#jobs.find(id);
+    // A job that schedules itself again under its id has to come again; a dead one has no claim to it.
+    if (known !== undefined && known.state !== "dead" && replace !== true && !this.#runner.running.has(known.id)) {
+      return known.id;
     }
-    if (isRecurring(when)) this.#jobs.checkRoom();
     this.#alarm.touch();
     this.written();
-    if (id !== undefined) this.#forget(id);
-    return storing(() => {
-      if (!isRecurring(when)) return this.#jobs.insert(at, data, id);
-      const ownId = id ?? this.#jobs.newId(at);
-      this.#jobs.insertRecurring(ownId, at, { ...data, when: stored(when) });
-      return ownId;
-    }, inputLabel);
+    if (known !== undefined) this.#jobs.remove(known);
+    return this.#jobs.insert(at, job, text, id);
   }
 
   /** The label of a member, where something may be changed; throws elsewhere. */
@@ -139,18 +107,6 @@ export class Scheduler implements Jobs {
     return label;
   }
 
-  /** Deletes what is stored under an id; tells whether there was anything. */
-  #forget(id: string): boolean {
-    // What runs jobs may have read this one, and may be what called.
-    this.#jobs.changes++;
-    if (this.#jobs.agenda().turns.has(id)) {
-      this.#jobs.removeRecurring(id);
-      return true;
-    }
-    const row = this.#jobs.find(id);
-    return (row !== undefined && this.#jobs.remove(row)) || this.#jobs.removeDead(id);
-  }
-
   /** Deletes a job, also a dead one; tells whether there was one. */
   cancel(id: string): boolean {
     const label = this.#allow("cancel");
@@ -160,29 +116,21 @@ export class Scheduler implements Jobs {
         `${label}(${quote(id)}): the job is declared by @Scheduled, and comes as long as it is. Remove the decorator, or let the method return at once.`,
       );
     }
+    const row = this.#jobs.find(id);
+    if (row === undefined) return false;
     this.#alarm.touch();
-    return this.#forget(id);
+    return this.#jobs.remove(row);
   }
 
   /** Lets a job run now, as if it had never failed; tells whether there is one. */
   retry(id: string): boolean {
     this.#allow("retry");
-    const now = Date.now();
-    const turn = this.#jobs.agenda().turns.get(id);
-    const row = turn === undefined ? this.#jobs.find(id) : undefined;
-    const dead = turn === undefined && row === undefined ? this.#jobs.dead(id) : undefined;
+    const row = this.#jobs.find(id);
+    if (row?.job === undefined) return false;
     this.#alarm.touch();
-    if (turn !== undefined) {
-      const { declared } = turn;
-      this.#jobs.setTurn(id, { at: now, time: turn.time ?? turn.at, ...(declared !== undefined && { declared }) });
-      return true;
-    }
-    const job = row?.job ?? dead;
-    if (job === undefined) return false;
-    const { attempts: _, error: __, missing: ___, ...rest } = job;
-    if (row !== undefined) this.#jobs.remove(row);
-    else this.#jobs.removeDead(id);
-    this.#jobs.insert(now, { ...rest, time: job.time ?? row?.at ?? now }, id);
+    // A row of its own: a run that has begun no longer changes it.
+    this.#jobs.remove(row);
+    this.#jobs.insert(Date.now(), { ...withoutProgress(row), time: row.job.time ?? row.at }, row.input, row.id);
     return true;
   }
 
@@ -196,54 +144,29 @@ export class Scheduler implements Jobs {
   }
 
   list({ state, method }: JobListOptions = {}): Job[] {
-    // Of one time, what runs once comes first, as when they run.
-    const waiting = Array.from(this.#jobs.queued(), (row) => this.#describeRow(row));
-    for (const [id, turn] of this.#jobs.agenda().turns) waiting.push(this.#describeTurn(id, turn));
-    waiting.sort((one, other) => one.time.getTime() - other.time.getTime());
-    const all = waiting.concat(Array.from(this.#jobs.deadJobs(), ([id, job]) => describeDead(id, job)));
+    const all = this.#jobs.all().map((row) => this.#describe(row));
     return all.filter((job) => (state ?? job.state) === job.state && (method ?? job.method) === job.method);
   }
 
   get(id: string): Job | undefined {
-    const turn = this.#jobs.agenda().turns.get(id);
-    if (turn !== undefined) return this.#describeTurn(id, turn);
     const row = this.#jobs.find(id);
-    if (row !== undefined) return this.#describeRow(row);
-    const dead = this.#jobs.dead(id);
-    return dead && describeDead(id, dead);
+    return row && this.#describe(row);
   }
 
-  #describeRow({ id, at, job }: QueuedJob): Job {
-    return job === undefined
-      ? describe(id, at, "unreadable", {})
-      : describe(id, at, this.#stateOf(id, job.method, job), job);
-  }
-
-  #describeTurn(id: string, turn: Turn): Job {
-    const { at, declared } = turn;
-    if (declared !== undefined) {
-      const method = id.slice(1);
-      const when = JSON.parse(declared) as StoredRecurrence;
-      return describe(id, at, this.#stateOf(id, method, turn), { ...turn, method }, when, true);
-    }
-    let data: StoredRecurring | undefined;
+  #describe(row: JobRow): Job {
     try {
-      data = this.#jobs.recurring(id);
+      return describe(row, this.#stateOf(row), row.input === null ? undefined : valueOf(row.input));
     } catch {
-      return describe(id, at, "unreadable", turn);
+      return describe({ ...row, job: undefined }, "unreadable", undefined);
     }
-    return describe(id, at, this.#stateOf(id, data?.method ?? "", turn), { ...data, ...turn }, data?.when);
   }
 
-  #stateOf(id: string, method: string, { missing }: Progress): Job["state"] {
+  #stateOf({ id, state, job }: JobRow): Job["state"] {
+    if (job === undefined) return "unreadable";
     if (this.#runner.running.has(id)) return "running";
-    const isThere = methodOf(this.#home.self, method) !== undefined;
-    return isThere && missing === undefined ? "waiting" : "missing";
+    if (state !== "waiting") return state;
+    return methodOf(this.#home.self, job.method) !== undefined && job.missing === undefined ? "waiting" : "missing";
   }
-}
-
-function describeDead(id: string, job: StoredJob): Job {
-  return describe(id, job.time ?? 0, "dead", job);
 }
 
 /** The name by which a method of `self` is found again. */

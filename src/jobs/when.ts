@@ -2,10 +2,8 @@
  * @module
  * When a job runs: a time, a delay, or again and again.
  */
+import { LATEST_ALARM } from "../alarm.ts";
 import { DurableError, quote } from "../errors.ts";
-
-/** The last millisecond that the platform takes for an alarm, in the year 2262. */
-export const LATEST = 9_223_372_036_854;
 
 /** The shortest interval, in milliseconds. */
 const SHORTEST = 1_000;
@@ -70,14 +68,14 @@ export function firstOf(when: When, now: number, label: string): number {
   if (isRecurring(when)) {
     checkRecurrence(when, label);
     const first = "every" in when ? now + when.every : when.next(now);
-    if (first !== undefined && first <= LATEST) return first;
+    if (first !== undefined && first <= LATEST_ALARM) return first;
     throw new DurableError(
       "every" in when ? "bad-time" : "bad-cron",
       `${label}: there is no such time up to the year 2262. Pass a recurrence that comes: \`{ every: 3_600_000 }\`.`,
     );
   }
   const time = when instanceof Date ? when.getTime() : typeof when === "number" ? now + when : NaN;
-  if (time <= LATEST && time !== -Infinity) return Math.max(Math.ceil(time), now);
+  if (time <= LATEST_ALARM && time !== -Infinity) return Math.max(Math.ceil(time), now);
   throw new DurableError(
     "bad-time",
     `${label}: ${quote(when instanceof Date && Number.isNaN(time) ? "Invalid Date" : when)} is no time up to the year 2262. Pass a \`Date\`, a delay in milliseconds, \`{ every: 60_000 }\` or \`cron("0 9 * * *")\`.`,
@@ -94,7 +92,7 @@ export function checkRecurrence(when: Recurrence, label: string): void {
     );
   }
   const { every } = when;
-  if (Number.isInteger(every) && every >= SHORTEST && every <= LATEST) return;
+  if (Number.isInteger(every) && every >= SHORTEST && every <= LATEST_ALARM) return;
   throw new DurableError(
     "bad-time",
     `${label}: every ${quote(every)} milliseconds cannot work: an interval is a whole number from ${SHORTEST} on, since each run costs rows. Write \`{ every: 60_000 }\`, and \`setInterval\` for less than a second.`,
@@ -113,7 +111,7 @@ export function upcoming(when: Recurrence, time: number, now: number): number | 
 }
 
 function within(time: number | undefined): number | undefined {
-  return time === undefined || time > LATEST ? undefined : time;
+  return time === undefined || time > LATEST_ALARM ? undefined : time;
 }
 
 /** What of a recurrence is stored. */

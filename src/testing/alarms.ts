@@ -6,7 +6,7 @@
  * again, and `getAlarm` would return another time than was set. So such an alarm is stored far ahead of its time.
  */
 import { vi } from "vitest";
-import { LATEST } from "../jobs/when.ts";
+import { LATEST_ALARM } from "../alarm.ts";
 import { showStorageTo } from "../storage/storage-state.ts";
 
 /** How far ahead of its time an alarm is stored, in milliseconds: 221 years. Later alarms than 2040 need no such thing. */
@@ -73,7 +73,7 @@ function keep(storage: Alarms, ahead = new Set<number>()): Proto {
 
 /** When an alarm is stored in place of `at`; undefined where the platform may keep it as it is. */
 function laterThan(at: number): number | undefined {
-  return vi.getMockedSystemTime() !== null && at + AHEAD <= LATEST ? at + AHEAD : undefined;
+  return vi.getMockedSystemTime() !== null && at + AHEAD <= LATEST_ALARM ? at + AHEAD : undefined;
 }
 
 // Before an object of ours can set its first alarm.

@@ -15,7 +15,7 @@
  */
 import { evictDurableObject } from "cloudflare:test";
 import { vi } from "vitest";
-import type { JobsPart } from "../jobs/jobs-part.ts";
+import type { Alarm } from "../alarm.ts";
 import { lifeOf, type Life } from "../life.ts";
 import { isDestroyed } from "../reset.ts";
 import { renewedBehind } from "../snapshot.ts";
@@ -231,8 +231,8 @@ async function runNext(object: Target, label: string, until: (next: number) => n
   try {
     return await within(object, async ({ storage }, self: Alarmed) => {
       // One that the platform has begun sets the next only at its end.
-      const part = (lifeOf(self) as Life | undefined)?.parts.get("jobs") as JobsPart | undefined;
-      await part?.scheduler.firing?.catch(() => {});
+      const shared = (lifeOf(self) as Life | undefined)?.parts.get("alarm") as Alarm | undefined;
+      await shared?.firing?.catch(() => {});
       // Of the platform itself: the object's own functions are about its user's alarm, and not about its jobs.
       const alarms = alarmsOf(storage);
       const next = await alarms.getAlarm();
@@ -247,7 +247,7 @@ async function runNext(object: Target, label: string, until: (next: number) => n
       hasBegun = true;
       const begun = await self.alarm({ scheduledTime: next, retryCount, isRetry: retryCount > 0 });
       failures.delete(id);
-      return part === undefined || typeof begun !== "number" ? 1 : begun;
+      return shared === undefined || typeof begun !== "number" ? 1 : begun;
     });
   } catch (error) {
     if (!hasBegun) throw error;

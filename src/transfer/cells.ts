@@ -5,7 +5,7 @@
  * A text is a string, an INTEGER a number without a fraction, NULL null, and a REAL a number with a fraction; what
  * is none of these so is a pair of its type and a text.
  */
-import { base64, bytesOfBase64 } from "./format.ts";
+import { base64, bytesOfBase64 } from "../storage/tagged-json.ts";
 
 /** One value of a row. */
 export type Cell =

@@ -30,7 +30,7 @@ import {
   type Item,
   type Schema,
 } from "./tables.ts";
-import { encodeValue } from "./values.ts";
+import { encodeValue } from "../storage/tagged-json.ts";
 
 const WHERE = "Transfer.export";
 

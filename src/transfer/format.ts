@@ -3,6 +3,7 @@
  * The frame of an export: lines of JSON in batches, each with a checksum and a cursor. `docs/transfer-format.md` is the reference.
  */
 import { DurableError } from "../errors.ts";
+import { base64, bytesOfBase64 } from "../storage/tagged-json.ts";
 
 /** The version of the format that this code writes, and the only one that it reads. */
 export const VERSION = 1;
@@ -234,19 +235,4 @@ function crcTable(): Uint32Array {
     for (let bit = 0; bit < 8; bit++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
     return n;
   });
-}
-
-/** ES2026's, which TypeScript's library of ES2024 lacks; workerd has them. */
-interface WithBase64 {
-  toBase64(): string;
-}
-
-/** Bytes as base64. */
-export function base64(bytes: Uint8Array): string {
-  return (bytes as unknown as WithBase64).toBase64();
-}
-
-/** @throws SyntaxError, TypeError for what is no base64. */
-export function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
-  return (Uint8Array as unknown as { fromBase64(text: string): Uint8Array<ArrayBuffer> }).fromBase64(text);
 }

@@ -12,7 +12,7 @@ import { checkOptions } from "./export.ts";
 import { RowWriter } from "./rows.ts";
 import { batchesOf, damaged, positionOf, RESUME, type Batch, type Header, type TransferProgress } from "./format.ts";
 import { itemsOf, quoted, type Item } from "./tables.ts";
-import { decodeValue } from "./values.ts";
+import { decodeValue } from "../storage/tagged-json.ts";
 
 /**
  * How {@link importAll} works.

@@ -1,13 +1,12 @@
 /**
  * @module
- * Values of keys as JSON, and back: every one that storage holds, exactly, with what they share and their cycles.
+ * Values as JSON, and back: every value that storage holds, exactly, with shared parts and cycles.
  *
- * A value is a list of nodes, one for each object in it, the first being the value itself. Members tell of other objects
- * by their place in the list, so nothing nests and no value is too deep. `docs/transfer-format.md` has the table.
+ * A value becomes a list of nodes, one for each object in it; the first node is the value itself. A member refers to another
+ * object by its place in the list, so nothing nests, and no value is too deep. `docs/transfer-format.md` has the table.
  */
 import { quote } from "../errors.ts";
 import { setOwn } from "../snapshot.ts";
-import { base64, bytesOfBase64 } from "./format.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -89,10 +88,14 @@ function nodeOf(value: object, member: (value: unknown) => Json): Json {
 
 function arrayNode(value: readonly unknown[], member: (value: unknown) => Json): Json {
   const keys = Object.keys(value);
-  // Indexes come first, so the last is one only when no other key is there.
-  const isPlain = keys.length === value.length && (keys.length === 0 || keys.at(-1) === String(value.length - 1));
-  if (isPlain) return ["array", ...value.map(member)];
+  if (isDense(value, keys)) return ["array", ...value.map(member)];
   return ["sparse", value.length, propertiesOf(value, keys, member)];
+}
+
+/** Returns true for an array without holes and without other keys. */
+function isDense({ length }: readonly unknown[], keys: readonly string[]): boolean {
+  // Indexes come first, so the last key is an index only if there are no other keys.
+  return keys.length === length && (length === 0 || keys.at(-1) === String(length - 1));
 }
 
 function viewNode(value: ArrayBufferView, member: (value: unknown) => Json): Json {
@@ -238,4 +241,62 @@ function fillProperties(
   member: (json: unknown) => unknown,
 ): void {
   for (const key of Object.keys(properties)) setOwn(made, key, member(properties[key]));
+}
+
+/** The only key of the object that stands for a value that bare JSON can't hold. */
+const TAG = "durable-base";
+
+/** How deep bare JSON may nest. */
+const DEEPEST = 100;
+
+/**
+ * A value as JSON text: bare where JSON gives back the same value, else its nodes under a key of their own.
+ *
+ * @throws TypeError naming what can't be stored; Error named `DataCloneError`.
+ */
+export function textOf(value: unknown): string {
+  return JSON.stringify(isBare(value, new Set(), DEEPEST) ? value : { [TAG]: encodeValue(structuredClone(value)) });
+}
+
+/**
+ * The value of a text that {@link textOf} returned.
+ *
+ * @throws any error for other texts.
+ */
+export function valueOf(text: string): unknown {
+  const json: unknown = JSON.parse(text);
+  return isTagged(json) ? decodeValue(json[TAG]) : json;
+}
+
+function isTagged(json: unknown): json is { readonly [TAG]: readonly unknown[] } {
+  return typeof json === "object" && json !== null && Object.hasOwn(json, TAG) && Object.keys(json).length === 1;
+}
+
+/** Returns true if JSON gives back the same value; of what is shared it would make copies. */
+function isBare(value: unknown, seen: Set<object>, deepest: number): boolean {
+  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
+  if (typeof value !== "object") return typeof value === "string" || typeof value === "boolean";
+  if (value === null) return true;
+  if (seen.has(value) || deepest === 0) return false;
+  seen.add(value);
+  const keys = Object.keys(value);
+  if (Array.isArray(value)) {
+    if (!isDense(value, keys)) return false;
+  } else if (Object.getPrototypeOf(value) !== Object.prototype || isTagged(value)) return false;
+  return keys.every((key) => isBare((value as Record<string, unknown>)[key], seen, deepest - 1));
+}
+
+/** ES2026's, which TypeScript's library of ES2024 lacks; workerd has them. */
+interface WithBase64 {
+  toBase64(): string;
+}
+
+/** Bytes as base64. */
+export function base64(bytes: Uint8Array): string {
+  return (bytes as unknown as WithBase64).toBase64();
+}
+
+/** @throws SyntaxError, TypeError for what is no base64. */
+export function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
+  return (Uint8Array as unknown as { fromBase64(text: string): Uint8Array<ArrayBuffer> }).fromBase64(text);
 }
