@@ -124,16 +124,19 @@ describe("the part of once()", () => {
 });
 
 describe("the rows of once", () => {
-  it("are the library's own: Storage neither lists nor writes them", async () => {
+  it("are no keys, and are in a table that no other may be named like", async () => {
     const till = env.TILL.getByName("rows");
     await once(till, "a").add("a", 1);
-    await runInDurableObject(till, (_, ctx) => {
-      const [key] = [...ctx.storage.kv.list({ prefix: "durable-base:once:" })].map(([name]) => name);
-      expect(key).toMatch(/^durable-base:once:\d{5}:add:a$/);
-      expect([...Storage.list(ctx)]).toEqual([]);
-      for (const call of [() => Storage.put(ctx, key!, 1), () => Storage.delete(ctx, key!)])
-        expect(thrownBy(call).code).toBe("reserved-key");
+    await runInDurableObject(till, (_, { storage }) => {
+      const [row] = storage.sql.exec("select day, id from durable_base_once").toArray();
+      expect(row).toEqual({ day: Math.floor(Date.now() / 86_400_000) + 1, id: "add:a" });
+      expect([...Storage.list(storage)]).toEqual([]);
     });
+    const other = env.TILL.getByName("another table");
+    await runInDurableObject(other, (_, { storage }) => storage.sql.exec("create table durable_base_once(n)"));
+    const error = await errorOf(() => once(other, "a").add("a", 1));
+    expect(error).toMatchObject({ code: "reserved-name" });
+    expect(error.message).toContain("alter table durable_base_once rename to my_durable_base_once");
   });
 
   it("have the same hash in every version", async () => {

@@ -1,12 +1,10 @@
 /**
  * @module
  * The rows of one object's jobs, in a table of their own: each job is one row, and the first row is the next job.
- *
- * A cursor of SQL disturbs nobody. Key-value storage would need a list, which ends a user's loop over `kv.list()`.
  */
-import { DurableError } from "../errors.ts";
 import { IMPORT_KEY } from "../storage/imported.ts";
-import { storageOf, withoutSqlite } from "../storage/sqlite.ts";
+import { OwnTable } from "../storage/own-table.ts";
+import { storageOf } from "../storage/sqlite.ts";
 import type { JobOptions } from "./options.ts";
 import type { StoredRecurrence } from "./when.ts";
 
@@ -80,12 +78,12 @@ export class JobRows {
   /** The time of the last id, and how many it has. */
   #last = 0;
   #count = 0;
-  /** Whether the table is there, as far as is known. */
-  #isThere: boolean | undefined;
+  readonly #table: OwnTable;
 
   constructor(storage: DurableObjectStorage, className: string) {
     this.#storage = storage;
     this.#className = className;
+    this.#table = new OwnTable({ storage, className, name: TABLE, schema: SCHEMA });
   }
 
   /** @throws DurableError `no-sqlite-storage`. */
@@ -100,7 +98,7 @@ export class JobRows {
 
   /** Called when what is stored was replaced. */
   forget(): void {
-    this.#isThere = undefined;
+    this.#table.forget();
   }
 
   /** True while an import has not ended, whose jobs wait for the rest. */
@@ -137,80 +135,30 @@ export class JobRows {
     const random = Math.floor(Math.random() * 36 ** NTH);
     const nth = digits(now, TIME) + digits(this.#count % 36 ** NTH, NTH) + digits(random, NTH);
     const values = ["waiting", at, nth, id, JSON.stringify(job), input];
-    const insert = (): boolean => this.#write(`insert into ${TABLE}(${COLUMNS}) values(?, ?, ?, ?, ?, ?)`, ...values);
-    if (!insert()) {
-      for (const statement of SCHEMA) this.#exec(statement);
-      this.#isThere = true;
-      insert();
-    }
+    this.#table.insert(`insert into ${TABLE}(${COLUMNS}) values(?, ?, ?, ?, ?, ?)`, ...values);
     return id ?? digits(at, TIME) + nth;
   }
 
   /** Deletes a job; returns true if it was still there. */
   remove({ state, at, nth }: JobRow): boolean {
-    return this.#write(`delete from ${TABLE} ${AT}`, state, at, nth);
+    return this.#table.write(`delete from ${TABLE} ${AT}`, state, at, nth);
   }
 
   /** Puts another time and another job into a row, or another state; undefined when it isn't there any more. */
   move(row: JobRow, at: number, job: StoredJob, state: State = "waiting"): JobRow | undefined {
     const text = JSON.stringify(job);
     const values = [state, at, row.id, text, row.state, row.at, row.nth];
-    const isThere = this.#write(`update ${TABLE} set state = ?, at = ?, id = ?, job = ? ${AT}`, ...values);
+    const isThere = this.#table.write(`update ${TABLE} set state = ?, at = ?, id = ?, job = ? ${AT}`, ...values);
     return isThere ? { ...row, state, at, job } : undefined;
   }
 
   /** Puts a row that can't be read aside, as it is. */
   setAside({ state, at, nth, id }: JobRow): void {
-    this.#write(`update ${TABLE} set state = 'unreadable', id = ? ${AT}`, id, state, at, nth);
-  }
-
-  #hasTable(): boolean {
-    return (this.#isThere ??= this.#look());
-  }
-
-  #look(): boolean {
-    try {
-      return this.#exec("select 1 from sqlite_schema where name = ?", TABLE).toArray().length > 0;
-    } catch (error) {
-      // Storage that isn't SQLite has no jobs.
-      if (withoutSqlite(this.#storage) !== undefined) return false;
-      throw error;
-    }
+    this.#table.write(`update ${TABLE} set state = 'unreadable', id = ? ${AT}`, id, state, at, nth);
   }
 
   #select(where: string, ...values: (string | number)[]): JobRow[] {
-    const rows = (): Columns[] => this.#exec<Columns>(`select ${COLUMNS} from ${TABLE} ${where}`, ...values).toArray();
-    return this.#inTable(rows, []).map(rowOf);
-  }
-
-  /** Runs a statement that changes a row; returns true if it has changed one. */
-  #write(statement: string, ...values: (string | number | null)[]): boolean {
-    return this.#inTable(() => this.#exec(statement, ...values).rowsWritten > 0, false);
-  }
-
-  /** A rollback may have taken the table along; without it there are no rows. */
-  #inTable<Result>(work: () => Result, otherwise: Result): Result {
-    if (!this.#hasTable()) return otherwise;
-    try {
-      return work();
-    } catch (error) {
-      if (!isAbout(error, /^no such table/)) throw error;
-      this.#isThere = undefined;
-      return this.#hasTable() ? work() : otherwise;
-    }
-  }
-
-  #exec<Row extends Record<string, SqlStorageValue>>(statement: string, ...values: unknown[]): SqlStorageCursor<Row> {
-    try {
-      return this.#storage.sql.exec<Row>(statement, ...values);
-    } catch (cause) {
-      if (!isAbout(cause, /no such column|has no column named|no column/)) throw cause;
-      throw new DurableError(
-        "reserved-name",
-        `${this.#className}: the table ${TABLE} is the library's own, for jobs, and this object has another table of that name. Rename yours: \`alter table ${TABLE} rename to my_jobs\`.`,
-        { cause },
-      );
-    }
+    return this.#table.select<Columns>(`select ${COLUMNS} from ${TABLE} ${where}`, ...values).map(rowOf);
   }
 }
 
@@ -225,10 +173,6 @@ function jobOf(text: string): StoredJob | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isAbout(error: unknown, what: RegExp): boolean {
-  return error instanceof Error && what.test(error.message);
 }
 
 function digits(value: number, length: number): string {

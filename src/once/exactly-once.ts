@@ -5,16 +5,21 @@
 import { notImplemented } from "../entry.ts";
 import { DurableError, quote } from "../errors.ts";
 import { attach, type Host, type ListedPart, type Part } from "../part.ts";
-import { flawOf, PREFIX } from "../storage/keys.ts";
-import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
+import { flawOf } from "../storage/keys.ts";
+import { OwnTable } from "../storage/own-table.ts";
+import { bytesOf, isOver, MAX_ROW } from "../storage/size.ts";
 import { storageOf } from "../storage/sqlite.ts";
+import { textOf, valueOf } from "../storage/tagged-json.ts";
 import { dataOf, hashOf, notRepeatable } from "./repeatable-data.ts";
 
 /** The part's name. */
 const PART = "once";
 
-/** What begins the key of an answer's row: then come the day it expires on, the method and the call's key. */
-const ROWS = `${PREFIX}once:`;
+/** The table of the answers. Rows that expire on the same day, a number since 1970, stand together. */
+const TABLE = "durable_base_once";
+const SCHEMA = [
+  `create table if not exists ${TABLE}(day integer not null, id text not null, hash text not null, answer text not null, expires integer not null, primary key(day, id)) without rowid`,
+];
 
 /** Milliseconds: the unit in which rows expire together. */
 const DAY = 86_400_000;
@@ -25,16 +30,14 @@ const MAX_TTL = 30 * DAY;
 /** The most bytes a call's key may have. */
 const MAX_KEY = 1_024;
 
+/** Bytes for the rest of an answer's row. */
+const SPARE = 200;
+
 /** How many expired rows a call deletes: more than the one it writes. */
 const SWEPT = 2;
 
-/** What is stored of a call that was answered. */
-interface Answered {
-  /** Of the arguments. */
-  readonly hash: string;
-  readonly answer: unknown;
-  readonly expires: number;
-}
+/** The row of a call that was answered. */
+type Answered = Record<"hash" | "answer", string>;
 
 /**
  * Lets callers call the object's methods exactly once per key, with `once(handle, key)`: for `static override parts`.
@@ -54,10 +57,13 @@ export function exactlyOnce(): ListedPart {
 }
 
 function partOf(host: Host): Part {
+  const { object, ctx } = host;
+  const table = new OwnTable({ storage: ctx.storage, className: object.constructor.name, name: TABLE, schema: SCHEMA });
   return {
+    replaced: () => table.forget(),
     call: (name, key, args, ttl) => {
       if (!Array.isArray(args) || !host.isReachable(name as string)) throw notImplemented(String(name));
-      return callOnce(host, { name: name as string, key, args, ttl });
+      return callOnce(host, table, { name: name as string, key, args, ttl });
     },
   };
 }
@@ -72,18 +78,18 @@ interface OnceCall {
 }
 
 /** Runs a method once per key, inside an entry; a repeat gets the answer that is stored. */
-async function callOnce(host: Host, { name, key, args, ttl = DAY }: OnceCall): Promise<unknown> {
+async function callOnce(host: Host, table: OwnTable, { name, key, args, ttl = DAY }: OnceCall): Promise<unknown> {
   const className = host.object.constructor.name;
   const label = `once(…, ${quote(key)}): ${className}.${name}`;
   checkKey(label, key);
   const lasting = checkedTtl(label, ttl);
   const hash = await hashOf(dataOf(args, `${label}: an argument`));
-  const { kv } = storageOf(host.ctx.storage, className);
+  storageOf(host.ctx.storage, className);
   // A method's name may hold a colon.
   const id = `${encodeURIComponent(name)}:${key as string}`;
 
   const earlier = (): Answered | undefined => {
-    const found = find(kv, id);
+    const found = find(table, id);
     if (found === undefined || found.hash === hash) return found;
     throw new DurableError(
       "once-conflict",
@@ -94,19 +100,18 @@ async function callOnce(host: Host, { name, key, args, ttl = DAY }: OnceCall): P
   const atomic = async (run: () => Promise<unknown>): Promise<unknown> => {
     // A call that came at the same time may have been answered meanwhile.
     const known = earlier();
-    if (known !== undefined) return known.answer;
+    if (known !== undefined) return valueOf(known.answer);
     const answer = dataOf(await run(), `${label}: its result`);
     // A call that took over 25 s has been undone, and has no answer any more.
     host.checkWritable(label);
-    const expires = Date.now() + lasting;
-    const row = rowKey(expires, id);
-    keep(kv, row, { hash, answer, expires }, label);
+    const text = answerText(answer, id, label);
+    keep(table, id, { hash, answer: text, expires: Date.now() + lasting });
     // As a repeat gets it: a getter in it gives another value each time, and what has no prototype crosses no call.
-    return kv.get<Answered>(row)!.answer;
+    return valueOf(text);
   };
 
   const found = earlier();
-  return found === undefined ? await host.call(name, args, { atomic }) : found.answer;
+  return found === undefined ? await host.call(name, args, { atomic }) : valueOf(found.answer);
 }
 
 function checkKey(label: string, key: unknown): void {
@@ -126,48 +131,40 @@ function checkedTtl(label: string, ttl: unknown): number {
   );
 }
 
-/** The row of that call which has not expired; in order of their days, there is one for each that it may expire on. */
-function find(kv: SyncKvStorage, id: string): Answered | undefined {
+/** The days on which an answer that holds now can expire, from today. */
+const DAYS = Array.from({ length: MAX_TTL / DAY + 1 }, (_, nth) => `?1 + ${nth}`).join(", ");
+
+/** The row of that call which has not expired: there may be one for each day. */
+function find(table: OwnTable, id: string): Answered | undefined {
   const now = Date.now();
-  const [last] = [...kv.list({ prefix: ROWS, reverse: true, limit: 1 })];
-  if (last === undefined) return undefined;
-  for (let at = now; dayKey(at) <= last[0]; at += DAY) {
-    const row = kv.get<Answered>(rowKey(at, id));
-    if (row !== undefined && row.expires > now) return row;
-  }
-  return undefined;
+  const where = `day in (${DAYS}) and id = ?2 and expires > ?3`;
+  return table.select<Answered>(`select hash, answer from ${TABLE} where ${where}`, dayOf(now), id, now)[0];
 }
 
 /** Stores an answer, and deletes some that expired on an earlier day. */
-function keep(kv: SyncKvStorage, key: string, row: Answered, label: string): void {
-  let bytes: number;
+function keep(table: OwnTable, id: string, { hash, answer, expires }: Answered & { readonly expires: number }): void {
+  const row = [dayOf(expires), id, hash, answer, expires];
+  table.insert(`insert or replace into ${TABLE}(day, id, hash, answer, expires) values(?, ?, ?, ?, ?)`, ...row);
+  const old = `select day, id from ${TABLE} where day < ? order by day, id limit ${SWEPT}`;
+  table.write(`delete from ${TABLE} where (day, id) in (${old})`, dayOf(Date.now()));
+}
+
+/** An answer as it is stored. */
+function answerText(answer: unknown, id: string, label: string): string {
+  let text: string;
   try {
-    bytes = bytesOf(key) + sizeOf(row);
+    text = textOf(answer);
   } catch (cause) {
-    // The stack ran out.
-    if (!(cause instanceof RangeError)) throw cause;
-    throw notRepeatable(`${label}: its result holds a cycle, or nests too deeply`, cause);
-  }
-  if (bytes > MAX_ROW) {
-    throw new DurableError(
-      "too-large",
-      `${label}: its answer takes about ${bytes} bytes, over the ${MAX_ROW} that can be kept for repeats; all that it changed was undone. Return less, and read the rest by another call.`,
-    );
-  }
-  try {
-    kv.put(key, row);
-  } catch (cause) {
-    if (!(cause instanceof Error) || cause.name !== "DataCloneError") throw cause;
+    if (!(cause instanceof Error)) throw cause;
     throw notRepeatable(`${label}: its result holds something that cannot be stored (${cause.message})`, cause);
   }
-  for (const [old] of [...kv.list({ prefix: ROWS, end: dayKey(Date.now()), limit: SWEPT })]) kv.delete(old);
+  if (!isOver(text, MAX_ROW - SPARE - bytesOf(id))) return text;
+  throw new DurableError(
+    "too-large",
+    `${label}: its answer takes ${bytesOf(text)} bytes as JSON, over the ${MAX_ROW - SPARE} that can be kept for repeats; all that it changed was undone. Return less, and read the rest by another call.`,
+  );
 }
 
-function rowKey(expires: number, id: string): string {
-  return `${dayKey(expires)}${id}`;
-}
-
-/** What the rows of the day of `time` begin with, by its number since 1970: five digits until the year 2243. */
-function dayKey(time: number): string {
-  return `${ROWS}${Math.floor(time / DAY)}:`;
+function dayOf(time: number): number {
+  return Math.floor(time / DAY);
 }
