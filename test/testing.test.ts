@@ -8,6 +8,7 @@ import { advanceTo, crash, evict, rows, runDue } from "../src/testing/testing.ts
 import { isLong } from "./battery.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { eventually } from "./eventually.ts";
+import type { Clock } from "./fixtures/clock.ts";
 import { Tested } from "./fixtures/tested.ts";
 
 const DAY = 86_400_000;
@@ -431,16 +432,32 @@ describe("advanceTo and runDue", () => {
     const { written } = await rows(clock, async () => await advanceTo(clock, start + 1_500));
     const at = (after: number): number => start + after;
     expect(await clock.noted()).toEqual([`every ${at(1_000)}`]);
-    // The field, the next run, and the alarm that is set to it.
-    expect(written).toBe(3);
+    // The field, the next run with its id, and the alarm that is set to it.
+    expect(written).toBe(4);
     await advanceTo(clock, start + 3_000);
     expect(await clock.noted()).toEqual([
       `every ${at(1_000)}`,
-      `once ${at(2_000)}`,
       `every ${at(2_000)}`,
+      `once ${at(2_000)}`,
       `every ${at(3_000)}`,
     ]);
     expect(await clock.times()).toEqual([at(2_500)]);
+  });
+
+  it("show what jobs cost, as docs/schedules.md has it", async () => {
+    const clock = Object.from(env.CLOCK).byName("cost");
+    await advanceTo(clock, Date.now() + 86_400_000);
+    const written = async (work: () => unknown): Promise<number> =>
+      (await rows(clock, async () => await work())).written;
+    const inside = (work: (self: Clock) => unknown) => (): Promise<unknown> =>
+      runInDurableObject(env.CLOCK.getByName("cost"), (self) => work(self));
+    // A job, the table and its index, and the alarm.
+    expect(await written(inside(({ jobs, note }) => jobs.schedule(60_000, note, "")))).toBe(5);
+    expect(await written(inside(({ jobs, note }) => jobs.schedule(70_000, note, "")))).toBe(1);
+    expect(await written(inside(({ jobs, note }) => jobs.schedule(70_000, note, "", { id: "a" })))).toBe(2);
+    expect(await written(inside(({ jobs, note }) => jobs.schedule({ every: 80_000 }, note, "")))).toBe(1);
+    expect(await written(inside(({ jobs }) => jobs.cancel("a")))).toBe(1);
+    expect(await written(inside(({ jobs }) => jobs.list()))).toBe(0);
   });
 
   it("run what is due now, and what that makes due", async () => {

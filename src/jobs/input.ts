@@ -1,6 +1,6 @@
 /**
  * @module
- * Which inputs a job can have: what storage gives back as it was.
+ * Which inputs a job can have: what comes back from storage as it was.
  */
 import { DurableError } from "../errors.ts";
 import { plainData } from "../kinds.ts";

@@ -63,7 +63,7 @@ export class Runner {
     return scope && this.#runs.get(scope);
   }
 
-  /** What is due first. */
+  /** The run that is due first. */
   next(): Due | undefined {
     const row = this.#jobs.next();
     return row && { at: row.at, run: (stepsBack) => this.#run(row, Date.now(), stepsBack) };

@@ -28,7 +28,7 @@ export class Scheduler implements Jobs {
     this.#runner = new Runner(home, this.#jobs);
   }
 
-  /** What is due first. */
+  /** The run that is due first. */
   next(): Due | undefined {
     return this.#runner.next();
   }

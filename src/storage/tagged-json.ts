@@ -228,7 +228,7 @@ function fill(made: object, node: Node, member: (json: unknown) => unknown): voi
   } else if (kind === "sparse") fillProperties(made, members[1] as Readonly<Record<string, unknown>>, member);
   else if (kind === "error") {
     for (const [key, json] of Object.entries(members[1] as object)) {
-      // As storage itself gives them.
+      // As storage itself returns them.
       const enumerable = key !== "message";
       Object.defineProperty(made, key, { value: member(json), enumerable, writable: true, configurable: true });
     }
@@ -250,7 +250,7 @@ const TAG = "durable-base";
 const DEEPEST = 100;
 
 /**
- * A value as JSON text: bare where JSON gives back the same value, else its nodes under a key of their own.
+ * A value as JSON text: bare where JSON returns the same value, else its nodes under a key of their own.
  *
  * @throws TypeError naming what can't be stored; Error named `DataCloneError`.
  */
@@ -272,7 +272,7 @@ function isTagged(json: unknown): json is { readonly [TAG]: readonly unknown[] }
   return typeof json === "object" && json !== null && Object.hasOwn(json, TAG) && Object.keys(json).length === 1;
 }
 
-/** Returns true if JSON gives back the same value; of what is shared it would make copies. */
+/** Returns true if JSON returns the same value; of what is shared it would make copies. */
 function isBare(value: unknown, seen: Set<object>, deepest: number): boolean {
   if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
   if (typeof value !== "object") return typeof value === "string" || typeof value === "boolean";
