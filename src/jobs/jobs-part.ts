@@ -34,7 +34,7 @@ export function jobs(object: object): Jobs {
 }
 
 /** Jobs as a part of one object. */
-export class JobsPart implements Part {
+class JobsPart implements Part {
   readonly scheduler: Scheduler;
   readonly #host: Host;
 
