@@ -64,8 +64,12 @@ export interface Due {
  * ```
  */
 export interface AlarmSource {
-  /** Returns what the part wants to run first, as its stored rows say; undefined when nothing waits. */
-  next(): Due | undefined;
+  /**
+   * Returns what the part wants to run first, as its stored rows say; undefined when nothing waits. With `readsAhead` it is
+   * asked between runs, outside of transactions, and will be asked again: the part may read more rows than one, and keep
+   * those that it hasn't changed since.
+   */
+  next(readsAhead: boolean): Due | undefined;
 }
 
 /**
@@ -229,7 +233,7 @@ export class Alarm implements SharedAlarm, Part {
   }
 
   #look(): boolean {
-    return this.#sources.some((source) => source.next() !== undefined) || this.#user !== undefined;
+    return this.#sources.some((source) => source.next(false) !== undefined) || this.#user !== undefined;
   }
 
   /** The user's alarm, while it is shared. */
@@ -265,10 +269,10 @@ export class Alarm implements SharedAlarm, Part {
     this.#host.ctx.abort("durable-base: the alarm for this object's jobs could not be set.");
   }
 
-  #first(): Due | undefined {
+  #first(readsAhead: boolean): Due | undefined {
     let first: Due | undefined;
     for (const source of this.#sources) {
-      const due = source.next();
+      const due = source.next(readsAhead);
       if (due !== undefined && !(due.at >= (first?.at ?? Infinity))) first = due;
     }
     return first;
@@ -285,7 +289,7 @@ export class Alarm implements SharedAlarm, Part {
     } while (changes !== this.#changes);
     const wasOurs = this.#wasOurs;
     this.#wasOurs = undefined;
-    const next = this.#first()?.at;
+    const next = this.#first(false)?.at;
     let user = this.#user;
     if (next === undefined) {
       if (wasOurs !== true) return;
@@ -379,7 +383,7 @@ export class Alarm implements SharedAlarm, Part {
     let n = 0;
     // What is left of a replaced instance's is the live instance's.
     while (n < MOST && Date.now() - began <= SLICE && !this.#host.isOver) {
-      const due = this.#first();
+      const due = this.#first(true);
       const user = this.#user;
       const isUser = user !== undefined && !(user.at >= (due?.at ?? Infinity));
       const at = isUser ? user.at : due?.at;

@@ -19,10 +19,19 @@ const SCHEMA = [
   `create unique index if not exists ${TABLE}_id on ${TABLE}(id) where id is not null`,
 ];
 
-const COLUMNS = "state, at, nth, id, job, input";
+const SELECT = `select state, at, nth, id, job, input from ${TABLE}`;
+const FIRST = `${SELECT} where state = 'waiting' order by at, nth limit ?`;
 
 /** Finds one row. */
 const AT = "where state = ? and at = ? and nth = ?";
+
+const INSERT = `insert into ${TABLE}(state, at, nth, id, job, input) values('waiting', ?, ?, ?, ?, ?)`;
+const MOVE = `update ${TABLE} set state = ?, at = ?, id = ?, job = ? ${AT}`;
+const SET_ASIDE = `update ${TABLE} set state = 'unreadable', id = ? ${AT}`;
+const REMOVE = `delete from ${TABLE} ${AT}`;
+
+/** Jobs that are read at once. */
+const PAGE = 50;
 
 /** Digits, in base 36, of a time; of a number within a millisecond; of a random one. */
 const TIME = 9;
@@ -79,6 +88,8 @@ export class JobRows {
   #last = 0;
   #count = 0;
   readonly #table: OwnTable;
+  /** What was read ahead, the first at the end: emptied by any change but the removal of the first. */
+  #ahead: JobRow[] = [];
 
   constructor(storage: DurableObjectStorage, className: string) {
     this.#storage = storage;
@@ -98,6 +109,7 @@ export class JobRows {
 
   /** Called when what is stored was replaced. */
   forget(): void {
+    this.#ahead = [];
     this.#table.forget();
   }
 
@@ -108,7 +120,13 @@ export class JobRows {
 
   /** The job that is due first. */
   next(): JobRow | undefined {
-    return this.#select("where state = 'waiting' order by at, nth limit 1")[0];
+    return this.#table.select<Columns>(FIRST, 1).map(rowOf)[0];
+  }
+
+  /** The same, from some rows that are read at once. Outside of transactions, whose rollback would undo what was read. */
+  ahead(): JobRow | undefined {
+    if (this.#ahead.length === 0) this.#ahead = this.#table.select<Columns>(FIRST, PAGE).map(rowOf).reverse();
+    return this.#ahead.at(-1);
   }
 
   /** The jobs in the order in which they are due, then the dead ones. */
@@ -134,31 +152,36 @@ export class JobRows {
     this.#last = now;
     const random = Math.floor(Math.random() * 36 ** NTH);
     const nth = digits(now, TIME) + digits(this.#count % 36 ** NTH, NTH) + digits(random, NTH);
-    const values = ["waiting", at, nth, id, JSON.stringify(job), input];
-    this.#table.insert(`insert into ${TABLE}(${COLUMNS}) values(?, ?, ?, ?, ?, ?)`, ...values);
+    this.#ahead = [];
+    this.#table.insert(INSERT, at, nth, id, JSON.stringify(job), input);
     return id ?? digits(at, TIME) + nth;
   }
 
   /** Deletes a job; returns true if it was still there. */
-  remove({ state, at, nth }: JobRow): boolean {
-    return this.#table.write(`delete from ${TABLE} ${AT}`, state, at, nth);
+  remove(row: JobRow): boolean {
+    const { state, at, nth } = row;
+    if (this.#ahead.at(-1) === row) this.#ahead.pop();
+    else this.#ahead = [];
+    return this.#table.write(REMOVE, state, at, nth);
   }
 
   /** Puts another time and another job into a row, or another state; undefined when it isn't there any more. */
   move(row: JobRow, at: number, job: StoredJob, state: State = "waiting"): JobRow | undefined {
     const text = JSON.stringify(job);
     const values = [state, at, row.id, text, row.state, row.at, row.nth];
-    const isThere = this.#table.write(`update ${TABLE} set state = ?, at = ?, id = ?, job = ? ${AT}`, ...values);
+    this.#ahead = [];
+    const isThere = this.#table.write(MOVE, ...values);
     return isThere ? { ...row, state, at, job } : undefined;
   }
 
   /** Puts a row that can't be read aside, as it is. */
   setAside({ state, at, nth, id }: JobRow): void {
-    this.#table.write(`update ${TABLE} set state = 'unreadable', id = ? ${AT}`, id, state, at, nth);
+    this.#ahead = [];
+    this.#table.write(SET_ASIDE, id, state, at, nth);
   }
 
   #select(where: string, ...values: (string | number)[]): JobRow[] {
-    return this.#table.select<Columns>(`select ${COLUMNS} from ${TABLE} ${where}`, ...values).map(rowOf);
+    return this.#table.select<Columns>(`${SELECT} ${where}`, ...values).map(rowOf);
   }
 }
 

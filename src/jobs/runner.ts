@@ -64,8 +64,8 @@ export class Runner {
   }
 
   /** The run that is due first. */
-  next(): Due | undefined {
-    const row = this.#jobs.next();
+  next(readsAhead: boolean): Due | undefined {
+    const row = readsAhead ? this.#jobs.ahead() : this.#jobs.next();
     return row && { at: row.at, run: (stepsBack) => this.#run(row, Date.now(), stepsBack) };
   }
 

@@ -29,8 +29,8 @@ export class Scheduler implements Jobs {
   }
 
   /** The run that is due first. */
-  next(): Due | undefined {
-    return this.#runner.next();
+  next(readsAhead: boolean): Due | undefined {
+    return this.#runner.next(readsAhead);
   }
 
   /** The object has started, or its stored data was replaced: jobs without an alarm get one. */
