@@ -64,10 +64,10 @@ describe("Object.from(namespace)", () => {
     const peers = Object.from(noting(asked), { retry: { maxRetries: 2, timeoutMs: 1_000 } });
     const id = env.PEER.idFromName("f");
     peers.byName("a");
-    peers.near("weur").byName("b");
-    peers.in("eu").byName("c");
-    peers.near("weur").in("eu").near("oc").byName("d");
-    peers.near("oc").byId(id);
+    peers.locationHint("weur").byName("b");
+    peers.jurisdiction("eu").byName("c");
+    peers.locationHint("weur").jurisdiction("eu").locationHint("oc").byName("d");
+    peers.locationHint("oc").byId(id);
     Peer.from(noting(asked), { retry: { maxRetries: 0 } }).byName("g");
     Object.from(noting(asked)).byName("h");
     const retry = { maxRetries: 2, timeoutMs: 1_000 };
@@ -84,9 +84,9 @@ describe("Object.from(namespace)", () => {
 
   it.each([undefined, "", "moon", 5])("refuses the jurisdiction %s", (where) => {
     for (const namespace of [env.PEER, noting([])]) {
-      const error = thrownBy(() => Object.from(namespace).in(where as "eu"));
+      const error = thrownBy(() => Object.from(namespace).jurisdiction(where as "eu"));
       expect(error).toMatchObject({ code: "bad-option" });
-      expect(error.message).toContain('.in("eu")');
+      expect(error.message).toContain('.jurisdiction("eu")');
     }
   });
 

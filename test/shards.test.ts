@@ -51,7 +51,7 @@ describe("shards", () => {
     } as unknown as typeof env.PEER;
     const retry = { maxRetries: 2, timeoutMs: 1_000 };
     const finder = Object.from(noting, { retry, errors: [QuotaError] });
-    const spread = shards(finder.in("eu").near("weur"), 2, { prefix: "found-" });
+    const spread = shards(finder.jurisdiction("eu").locationHint("weur"), 2, { prefix: "found-" });
     const [, outcome] = await spread.map((shard) => shard.failOver("plain"));
     expect(asked).toEqual(["eu", ...[0, 1].map((i) => [`found-${i}`, { retry, locationHint: "weur" }])]);
     expect(outcome).toMatchObject({ status: "rejected", reason: expect.any(QuotaError) });

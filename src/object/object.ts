@@ -72,10 +72,10 @@ export interface Finder<T> {
    *
    * @throws DurableError `bad-option` when the platform knows no such jurisdiction.
    */
-  in(jurisdiction: DurableObjectJurisdiction): Finder<T>;
+  jurisdiction(jurisdiction: DurableObjectJurisdiction): Finder<T>;
 
   /** The same objects, where one that is created by its first call begins to live near there; a hint that is no promise. */
-  near(locationHint: DurableObjectLocationHint): Finder<T>;
+  locationHint(hint: DurableObjectLocationHint): Finder<T>;
 }
 
 /**
@@ -150,8 +150,8 @@ function finder<T>(
       return at(typeof id === "string" ? parsed : id);
     },
     unique: () => at(namespace.newUniqueId()),
-    in: (jurisdiction) => finder(within(namespace, jurisdiction), kept, options),
-    near: (locationHint) => finder(namespace, kept, { ...options, locationHint }),
+    jurisdiction: (jurisdiction) => finder(within(namespace, jurisdiction), kept, options),
+    locationHint: (locationHint) => finder(namespace, kept, { ...options, locationHint }),
   };
 }
 
@@ -194,7 +194,7 @@ function within(namespace: DurableObjectNamespace, jurisdiction: DurableObjectJu
   }
   throw new DurableError(
     "bad-option",
-    `There is no jurisdiction ${quote(jurisdiction)} here: the platform knows "eu", "fedramp" and more, local workerd none. Write \`.in("eu")\`.`,
+    `There is no jurisdiction ${quote(jurisdiction)} here: the platform knows "eu", "fedramp" and more, local workerd none. Write \`.jurisdiction("eu")\`.`,
     { cause },
   );
 }

@@ -132,7 +132,7 @@ export interface Moved<Handle> {
 /**
  * Spreads keys over `count` objects of a namespace, named `shard-0`, `shard-1` and so on.
  *
- * To call shards with options or in a jurisdiction, pass a finder: `shards(Room.from(env.ROOM).in("eu"), 16)`. Sends nothing:
+ * To call shards with options or in a jurisdiction, pass a finder: `shards(Room.from(env.ROOM).jurisdiction("eu"), 16)`. Sends nothing:
  * the first call on a handle does.
  *
  * @throws DurableError `bad-option` when `count` isn't an integer from 1 to 1,000,000, or an option is wrong; `bad-name` when

@@ -60,7 +60,7 @@ declare const flag: boolean;
 const lists = shards(env.LIST, 2);
 expectTypeOf(lists).toEqualTypeOf<Shards<Handle<List>>>();
 expectTypeOf(shards(Object.from(env.LIST), 2, { prefix: "list-" })).toEqualTypeOf<Shards<Handle<List>>>();
-expectTypeOf(shards(List.from(env.LIST).in("eu"), 2)).toEqualTypeOf<Shards<Handle<List>>>();
+expectTypeOf(shards(List.from(env.LIST).jurisdiction("eu"), 2)).toEqualTypeOf<Shards<Handle<List>>>();
 expectTypeOf<MapOptions | undefined>().toEqualTypeOf<Parameters<typeof lists.map>[1]>();
 expectTypeOf(lists.movedSince(1, [])).toEqualTypeOf<Iterable<Moved<Handle<List>>>>();
 // @ts-expect-error -- a binding that may be missing has to be checked first
