@@ -26,6 +26,16 @@ export interface Keeper {
   watch(leaf: Leaf): void;
 }
 
+/** A field's stored value. */
+export interface Found {
+  readonly value: unknown;
+  readonly version: number;
+  /** The name under which the record knows it, the field's own or an older one; undefined for a row of the user's. */
+  readonly from: string | undefined;
+  /** Why its row can't be read. */
+  readonly flaw?: DurableError;
+}
+
 /** What a field is loaded with. */
 export interface Loaded {
   /** Its value as plain data. */
@@ -56,6 +66,8 @@ export class Field implements Root, Store, Site {
   dirty: Set<Collection> | undefined;
   /** The collections that the row of the value as a whole points to. */
   held: ReadonlySet<Collection> = NONE;
+  /** The stored value that couldn't be read and is to be kept when this one is written. */
+  unreadable: Found | undefined;
   /** A collection that was the whole value, as long as its rows are there. */
   removed: Collection | undefined;
   readonly #keeper: Keeper;
@@ -96,6 +108,7 @@ export class Field implements Root, Store, Site {
   replaceOf(field: Field): void {
     this.removed = field.removed ?? (isPrimitive(field.raw) ? undefined : collectionOf(field.raw));
     this.held = field.held;
+    this.unreadable = field.unreadable;
   }
 
   /** What reading the field gives. */

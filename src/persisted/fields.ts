@@ -4,7 +4,7 @@
  */
 import { openScope, type Owner, type Scope } from "../entry.ts";
 import { isEqual } from "../equal.ts";
-import { DurableError, quote } from "../errors.ts";
+import { DurableError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { adopt } from "../storage/keys.ts";
@@ -12,12 +12,26 @@ import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
 import { stateOf } from "../storage/storage-state.ts";
 import { CodedField } from "./coded.ts";
-import { collectionOf, NONE, type Collection } from "./collection.ts";
+import { collectionOf, NONE } from "./collection.ts";
 import { copyIn, isSmall } from "./copy.ts";
-import { validate, admit, adoptedKey, encode, find, nameIn, NOTHING, remake, revive, type Revived } from "./evolve.ts";
-import { changedInConstructor, Field, staleValue, type Keeper } from "./field.ts";
+import {
+  validate,
+  admit,
+  adoptedKey,
+  encode,
+  find,
+  nameIn,
+  NOTHING,
+  remake,
+  replaceUnreadable,
+  revive,
+  type Revived,
+} from "./evolve.ts";
+import { changedInConstructor, Field, staleValue, type Found, type Keeper } from "./field.ts";
 import {
   emptyRecord,
+  isKept,
+  isInRecord,
   isVersioned,
   fieldKey,
   readRecord,
@@ -30,7 +44,7 @@ import {
   upgrade,
   type StoredRecord,
 } from "./layout.ts";
-import type { Leaf, Node } from "./node.ts";
+import { prepare, type Leaf, type Node } from "./node.ts";
 import { allOptions, fieldsByKey, type FieldOptions } from "./options.ts";
 import { encode as withPointers, freeRows, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
 import { joinTransactions } from "./transactions.ts";
@@ -349,15 +363,6 @@ export class Fields implements Keeper {
     this.write();
   }
 
-  /** @throws DurableError `bad-option` when there is no such field. */
-  optionsOf(name: string): FieldOptions | undefined {
-    if (this.#plan.fields.has(name)) return this.#options?.get(name);
-    throw new DurableError(
-      "bad-option",
-      `${this.#className} has no persisted field ${quote(name)}. It has: ${[...this.#plan.fields.keys()].join(", ")}.`,
-    );
-  }
-
   /** Tells whether any field has been written, as far as that can be read. */
   get isWritten(): boolean {
     try {
@@ -365,38 +370,6 @@ export class Fields implements Keeper {
     } catch {
       return false;
     }
-  }
-
-  /** What is stored about the object; null when nothing is. */
-  get record(): StoredRecord | null {
-    return this.#readRecord();
-  }
-
-  /** Changes the record itself, forgets a field, then does `change`, and writes all of it or nothing: for `quarantine.ts`. */
-  edit(edit: (record: StoredRecord, kv: SyncKvStorage) => void, name?: string, change?: () => void): void {
-    this.#allow(this.#className);
-    // The object's own, which writes what is pending before, and what was changed within.
-    this.#ctx.storage.transactionSync(() => {
-      const record = readRecord(this.#kv) ?? emptyRecord();
-      edit(record, this.#kv);
-      this.#kv.put(RECORD_KEY, record);
-      this.#record = undefined;
-      const known = name === undefined ? undefined : this.#loaded.get(name);
-      if (known !== undefined) {
-        known.isStale = true;
-        this.#loaded.delete(known.name);
-      }
-      change?.();
-    });
-  }
-
-  /** The collections that a stored value is, or points to, where `key` is that of the field's own row. */
-  collectionsIn(name: string, key: string, stored: unknown): readonly Collection[] {
-    const field = new Field(this, this.#className, name, key, NOTHING);
-    // Loading puts the collections in the place of what points to them.
-    field.load(structuredClone(stored));
-    const whole = isPrimitive(field.raw) ? undefined : collectionOf(field.raw);
-    return whole === undefined ? [...field.held] : [whole];
   }
 
   /** Native properties are no cheap ones, so it is looked up once. */
@@ -418,28 +391,53 @@ export class Fields implements Keeper {
     const options = this.#options?.get(name);
     const stored = this.#make(name, NOTHING);
     const record = this.#readRecord();
+    this.#adoptAgain(record, options?.key);
     const found = find(this.#kv, record, stored, options);
     if (found === undefined) {
       if (isAssigned) return stored;
       return this.#keep(this.#make(name, remake(this.#defaults.get(name), options, stored)));
     }
-    const { from } = found;
+    try {
+      return this.#keep(this.#revive(found, record, stored, options));
+    } catch (error) {
+      if (options?.onUnreadable === undefined || !DurableError.is(error, "field-unreadable")) throw error;
+      const field = this.#make(name, replaceUnreadable(error, plain(found, stored), options, stored));
+      field.unreadable = found;
+      return this.#keep(field);
+    }
+  }
+
+  /** Once the user has deleted the unreadable row under a key, the field's value goes there again. */
+  #adoptAgain(record: StoredRecord | null, key: string | undefined): void {
+    if (key === undefined || !isKept(record, key)) return;
+    try {
+      if (this.#kv.get(key) === undefined) setEntry(record, "unreadable", key, undefined);
+    } catch {}
+  }
+
+  /** Makes a field of what was found. */
+  #revive(found: Found, record: StoredRecord | null, stored: Field, options: FieldOptions | undefined): Field {
+    const { name } = stored;
+    const { from, flaw } = found;
+    if (flaw !== undefined) throw flaw;
     // A row of the user's holds plain data.
-    if (from === undefined) return this.#keep(this.#make(name, revive(found, options, stored)));
+    if (from === undefined) return this.#make(name, revive(found, options, stored));
     stored.from = from;
     stored.key = rowKey(record!, from);
     stored.load(found.value);
     // What decoding put in the place of pointers is not what is stored.
     if (stored.held.size > 0 && Object.hasOwn(record!.fields, from)) record!.fields[from] = withPointers(stored.raw);
+    // Later there would be no other value to take its place.
+    if (options?.onUnreadable !== undefined) prepare(stored.raw, true);
     const revived = revive({ ...found, value: stored.raw }, options, stored);
     if (revived.isStored && adoptedKey(record, options) === undefined) {
       stored.isStored = true;
-      return this.#keep(stored);
+      return stored;
     }
     const raw = revived.raw === stored.raw ? copyPlain(stored.raw) : revived.raw;
     const field = this.#make(name, { ...revived, raw, isStored: false });
     field.replaceOf(stored);
-    return this.#keep(field);
+    return field;
   }
 
   /** Tells whether something is stored for a field. */
@@ -527,11 +525,12 @@ export class Fields implements Keeper {
         return true;
       }
     }
+    let isRecordChanged = field.unreadable !== undefined;
+    if (field.unreadable !== undefined) keepUnreadable(field.unreadable, name, options, record, rows);
     const adopted = adoptedKey(record, options);
     // `undefined` under a key of the user's would look like no row: it is noted in the record.
     const key = raw === undefined ? undefined : adopted;
     if (adopted !== undefined && adopted !== key) rows.delete(adopted, true);
-    let isRecordChanged = false;
     const packer = new Packer(field, rows);
     if (field.removed !== undefined) freeRows(field.removed, rows);
     if (from !== undefined && (from !== name || key !== undefined)) {
@@ -567,7 +566,7 @@ export class Fields implements Keeper {
     }
     packer.end();
     field.from = key === undefined ? name : undefined;
-    field.removed = undefined;
+    field.removed = field.unreadable = undefined;
     field.isDirty = false;
     field.isStored = true;
     return setVersion(record, name, options?.version ?? 1) || isRecordChanged;
@@ -576,6 +575,35 @@ export class Fields implements Keeper {
   #putOwn({ field }: Field, key: string, stored: unknown, bytes: number, rows: Rows): void {
     if (bytes + bytesOf(key) > MAX_ROW) throw tooLarge(field, bytes);
     rows.put(key, stored);
+  }
+}
+
+/** Keeps the rows of a value that couldn't be read; the field's value gets other ones. */
+function keepUnreadable(
+  { from, version }: Found,
+  field: string,
+  options: FieldOptions | undefined,
+  record: StoredRecord,
+  rows: Rows,
+): void {
+  if (from === undefined) setEntry(record, "unreadable", options!.key!, { field, version });
+  // What the record has under the field's name goes unread then, too.
+  const name = from ?? field;
+  if (from !== undefined || isInRecord(record, name)) {
+    const key = rowKey(record, name);
+    // The keys of its parts come from this one.
+    if (Object.hasOwn(record.fields, name)) rows.put(key, record.fields[name]);
+    setEntry(record, "unreadable", key, { field, version });
+  }
+  takeOut(record, name);
+}
+
+/** The plain data that was found; undefined if not all of it can be decoded. */
+function plain({ from, value }: Found, { raw }: Field): unknown {
+  try {
+    return from === undefined ? value : copyPlain(raw);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import { Persisted, Quarantine } from "durable-base";
+import { Persisted } from "durable-base";
 import { Fields } from "./fields.ts";
 import { broken, Cents, now, type Broken, type Price } from "./values.ts";
 
@@ -10,11 +10,11 @@ export class Kept extends Fields {
   @Persisted({ key: "visits" }) accessor visits = 0;
   @Persisted({ codec: { encode: ({ cents }) => cents, decode: (cents) => new Cents(cents as number) } })
   accessor cents: Cents = new Cents(0);
-  @Persisted({ schema: broken }) accessor broken: Broken = { kind: "whole" };
+  @Persisted({ schema: broken, onUnreadable: () => ({ kind: "whole" }) }) accessor broken: Broken = { kind: "whole" };
 
-  /** Gives the others values; what does not fit the schema is set aside. */
+  /** Gives the others values; what does not fit the schema is replaced. */
   override write(): void {
     Object.assign(this, now);
-    Quarantine.repair(this, "broken", { kind: "whole" });
+    this.broken = { kind: "whole" };
   }
 }
