@@ -41,7 +41,6 @@ import {
   setVersion,
   sharesRecord,
   takeOut,
-  upgrade,
   type StoredRecord,
 } from "./layout.ts";
 import { prepare, type Leaf, type Node } from "./node.ts";
@@ -493,8 +492,7 @@ export class Fields implements Keeper {
     let isRecordChanged = stored === null || name !== undefined;
     for (const field of this.#changed) if (this.#place(field, record, rows)) isRecordChanged = true;
     const { puts, deletes } = rows;
-    const isAnyChanged = isRecordChanged || puts.size + deletes.size > 0;
-    if (isAnyChanged && (upgrade(record) || isRecordChanged)) rows.put(RECORD_KEY, record);
+    if (isRecordChanged) rows.put(RECORD_KEY, record);
     const writeAll = (): void => {
       for (const [key, value] of puts) kv.put(key, value);
       for (const key of deletes) kv.delete(key);

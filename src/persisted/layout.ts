@@ -20,8 +20,8 @@ export function partKey(ownKey: string, id: string): string {
   return `${ownKey.replace("field", "part")}:${id}`;
 }
 
-/** The version of the format that this code writes; it reads 1 as well, whose rows are a part of those of 2. */
-const FORMAT = 2;
+/** The version of the format that this code reads and writes. */
+const FORMAT = 1;
 
 /** The most bytes that a container takes within a row, before it is held in chunks of at most as many. */
 export const CHUNK_MAX = 1_536;
@@ -34,7 +34,7 @@ const SHARED_MAX = 1_024;
 
 /** The one row that small fields share. */
 export interface StoredRecord {
-  format: number;
+  readonly format: number;
   /** The object's name, for wake-ups by id alone. */
   name?: string;
   /** The small fields by name, those of older code included. */
@@ -117,16 +117,6 @@ export function unreadable(
     `${field} cannot be read. ${why} The stored value is kept, the field takes no other, and the other fields work. To go on without it: \`@Persisted({ onUnreadable: (error, stored) => … }) accessor ${name} = …\`.`,
     options,
   );
-}
-
-/**
- * Makes a record one of the present format, before anything is written; tells whether it was of an older one. Code that
- * knows only that would misread what lies in the rows.
- */
-export function upgrade(record: StoredRecord): boolean {
-  const isOlder = record.format < FORMAT;
-  record.format = FORMAT;
-  return isOlder;
 }
 
 /** Tells whether a field of so many bytes shares the record, given where it lies now. */
