@@ -1,6 +1,7 @@
 /**
  * @module
- * The fields of one object: loading them, writing what changed, forgetting what could not be written.
+ * The registry of one object's loaded fields: what the decorator's accessors read and assign, when it is written, and when memory
+ * goes back to what is stored.
  */
 import { openScope, type Owner, type Scope } from "../entry.ts";
 import { isEqual } from "../equal.ts";
@@ -8,11 +9,9 @@ import { DurableError } from "../errors.ts";
 import type { Plan } from "../plan.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { adopt } from "../storage/keys.ts";
-import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
 import { stateOf } from "../storage/storage-state.ts";
 import { CodedField } from "./coded.ts";
-import { collectionOf, NONE } from "./collection.ts";
 import { copyIn, isSmall } from "./copy.ts";
 import {
   validate,
@@ -31,22 +30,19 @@ import { changedInConstructor, Field, staleValue, type Found, type Keeper } from
 import {
   emptyRecord,
   isKept,
-  isInRecord,
   isVersioned,
   fieldKey,
   readRecord,
-  RECORD_KEY,
   rowKey,
   setEntry,
-  setVersion,
-  sharesRecord,
-  takeOut,
   type StoredRecord,
 } from "./layout.ts";
 import { prepare, type Leaf, type Node } from "./node.ts";
 import { allOptions, fieldsByKey, type FieldOptions } from "./options.ts";
-import { encode as withPointers, freeRows, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
+import { encode as withPointers } from "./packing.ts";
+import { checkKeyed, planRows } from "./row-planner.ts";
 import { joinTransactions } from "./transactions.ts";
+import { Watcher, type WatcherOwner, type Writers } from "./watcher.ts";
 
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
 export const FIELDS: unique symbol = Symbol("durable-base.fields");
@@ -55,7 +51,7 @@ export const FIELDS: unique symbol = Symbol("durable-base.fields");
 const NOT_HERE = {};
 
 /** The fields of one object. */
-export class Fields implements Keeper {
+export class Fields implements Keeper, WatcherOwner {
   readonly #owner: Owner;
   readonly #ctx: DurableObjectState;
   readonly #className: string;
@@ -72,8 +68,7 @@ export class Fields implements Keeper {
   /** Undefined until it is needed; null when nothing is stored. */
   #record: StoredRecord | null | undefined;
   readonly #changed = new Set<Field>();
-  /** What was handed out and can change without a call of ours, with the entries that got it. */
-  readonly #watched = new Map<Leaf, Set<Scope>>();
+  readonly #watcher = new Watcher(this);
   /** The entries that changed something since the last write; undefined stands for code outside any entry. */
   readonly #writers = new Set<Scope | undefined>();
   /** What was taken out of fields and would be theirs again after a rollback. */
@@ -138,7 +133,7 @@ export class Fields implements Keeper {
     this.change(field);
     if (!isReplaced) return;
     // Only what differs from the old value is written, so that has to be known.
-    if (this.#watched.size > 0) this.#noticeChanges(openScope(this.#owner), field);
+    if (!this.#watcher.isEmpty) this.#watcher.find(openScope(this.#owner), field);
     field.replace(raw);
     field.isChecked = true;
     this.#loaded.set(name, field);
@@ -194,10 +189,7 @@ export class Fields implements Keeper {
 
   /** Called when a value that can change without our notice was handed out. */
   watch(leaf: Leaf): void {
-    const scope = openScope(this.#owner);
-    const holders = this.#watched.get(leaf);
-    if (holders === undefined) this.#watched.set(leaf, new Set(scope === undefined ? [] : [scope]));
-    else if (scope !== undefined) holders.add(scope);
+    this.#watcher.watch(leaf, openScope(this.#owner));
     this.#schedule();
   }
 
@@ -206,7 +198,7 @@ export class Fields implements Keeper {
     // Nothing may be written before the subclass has given its defaults.
     if (this.#owner.isConstructing) return;
     try {
-      if (this.#watched.size > 0) this.#noticeChanges(scope);
+      if (!this.#watcher.isEmpty) this.#watcher.find(scope);
       if (this.#changed.size === 0) return;
       if (this.#isRetired) throw this.#owner.refusal!();
       if (this.#options !== null) this.#checkChanges(this.#options);
@@ -228,13 +220,8 @@ export class Fields implements Keeper {
 
   /** Ends the constructor phase: a change that could not be refused at its line is undone, and its error given. */
   endConstruction(): DurableError | undefined {
-    let error: DurableError | undefined;
-    for (const leaf of this.#watched.keys()) {
-      if (leaf.root === undefined || !leaf.hasChanged()) continue;
-      leaf.undo();
-      error ??= changedInConstructor(leaf.root.field);
-    }
-    return error;
+    const field = this.#watcher.undo();
+    return field === undefined ? undefined : changedInConstructor(field);
   }
 
   /** The synchronous part of an entry ends with a write anyway. */
@@ -248,32 +235,14 @@ export class Fields implements Keeper {
     });
   }
 
-  /** Finds what was changed without a call of ours; whoever holds it changed it, else the entry that is about to end. */
-  #noticeChanges(ending: Scope | undefined, only?: Field): void {
-    for (const [leaf, holders] of this.#watched) {
-      if (only !== undefined && leaf.root !== only) continue;
-      for (const scope of holders) if (!scope.isOpen) holders.delete(scope);
-      const field = leaf.root as Field | undefined;
-      if (field === undefined || (field.isStale && holders.size === 0)) this.#watched.delete(leaf);
-      else if (leaf.hasChanged()) this.#blame(leaf, field, holders.size === 0 ? [ending] : [...holders]);
-      else if (holders.size === 0 && !leaf.isSilent) this.#watched.delete(leaf);
-    }
+  foundChange(field: Field, writers: Writers): void {
+    field.isChecked = false;
+    this.#changed.add(field);
+    for (const scope of writers) this.#writers.add(scope);
   }
 
-  #blame(leaf: Leaf, field: Field, scopes: readonly (Scope | undefined)[]): void {
-    if (field.isStale) {
-      leaf.accept();
-      this.#tell(staleValue(field), scopes);
-    } else if (scopes.every((scope) => scope?.failure !== undefined)) {
-      // An entry that failed changes nothing any more.
-      leaf.undo();
-    } else {
-      leaf.accept();
-      leaf.mark();
-      field.isChecked = false;
-      this.#changed.add(field);
-      for (const scope of scopes) this.#writers.add(scope);
-    }
+  foundStaleChange(field: Field, writers: Writers): void {
+    this.#tell(staleValue(field), writers);
   }
 
   /** Lets schemas and codecs see what was changed inside. */
@@ -296,7 +265,7 @@ export class Fields implements Keeper {
   }
 
   /** Fails the entries that wrote; where there is none to tell, the object starts again from what is stored. */
-  #tell(error: DurableError, scopes: readonly (Scope | undefined)[]): void {
+  #tell(error: DurableError, scopes: Writers): void {
     for (const scope of scopes) {
       if (scope?.isOpen) scope.failure ??= error;
       else this.#ctx.abort(`durable-base: a change made outside any entry failed. ${error.message}`);
@@ -327,8 +296,8 @@ export class Fields implements Keeper {
 
   /** Memory goes back to what is stored: everything is read again when it is used again. */
   forget(): void {
-    // What was changed in place until now goes back with the rest; only a later change is one of a stale value.
-    for (const leaf of this.#watched.keys()) if (leaf.hasChanged()) leaf.accept();
+    // What was changed in place until now goes back with the rest.
+    this.#watcher.accept();
     for (const field of this.#loaded.values()) field.isStale = true;
     for (const [node, field] of this.#taken) node.parent ??= field;
     this.#taken.clear();
@@ -488,11 +457,7 @@ export class Fields implements Keeper {
     for (const name of isFirst ? this.#plan.fields.keys() : []) {
       if (!this.#isKnown(record, name)) this.#addDefault(name);
     }
-    const rows = new Rows();
-    let isRecordChanged = stored === null || name !== undefined;
-    for (const field of this.#changed) if (this.#place(field, record, rows)) isRecordChanged = true;
-    const { puts, deletes } = rows;
-    if (isRecordChanged) rows.put(RECORD_KEY, record);
+    const { puts, deletes } = planRows(this.#changed, this.#options, record, stored === null || name !== undefined);
     const writeAll = (): void => {
       for (const [key, value] of puts) kv.put(key, value);
       for (const key of deletes) kv.delete(key);
@@ -503,97 +468,6 @@ export class Fields implements Keeper {
     this.#isComplete = true;
     if (stored === null) this.#owner.written();
   }
-
-  /** Puts what changed of a field into its rows; tells whether the record changed by it. */
-  #place(field: Field, record: StoredRecord, rows: Rows): boolean {
-    const { name, raw, from } = field;
-    const options = this.#options?.get(name);
-    // Most fields are numbers and short texts that stay in the record.
-    if (
-      isPrimitive(raw) &&
-      isSmall(raw) &&
-      options === undefined &&
-      from === name &&
-      Object.hasOwn(record.fields, name)
-    ) {
-      if (field.removed === undefined && field.held === NONE && !isVersioned(record, name)) {
-        record.fields[name] = raw;
-        field.isDirty = false;
-        field.isStored = true;
-        return true;
-      }
-    }
-    let isRecordChanged = field.unreadable !== undefined;
-    if (field.unreadable !== undefined) keepUnreadable(field.unreadable, name, options, record, rows);
-    const adopted = adoptedKey(record, options);
-    // `undefined` under a key of the user's would look like no row: it is noted in the record.
-    const key = raw === undefined ? undefined : adopted;
-    if (adopted !== undefined && adopted !== key) rows.delete(adopted, true);
-    const packer = new Packer(field, rows);
-    if (field.removed !== undefined) freeRows(field.removed, rows);
-    if (from !== undefined && (from !== name || key !== undefined)) {
-      isRecordChanged = true;
-      const old = takeOut(record, from);
-      if (old !== undefined) rows.delete(old, true);
-    }
-    packer.writeAll(field.dirty);
-    const isCollection = !isPrimitive(raw) && collectionOf(raw) !== undefined;
-    if (key !== undefined) {
-      this.#putOwn(field, key, raw, sizeOf(raw), rows);
-      packer.drop(field.held);
-      field.held = NONE;
-    } else if (!isCollection && (field.isDirty || !field.isStored)) {
-      const hadRow = record.rows.has(name);
-      field.key = rowKey(record, name);
-      const { stored, bytes, held } = packer.inline(raw, field.held);
-      const isShared = sharesRecord(bytes, hadRow);
-      if (isShared) {
-        if (hadRow) rows.delete(takeOut(record, name)!, true);
-        record.fields[name] = stored;
-      } else {
-        // What its parts are, its own rows point to.
-        if (isTooLarge(raw, bytes)) packer.make(raw, "");
-        else this.#putOwn(field, field.key, stored, bytes, rows);
-        record.rows.add(name);
-        delete record.fields[name];
-      }
-      const isNamed = (!isShared || held.size > 0) && field.key !== fieldKey(name);
-      setEntry(record, "keys", name, isNamed ? field.key : undefined);
-      field.held = isPrimitive(raw) || collectionOf(raw) === undefined ? held : NONE;
-      isRecordChanged ||= isShared || !hadRow;
-    }
-    packer.end();
-    field.from = key === undefined ? name : undefined;
-    field.removed = field.unreadable = undefined;
-    field.isDirty = false;
-    field.isStored = true;
-    return setVersion(record, name, options?.version ?? 1) || isRecordChanged;
-  }
-
-  #putOwn({ field }: Field, key: string, stored: unknown, bytes: number, rows: Rows): void {
-    if (bytes + bytesOf(key) > MAX_ROW) throw tooLarge(field, bytes);
-    rows.put(key, stored);
-  }
-}
-
-/** Keeps the rows of a value that couldn't be read; the field's value gets other ones. */
-function keepUnreadable(
-  { from, version }: Found,
-  field: string,
-  options: FieldOptions | undefined,
-  record: StoredRecord,
-  rows: Rows,
-): void {
-  if (from === undefined) setEntry(record, "unreadable", options!.key!, { field, version });
-  // What the record has under the field's name goes unread then, too.
-  const name = from ?? field;
-  if (from !== undefined || isInRecord(record, name)) {
-    const key = rowKey(record, name);
-    // The keys of its parts come from this one.
-    if (Object.hasOwn(record.fields, name)) rows.put(key, record.fields[name]);
-    setEntry(record, "unreadable", key, { field, version });
-  }
-  takeOut(record, name);
 }
 
 /** The plain data that was found; undefined if not all of it can be decoded. */
@@ -603,11 +477,4 @@ function plain({ from, value }: Found, { raw }: Field): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Refuses what cannot lie in the one row of a key. */
-function checkKeyed(raw: unknown, options: FieldOptions | undefined, { field }: Field): void {
-  if (options?.key === undefined) return;
-  const bytes = sizeOf(raw);
-  if (bytes + bytesOf(options.key) > MAX_ROW) throw tooLarge(field, bytes);
 }
