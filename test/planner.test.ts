@@ -257,7 +257,7 @@ function load(
   unreadable: Found | undefined,
 ): Field {
   const keeper: Keeper = {
-    change() {},
+    change: () => undefined,
     fetch: (key) => structuredClone(rows[key]),
     swapped() {},
     took() {},

@@ -8,14 +8,14 @@ import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { collectionOf, isHead, NONE, type Collection, type Store } from "./collection.ts";
 import { isSmall, type Site } from "./copy.ts";
 import { unreadable } from "./layout.ts";
-import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root } from "./node.ts";
+import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root, type Tell } from "./node.ts";
 import { decode, makeHeaded } from "./pointers.ts";
 import { track } from "./tree.ts";
 
 /** Who keeps the fields of an object. */
 export interface Keeper {
   /** Called before each change of a field's value. */
-  change(field: Field): void;
+  change(field: Field): Tell | undefined;
   /** Reads a row. */
   fetch(key: string): unknown;
   /** Called when another raw value has taken the place of a field's `old` one. */
@@ -162,8 +162,8 @@ export class Field implements Root, Store, Site {
     this.swap(old, raw);
   }
 
-  change(): void {
-    this.#keeper.change(this);
+  change(): Tell | undefined {
+    return this.#keeper.change(this);
   }
 
   mark(): void {

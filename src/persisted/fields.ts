@@ -6,11 +6,13 @@
 import { openScope, type Owner, type Scope } from "../entry.ts";
 import { isEqual } from "../equal.ts";
 import { DurableError } from "../errors.ts";
+import type { Change, ChangeRecorder } from "../part.ts";
 import type { Plan } from "../plan.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { adopt } from "../storage/keys.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
 import { stateOf } from "../storage/storage-state.ts";
+import { describe } from "./changes.ts";
 import { CodedField } from "./coded.ts";
 import { copyIn, isSmall } from "./copy.ts";
 import {
@@ -37,7 +39,7 @@ import {
   setEntry,
   type StoredRecord,
 } from "./layout.ts";
-import { prepare, type Leaf, type Node } from "./node.ts";
+import { Node, prepare, type Leaf, type Tell } from "./node.ts";
 import { allOptions, fieldsByKey, type FieldOptions } from "./options.ts";
 import { encode as withPointers } from "./packing.ts";
 import { checkKeyed, planRows } from "./row-planner.ts";
@@ -75,6 +77,9 @@ export class Fields implements Keeper, WatcherOwner {
   readonly #taken = new Map<Node, Field>();
   /** How many of the user's transactions are open. */
   #transactions = 0;
+  readonly #recorders: ChangeRecorder[] = [];
+  /** Tells the recorders; undefined while there are none. */
+  #tell: Tell | undefined;
   #isScheduled = false;
   /** The error of the last write that failed; not undefined, which would be no argument. */
   failure: DurableError | null = null;
@@ -137,8 +142,10 @@ export class Fields implements Keeper, WatcherOwner {
     field.replace(raw);
     field.isChecked = true;
     this.#loaded.set(name, field);
+    this.#recordValue(field);
     // Until the next write, nothing has to be noted when the same entry assigns it again.
-    if (options === undefined && this.#owner.refusal === undefined) field.writer = this.#owner.running;
+    if (options === undefined && this.#owner.refusal === undefined && this.#tell === undefined)
+      field.writer = this.#owner.running;
   }
 
   /** What is kept for a default that is no small primitive, as most are. */
@@ -156,7 +163,7 @@ export class Fields implements Keeper, WatcherOwner {
   }
 
   /** Called before each change of a field's value. */
-  change(field: Field): void {
+  change(field: Field): Tell | undefined {
     this.#allow(field.field);
     if (field.isStale) throw staleValue(field);
     const scope = openScope(this.#owner);
@@ -165,6 +172,23 @@ export class Fields implements Keeper, WatcherOwner {
     this.#writers.add(scope);
     this.#changed.add(field);
     this.#schedule();
+    return this.#tell;
+  }
+
+  /** Tells a recorder of each change from now on. */
+  onChange(recorder: ChangeRecorder): void {
+    this.#recorders.push(recorder);
+    this.#tell = (node, operation) => this.#announce(describe(node, operation));
+    for (const field of this.#loaded.values()) field.writer = undefined;
+  }
+
+  #announce(change: Change): void {
+    for (const recorder of this.#recorders) recorder.changed(change);
+  }
+
+  /** Tells of a field's new value. */
+  #recordValue({ name: field, raw }: Field): void {
+    if (this.#tell !== undefined) this.#announce({ field, path: [], op: "set", value: copyPlain(raw) });
   }
 
   /** Throws where nothing may be changed. */
@@ -235,14 +259,16 @@ export class Fields implements Keeper, WatcherOwner {
     });
   }
 
-  foundChange(field: Field, writers: Writers): void {
+  foundChange(leaf: Leaf, field: Field, writers: Writers): void {
+    // What an instance becomes is known once it was encoded.
+    if (leaf instanceof Node) this.#tell?.(leaf);
     field.isChecked = false;
     this.#changed.add(field);
     for (const scope of writers) this.#writers.add(scope);
   }
 
   foundStaleChange(field: Field, writers: Writers): void {
-    this.#tell(staleValue(field), writers);
+    this.#failWriters(staleValue(field), writers);
   }
 
   /** Lets schemas and codecs see what was changed inside. */
@@ -254,18 +280,22 @@ export class Fields implements Keeper, WatcherOwner {
       if (options.codec === undefined && isEqual(validate(options.schema!, field.content(), field), field.raw))
         continue;
       const raw = admit(field.content(), options, field);
-      if (field.settle(raw)) continue;
+      if (field.settle(raw)) {
+        if (options.codec !== undefined) this.#recordValue(field);
+        continue;
+      }
       // The schema made another value of it: what is held of this one is no part of the field any more.
       this.#changed.delete(field);
       field.isStale = true;
       const fresh = this.#keep(this.#make(field.name, { ...NOTHING, raw, from: field.from }));
       fresh.replaceOf(field);
+      this.#recordValue(fresh);
       this.#changed.add(fresh);
     }
   }
 
   /** Fails the entries that wrote; where there is none to tell, the object starts again from what is stored. */
-  #tell(error: DurableError, scopes: Writers): void {
+  #failWriters(error: DurableError, scopes: Writers): void {
     for (const scope of scopes) {
       if (scope?.isOpen) scope.failure ??= error;
       else this.#ctx.abort(`durable-base: a change made outside any entry failed. ${error.message}`);
@@ -284,7 +314,7 @@ export class Fields implements Keeper, WatcherOwner {
     this.failure = error;
     const writers = [...this.#writers];
     this.forget();
-    this.#tell(error, writers);
+    this.#failWriters(error, writers);
   }
 
   /** Called when a newer instance of the object takes over: this one only reads what is stored, and writes nothing. */
@@ -306,6 +336,7 @@ export class Fields implements Keeper, WatcherOwner {
     this.#isComplete = false;
     this.#changed.clear();
     this.#writers.clear();
+    for (const recorder of this.#recorders) recorder.reset();
   }
 
   /** The record holds a field's raw value itself, unless its options made another of it. */
@@ -325,7 +356,7 @@ export class Fields implements Keeper, WatcherOwner {
         if (eager === true && !this.#isKnown(this.#readRecord(), name)) this.#addDefault(name);
       }
     } catch (error) {
-      // Whoever uses a field is told.
+      // Whoever uses a field gets the error.
       if (!DurableError.is(error, "record-unreadable")) throw error;
     }
     this.write();
@@ -417,7 +448,7 @@ export class Fields implements Keeper, WatcherOwner {
     try {
       return this.#loaded.get(name)?.isStored === true || this.#kv.get(key) !== undefined;
     } catch {
-      // What cannot be read is stored all the same; whoever uses the field is told.
+      // What cannot be read is stored all the same; whoever uses the field gets the error.
       return true;
     }
   }
@@ -435,7 +466,7 @@ export class Fields implements Keeper, WatcherOwner {
     return field;
   }
 
-  /** Lets a field that is not stored be written with its default, if that can be stored: whoever reads it is told why not. */
+  /** Lets a field that is not stored be written with its default, if that can be stored: whoever reads it gets the error. */
   #addDefault(name: string): void {
     try {
       this.#changed.add(this.#loaded.get(name) ?? this.#load(name));

@@ -17,9 +17,10 @@ const SETTERS: readonly (readonly [name: string, property: PropertyDescriptor])[
     const original = Reflect.get(NativeDate.prototype, name) as (...args: number[]) => number;
     const value = function (this: Date, ...args: number[]): number {
       const node = nodeBehind(this) as DateNode | undefined;
-      node?.touch();
+      const tell = node?.touch();
       const time = Reflect.apply(original, this, args);
       node?.accept();
+      tell?.(node!);
       return time;
     };
     return [name, { value }];

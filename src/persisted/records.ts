@@ -4,6 +4,7 @@
  */
 import { isIndex, MAX_HOLES } from "./copy.ts";
 import { isPrimitive } from "../snapshot.ts";
+import { rearranged } from "./changes.ts";
 import type { Collection } from "./collection.ts";
 import type { Keyed } from "./entries.ts";
 import type { List } from "./list.ts";
@@ -15,6 +16,8 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
   abstract noteSet(key: PropertyKey, isNew: boolean): void;
   /** Tells the collection that a property is about to go. */
   abstract noteDelete(key: PropertyKey): void;
+  /** A property's name as a step of a path. */
+  abstract stepOf(key: PropertyKey): PropertyKey;
 
   get(target: T, key: PropertyKey, receiver: unknown): unknown {
     this.need(key);
@@ -38,10 +41,12 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     const old: unknown = Reflect.get(target, key);
     const isNew = !Object.hasOwn(target, key);
     prepare(old);
-    this.touch();
+    const tell = this.touch();
     detach(old);
     this.noteSet(key, isNew);
-    return Reflect.set(target, key, copy);
+    Reflect.set(target, key, copy);
+    tell?.(this, { op: "set", key: this.stepOf(key), value: copy });
+    return true;
   }
 
   deleteProperty(target: T, key: PropertyKey): boolean {
@@ -50,10 +55,12 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     if (property === undefined) return true;
     if (property.configurable !== true) return false;
     prepare(property.value);
-    this.touch();
+    const tell = this.touch();
     detach(property.value);
     this.noteDelete(key);
-    return Reflect.deleteProperty(target, key);
+    Reflect.deleteProperty(target, key);
+    tell?.(this, { op: "delete", key: this.stepOf(key) });
+    return true;
   }
 
   defineProperty(target: T, key: PropertyKey, property: PropertyDescriptor): boolean {
@@ -95,12 +102,10 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
       throw this.refuse("a property cannot be named `__proto__`. Use a Map for keys that come from outside.");
   }
 
+  abstract override keyOf(child: object, at?: unknown): PropertyKey;
+
   swap(old: object, fresh: object): void {
     Reflect.set(this.raw, this.keyOf(old), fresh);
-  }
-
-  override keyOf(child: object): PropertyKey {
-    return Object.keys(this.raw).find((key) => Reflect.get(this.raw, key) === child) ?? "?";
   }
 }
 
@@ -113,6 +118,15 @@ export class ObjectNode extends PropertiesNode<object, Keyed> {
 
   override noteDelete(key: PropertyKey): void {
     this.collection?.remove(key);
+  }
+
+  override stepOf(key: PropertyKey): PropertyKey {
+    return key;
+  }
+
+  override keyOf(child: object, at?: unknown): PropertyKey {
+    const isAt = (key: string): boolean => Reflect.get(this.raw, key) === child;
+    return typeof at === "string" && isAt(at) ? at : Object.keys(this.raw).find(isAt)!;
   }
 }
 
@@ -150,11 +164,12 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
     if (length > target.length) this.checkGap(length);
     if (length < target.length) this.collection?.needRange(length, 0);
     for (const child of target.slice(length)) prepare(child);
-    this.touch();
+    const tell = this.touch();
     const before = target.length;
     for (const child of target.slice(length)) detach(child);
     this.collection?.splice(Math.min(before, length), Math.max(0, before - length), Math.max(0, length - before));
     target.length = length;
+    tell?.(this, { op: "set", key, value: length });
     return true;
   }
 
@@ -170,8 +185,12 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
       throw this.refuse("that leaves over a million holes in the array. Use a Map.");
   }
 
-  override keyOf(child: object): PropertyKey {
-    return this.raw.indexOf(child);
+  override stepOf(key: PropertyKey): PropertyKey {
+    return Number(key);
+  }
+
+  override keyOf(child: object, at?: unknown): PropertyKey {
+    return this.raw[Number(at)] === child ? Number(at) : this.raw.indexOf(child);
   }
 }
 
@@ -286,13 +305,14 @@ function splice(node: ArrayNode, start: number, count: number, items: readonly u
   if (count === 0 && copies.length === 0) return [];
   node.collection?.needRange(start, count);
   for (let i = start; i < start + count; i++) prepare(raw[i], true);
-  node.touch();
+  const tell = node.touch();
   const isEnd = start === raw.length;
   // First, since it may throw for too many.
   const gone = isEnd ? [] : raw.splice(start, count, ...copies);
   node.collection?.splice(start, count, copies.length);
   // One by one where that is enough: there may be too many for the arguments of a call.
   if (isEnd) for (const copy of copies) raw.push(copy);
+  tell?.(node, { op: "splice", start, count, items: copies });
   return gone.map((child) => node.release(child));
 }
 
@@ -302,12 +322,14 @@ function rearrange(node: ArrayNode, change: (raw: unknown[], before: readonly un
   const before = raw.slice();
   // Any of them may go.
   for (const child of before) prepare(child);
-  node.touch();
+  const tell = node.touch();
   change(raw, before);
   const grown = raw.length - before.length;
   if (grown !== 0)
     node.collection?.splice(Math.min(raw.length, before.length), Math.max(0, -grown), Math.max(0, grown));
   node.collection?.rearrange(before);
+  const operation = tell === undefined ? null : rearranged(before, raw);
+  if (operation !== null) tell!(node, operation);
 }
 
 /** The raw items, all of them loaded. */

@@ -12,7 +12,7 @@ export type Writers = readonly (Scope | undefined)[];
 /** What the watcher reports to. */
 export interface WatcherOwner {
   /** Called when a value in a field was found changed. */
-  foundChange(field: Field, writers: Writers): void;
+  foundChange(leaf: Leaf, field: Field, writers: Writers): void;
   /** Called when a value from before a failed write or a rollback was found changed. */
   foundStaleChange(field: Field, writers: Writers): void;
 }
@@ -59,7 +59,7 @@ export class Watcher {
     } else {
       leaf.accept();
       leaf.mark();
-      this.#owner.foundChange(field, writers);
+      this.#owner.foundChange(leaf, field, writers);
     }
   }
 
