@@ -195,8 +195,8 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
 }
 
 /**
- * The array methods that change the array, and iterating. JavaScript's own would work through the traps, but would copy
- * each element they move, and a reference held to one would go astray; and they ask the traps twice for each item.
+ * The array methods that move items, and iterating. JavaScript's own would work through the traps, as `fill` and `copyWithin` do, but
+ * would copy each item they move, and a reference held to one would go astray; and they ask the traps twice for each item.
  */
 const arrayMethods = {
   values,
@@ -245,37 +245,6 @@ const arrayMethods = {
   },
   reverse(this: unknown[]): unknown[] {
     rearrange(arrayOf(this), (raw) => raw.reverse());
-    return this;
-  },
-  fill(this: unknown[], value: unknown, start?: number, end?: number): unknown[] {
-    const node = arrayOf(this);
-    const filled = wholeArray(node).slice().fill(FILL, start, end);
-    // Each element is a copy of its own: a tree shares nothing.
-    const copies = filled.map((item, i) => (item === FILL ? node.copyIn(value, i) : item));
-    rearrange(node, (raw) => {
-      for (let i = 0; i < filled.length; i++) {
-        if (filled[i] !== FILL) continue;
-        detach(raw[i]);
-        raw[i] = copies[i];
-      }
-    });
-    return this;
-  },
-  copyWithin(this: unknown[], target: number, start: number, end?: number): unknown[] {
-    const node = arrayOf(this);
-    rearrange(node, (raw, before) => {
-      raw.copyWithin(target, start, end);
-      const seen = new Set<unknown>();
-      // What stayed in its place stays attached there; a second place gets a copy.
-      for (let i = 0; i < before.length; i++) if (raw[i] === before[i]) seen.add(before[i]);
-      for (let i = 0; i < before.length; i++) {
-        const child = raw[i];
-        if (typeof child !== "object" || child === null || child === before[i]) continue;
-        if (seen.has(child)) raw[i] = node.copyIn(child, i);
-        else seen.add(child);
-      }
-      for (const child of before) if (!seen.has(child)) detach(child);
-    });
     return this;
   },
 };
@@ -348,9 +317,6 @@ function asText(a: unknown, b: unknown): number {
 function integer(value: unknown): number {
   return Math.trunc(Number(value)) || 0;
 }
-
-/** Marks the places that `fill` fills. */
-const FILL = {};
 
 function arrayOf(outward: object): ArrayNode {
   return nodeOf(outward, ArrayNode, "an array");
