@@ -44,11 +44,11 @@ async function check(folder, damage) {
     [3, "field-unreadable", "field-unreadable"],
   ]);
   assert.deepEqual(await said("repair", "repair", "state"), [
-    [true, true],
-    [false, false],
-    [4, 2, 101],
+    [1, 100],
+    [1, 101],
+    [4, 2, 102],
   ]);
-  assert.deepEqual(await said("state"), [[5, 3, 102]]);
+  assert.deepEqual(await said("state"), [[5, 3, 103]]);
   assert.deepEqual(rows(folder, [OWN, "visits"]), kept);
   edit(folder, ["durable-base:record"], damage);
   assert.deepEqual(await said("state"), [["record-unreadable", "record-unreadable", "record-unreadable"]]);

@@ -8,13 +8,14 @@ import { afterTurn } from "./call/method.ts";
 import { behindGate, enter, isInside, notImplemented, openScope, type Method, type Owner } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { isThenable } from "./functions.ts";
-import type { CallOptions, Host, Part } from "./part.ts";
+import type { CallOptions, ChangeRecorder, Host, Part } from "./part.ts";
 import { reachable, type Shape } from "./surface.ts";
 
 /** The fields of an object, as parts see them. */
 interface Fields {
   readonly isWritten: boolean;
   forget(): void;
+  onChange(recorder: ChangeRecorder): void;
 }
 
 /** The hooks of parts that take nothing and return nothing. */
@@ -123,6 +124,7 @@ export class Parts {
         return owner.refusal?.() !== undefined;
       },
       reload: () => fields.forget(),
+      onChange: (recorder) => fields.onChange(recorder),
       checkWritable: (label) => checkWritable(owner, label),
     };
   }

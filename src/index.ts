@@ -13,7 +13,6 @@ export { objects as Object } from "./object/object.ts";
 export type { Finder, FromOptions, Handle, NotTransferable, Objects, RetryOptions, Stub } from "./object/object.ts";
 export type { Codec, PersistedOptions } from "./persisted/options.ts";
 export { Persisted } from "./persisted/persisted.ts";
-export * as Quarantine from "./persisted/quarantine.ts";
 export type { BodyKind, InputSchema, RouteOptions } from "./route/options.ts";
 export type { PathParams } from "./route/path.ts";
 export { Route, type RouteContext } from "./route/route.ts";

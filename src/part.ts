@@ -76,6 +76,8 @@ export interface Host {
    * @throws TypeError when a stub can't reach the method.
    */
   call(name: string, args: unknown[], options?: CallOptions): unknown;
+  /** Tells a recorder of each change of a persisted field from now on, right after the line that made it. */
+  onChange(recorder: ChangeRecorder): void;
   /** Reads persisted fields anew when they are next used: what is stored was changed behind them. */
   reload(): void;
   /**
@@ -88,6 +90,66 @@ export interface Host {
   /** @throws DurableError in the constructor, after a timeout of `@Atomic`, and in a destroyed or replaced instance; `label` begins the message. */
   checkWritable(label: string): void;
 }
+
+/**
+ * Follows the changes of an object's persisted fields, for {@link Host.onChange}. It must not throw, nor change a field.
+ *
+ * @example
+ * ```ts
+ * host.onChange({ changed: (change) => log.push(change), reset: () => (log.length = 0) });
+ * ```
+ */
+export interface ChangeRecorder {
+  /**
+   * Called after each change. Bytes, instances of a codec's class and Dates changed by `Date.prototype` are compared when fields are
+   * written, so their changes come then, each as a `set` of the whole value.
+   */
+  changed(change: Change): void;
+  /** Called when fields went back to what is stored, as after a rollback, a failed write or an import: read all of them again. */
+  reset(): void;
+}
+
+/**
+ * One change of a persisted field. Applied to a plain copy of the fields, in order, the changes give the fields' values.
+ *
+ * `path` has the keys from the field's value down: property names, indexes of arrays (numbers), keys of Maps. It ends at the place that
+ * is set or deleted, and for `splice`, `add` and `clear` at the container. The field itself has the path `[]`. Values are plain data of
+ * the recorder's own; a codec's are encoded. Something inside an object that is a Set's member or a Map's key has no path: the
+ * whole Set or Map is set.
+ *
+ * @example
+ * ```ts
+ * // this.todos[3].title = "Water the plants";
+ * const change: Change = { field: "todos", path: [3, "title"], op: "set", value: "Water the plants" };
+ * ```
+ */
+export type Change = { readonly field: string; readonly path: readonly unknown[] } & (
+  | {
+      /** A property, item, Map entry, or the field itself, has another value; `["length"]` of an array, too. */
+      readonly op: "set";
+      readonly value: unknown;
+    }
+  | {
+      /** A property or Map entry is gone, a Set's member (the last of the path), or an array's item, which leaves a hole. */
+      readonly op: "delete";
+    }
+  | {
+      /** `count` items of an array from `start` on have made way for `items`. */
+      readonly op: "splice";
+      readonly start: number;
+      readonly count: number;
+      readonly items: readonly unknown[];
+    }
+  | {
+      /** A Set has a new member, at its end. */
+      readonly op: "add";
+      readonly value: unknown;
+    }
+  | {
+      /** A Map or Set is empty. */
+      readonly op: "clear";
+    }
+);
 
 /**
  * How {@link Host.call} calls a method.

@@ -100,10 +100,7 @@ describe("two copies of the library", () => {
     }
     await withState("functions", async (state) => {
       const object = new Field(state, env);
-      // In the order in which a bundle meets them: before the object's own copy has used its plan, and after.
-      expectTwoCopies(thrownBy(() => ours.Quarantine.list(object)));
       object.count = 1;
-      expectTwoCopies(thrownBy(() => ours.Quarantine.repair(object, "count", 2)));
       expectTwoCopies(thrownBy(() => ours.routes(Field)));
     });
   });

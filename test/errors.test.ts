@@ -55,7 +55,6 @@ describe("the package", () => {
       "Internal",
       "Object",
       "Persisted",
-      "Quarantine",
       "Route",
       "Storage",
       "problems",

@@ -7,10 +7,18 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { DurableBase } from "../src/durable-base.ts";
 import { DurableError, type ErrorCode } from "../src/errors.ts";
-import * as Quarantine from "../src/persisted/quarantine.ts";
 import { snapshot } from "../src/snapshot.ts";
 import { errorOf } from "./error-of.ts";
-import { behaviour, Money, usual, type After, type Before, type Early, type User } from "./fixtures/evolve-options.ts";
+import {
+  behaviour,
+  Money,
+  usual,
+  type After,
+  type Before,
+  type Early,
+  type Mended,
+  type User,
+} from "./fixtures/evolve-options.ts";
 
 type Class<T> = new (state: DurableObjectState, env: Cloudflare.Env) => T;
 
@@ -19,7 +27,7 @@ interface StoredRecord {
   rows: Set<string>;
   keys?: Record<string, string>;
   versions?: Record<string, number>;
-  quarantined?: Record<string, unknown>;
+  unreadable?: Record<string, { field: string; version: number }>;
 }
 
 const RECORD = "durable-base:record";
@@ -29,7 +37,7 @@ const LONG = "x".repeat(1_200);
 
 export function evolveCases(
   dialect: string,
-  classes: { Before: Class<Before>; After: Class<After & DurableBase>; Early: Class<Early> },
+  classes: { Before: Class<Before>; After: Class<After & DurableBase>; Mended: Class<Mended>; Early: Class<Early> },
 ): void {
   /** One object's storage, on which code of yesterday and today can be woken. */
   class Disk {
@@ -78,6 +86,14 @@ export function evolveCases(
         await this.wake(classes.After)
       )(work);
     }
+
+    /** What code that repairs what it can't read by `value` gives for `work`. */
+    async mended<R>(value: unknown, work: (self: Mended) => R): Promise<Awaited<R>> {
+      behaviour.onUnreadable = () => value;
+      return await (
+        await this.wake(classes.Mended)
+      )(work);
+    }
   }
 
   let nth = 0;
@@ -104,6 +120,10 @@ export function evolveCases(
     expect(error.message).toContain(`After.${field}`);
     return error;
   };
+
+  const many = (n: number): { n: number; text: string }[] =>
+    Array.from({ length: n }, (_, i) => ({ n: i, text: `entry ${i}` }));
+  const keys = (disk: Disk, prefix: string): string[] => [...disk.kv.list({ prefix })].map(([key]) => key);
 
   describe(`@Persisted({ … }) (${dialect})`, () => {
     describe("version and migrate", () => {
@@ -763,10 +783,6 @@ export function evolveCases(
     );
 
     describe("what lies in many rows", () => {
-      const many = (n: number): { n: number; text: string }[] =>
-        Array.from({ length: n }, (_, i) => ({ n: i, text: `entry ${i}` }));
-      const keys = (disk: Disk, prefix: string): string[] => [...disk.kv.list({ prefix })].map(([key]) => key);
-
       it(
         "is migrated, and its rows replaced, with the first write",
         onDisk(async (disk) => {
@@ -853,76 +869,58 @@ export function evolveCases(
           expect(keys(disk, "durable-base:part:")).toEqual([]);
         }),
       );
-
-      it(
-        "is repaired when a part is damaged, and kept where it is",
-        onDisk(async (disk) => {
-          await disk.store((self) => (self.big = many(500).map(({ text }) => text)));
-          const rows = [...disk.kv.list({ prefix: "durable-base:" })];
-          disk.damaged.add("durable-base:part:big:3");
-          const repaired = (self: After): boolean =>
-            Quarantine.repair(
-              self,
-              "big",
-              many(400).map(({ text }) => text),
-            );
-          expect(await disk.after((self) => self.big[0])).toBe("entry 0");
-          expect(await disk.after((self) => [repaired(self), repaired(self), self.big.length])).toEqual([
-            true,
-            false,
-            400,
-          ]);
-          const set = { key: "durable-base:field:big", field: "big", version: 1 };
-          expect(await disk.after((self) => [self.big[399], Quarantine.list(self)])).toEqual(["entry 399", [set]]);
-          for (const [key, value] of rows)
-            if (key !== RECORD) {
-              disk.damaged.clear();
-              expect(disk.kv.get(key)).toEqual(value);
-            }
-          await disk.after((self) => Quarantine.discard(self, set.key));
-          expect(keys(disk, "durable-base:part:big")).toEqual([]);
-          expect(await disk.after((self) => [self.big[399], Quarantine.list(self)])).toEqual(["entry 399", []]);
-        }),
-      );
-
-      it(
-        "is set aside when its schema refuses it, nested rows too, and discarded with them",
-        onDisk(async (disk) => {
-          await disk.store((self) => (self.user = { name: "", age: 30, tags: many(400).map(({ text }) => text) }));
-          const user = { name: "new", age: 1, tags: many(300).map(({ text }) => text) };
-          expect(await disk.after((self) => Quarantine.repair(self, "user", user))).toBe(true);
-          const [set] = await disk.after((self) => Quarantine.list(self));
-          expect(await disk.after((self) => snapshot(self.user))).toEqual(user);
-          await disk.after((self) => Quarantine.discard(self, set!.key));
-          expect(await disk.after((self) => snapshot(self.user))).toEqual(user);
-          await disk.after((self) => (self.user = { ...user, tags: [] }));
-          expect(keys(disk, "durable-base:part:")).toEqual([]);
-        }),
-      );
     });
 
-    describe("Quarantine", () => {
+    describe("onUnreadable", () => {
       const OWN = "durable-base:field:big";
+      const texts = (count: number): string[] => many(count).map(({ text }) => text);
 
       it(
-        "shuts off a damaged or missing row alone",
+        "is named by the error of a damaged or missing row, which shuts off its field alone",
         onDisk(async (disk) => {
           await disk.store((self) => ((self.big = [LONG]), (self.plain = 1)));
           disk.damaged.add(OWN);
           const run = await disk.wake(classes.After);
           const error = await refusal("field-unreadable", () => run((self) => self.big));
           expect((error.cause as Error).message).toBe("cannot decode");
-          expect(error.message).toContain('Quarantine.repair(this, "big", value)');
+          expect(error.message).toContain("@Persisted({ onUnreadable: (error, stored) => … }) accessor big");
           await refusal("field-unreadable", () => run((self) => (self.big = [])));
           expect(await run((self) => ++self.plain)).toBe(2);
           disk.damaged.clear();
           expect(await disk.after((self) => self.big[0])).toBe(LONG);
           disk.kv.delete(OWN);
-          expect((await refusal("field-unreadable", () => disk.after((self) => self.big))).message).toContain(
-            "missing",
-          );
-          expect(await disk.after((self) => Quarantine.repair(self, "big", ["again"]))).toBe(true);
-          expect(await disk.after((self) => [snapshot(self.big), Quarantine.list(self)])).toEqual([["again"], []]);
+          const missing = await refusal("field-unreadable", () => disk.after((self) => self.big));
+          expect(missing.message).toContain("missing");
+          expect(await disk.mended(["again"], (self) => self.big.push(LONG))).toBe(2);
+          expect(await disk.after((self) => self.big[0])).toBe("again");
+        }),
+      );
+
+      it(
+        "gets the error and the stored data, and its value counts from the next write on",
+        onDisk(async (disk) => {
+          await disk.store((self) => (self.user = { name: "", age: 30 }));
+          const before = disk.record;
+          const calls: unknown[] = [];
+          behaviour.onUnreadable = (error, stored) => {
+            calls.push([error.code, error.issues?.map(({ path }) => path), stored]);
+            return { name: " new ", age: calls.length, tags: [] };
+          };
+          const run = await disk.wake(classes.Mended);
+          expect(await run((self) => [snapshot(self.user), self.user.age])).toEqual([
+            { name: "new", age: 1, tags: [] },
+            1,
+          ]);
+          expect(calls).toEqual([["field-unreadable", [["name"], ["tags"]], { name: "", age: 30 }]]);
+          // Reading writes nothing.
+          await run((self) => self.plain++);
+          expect(disk.record).toEqual({ ...before, fields: { ...before.fields, plain: 1 } });
+          const again = await disk.wake(classes.Mended);
+          expect(await again((self) => self.user.age++)).toBe(2);
+          expect(calls).toHaveLength(2);
+          expect(disk.kv.get("durable-base:field:user")).toEqual({ name: "", age: 30 });
+          expect(disk.record.unreadable).toEqual({ "durable-base:field:user": { field: "user", version: 1 } });
+          expect(await disk.after((self) => self.user.age)).toBe(3);
         }),
       );
 
@@ -931,107 +929,181 @@ export function evolveCases(
         onDisk(async (disk) => {
           await disk.store((self) => (self.big = [LONG]));
           disk.damaged.add(OWN);
-          const run = await disk.wake(classes.After);
-          const set = { key: OWN, field: "big", version: 1 };
-          expect(
-            await run((self) => [
-              Quarantine.repair(self, "big", ["small"]),
-              Quarantine.repair(self, "big", ["other"]),
-              Quarantine.list(self),
-              self.big[0],
-            ]),
-          ).toEqual([true, false, [set], "small"]);
+          expect(await disk.mended(["small"], (self) => self.big[0])).toBe("small");
+          expect(await disk.mended(["small"], (self) => self.big.push("more"))).toBe(2);
+          expect(disk.record.unreadable).toEqual({ [OWN]: { field: "big", version: 1 } });
+          expect(disk.record.fields["big"]).toEqual(["small", "more"]);
           disk.rows.length = 0;
-          await run((self) => self.big.push(LONG));
-          expect(disk.rows).toEqual(["durable-base:field-2:big", RECORD]);
-          expect(await disk.after((self) => [self.big.length, Quarantine.list(self)])).toEqual([2, [set]]);
-          expect(await disk.after((self) => Quarantine.discard(self, OWN))).toBe(true);
-          expect(await disk.after((self) => [self.big.length, Quarantine.list(self)])).toEqual([2, []]);
-          expect(await disk.after((self) => Quarantine.discard(self, OWN))).toBe(false);
-          expect(disk.record.quarantined).toBeUndefined();
-          await disk.after((self) => (self.big = []));
-          expect(disk.record.keys).toBeUndefined();
-          expect([...disk.kv.list({ prefix: "durable-base:field" })]).toEqual([]);
-        }),
-      );
-
-      it(
-        "moves a value that can be decoded to a row of its own, with its version",
-        onDisk(async (disk) => {
-          await disk.store((self) => (self.user = { name: LONG }));
-          const second = { ...disk.record, versions: { total: 4 } };
-          disk.kv.put(RECORD, second);
-          await disk.after((self) => {
-            Quarantine.repair(self, "user", { name: "new", age: 1, tags: [] });
-            Quarantine.repair(self, "total", 1);
-          });
-          const [user, total] = await disk.after((self) => Quarantine.list(self));
-          expect([user, total]).toEqual([
-            { key: "durable-base:quarantine:1", field: "user", version: 1 },
-            { key: "durable-base:quarantine:2", field: "total", version: 4 },
+          await disk.after((self) => self.big.push(LONG));
+          expect(disk.rows.filter((key) => key.startsWith("durable-base:"))).toEqual([
+            "durable-base:field-2:big",
+            RECORD,
           ]);
-          expect(disk.kv.get(user!.key)).toEqual({ name: LONG });
-          expect(disk.kv.get(total!.key)).toBe("7");
-          expect(await disk.after((self) => [self.user.name, self.total])).toEqual(["new", 1]);
-          expect([disk.kv.get("durable-base:field:user"), disk.record.versions?.["total"]]).toEqual([undefined, 3]);
-          await disk.after((self) => Quarantine.discard(self, user!.key));
-          expect([...disk.kv.list({ prefix: "durable-base:quarantine" })]).toHaveLength(1);
+          // A second one stays beside the first.
+          disk.damaged.add("durable-base:field-2:big");
+          await refusal("field-unreadable", () => disk.after((self) => self.big));
+          await disk.mended([], (self) => self.big.push(LONG, "third"));
+          disk.damaged.clear();
+          expect(keys(disk, "durable-base:field")).toEqual([
+            "durable-base:field-2:big",
+            "durable-base:field-3:big",
+            OWN,
+          ]);
+          expect([disk.kv.get(OWN), disk.kv.get("durable-base:field-2:big")]).toEqual([
+            [LONG],
+            ["small", "more", LONG],
+          ]);
+          disk.kv.delete(OWN);
+          disk.kv.delete("durable-base:field-2:big");
+          expect(await disk.after((self) => snapshot(self.big))).toEqual([LONG, "third"]);
+          await disk.after((self) => (self.big = []));
+          expect(keys(disk, "durable-base:field")).toEqual([]);
         }),
       );
 
       it(
-        "leaves the damaged row of a key, keeps the value in the record meanwhile, and moves it back",
+        "replaces a value with a damaged part, all of whose rows are kept",
+        onDisk(async (disk) => {
+          await disk.store((self) => (self.big = texts(500)));
+          const rows = [...disk.kv.list({ prefix: "durable-base:" })].filter(([key]) => key !== RECORD);
+          disk.damaged.add("durable-base:part:big:3");
+          // The entries that can be read are there.
+          expect(await disk.after((self) => self.big[0])).toBe("entry 0");
+          let stored: unknown = "none yet";
+          const run = await disk.wake(classes.Mended);
+          behaviour.onUnreadable = (_, given) => ((stored = given), texts(400));
+          expect(await run((self) => self.big[0])).toBe("entry 0");
+          expect(stored).toBeUndefined();
+          await run((self) => self.big.push("more"));
+          expect(await disk.after((self) => [self.big.length, self.big[400]])).toEqual([401, "more"]);
+          disk.damaged.clear();
+          expect(rows.map(([key]) => [key, disk.kv.get(key)])).toEqual(rows);
+          for (const [key] of rows) disk.kv.delete(key);
+          expect(await disk.after((self) => [self.big.length, self.big[400]])).toEqual([401, "more"]);
+        }),
+      );
+
+      it(
+        "keeps what a schema refuses, with the parts of a small field",
+        onDisk(async (disk) => {
+          await disk.store((self) => (self.user = { name: "", age: 30, tags: texts(400) }));
+          const parts = keys(disk, "durable-base:part:");
+          expect(disk.record.fields).toHaveProperty("user");
+          const user = { name: "new", age: 1, tags: texts(300) };
+          await disk.mended(user, (self) => self.user.tags.push("more"));
+          expect(await disk.after((self) => self.user.tags.length)).toBe(301);
+          expect(keys(disk, "durable-base:part:")).toEqual(parts);
+          const kept = disk.kv.get<{ name: string; tags: unknown }>("durable-base:field:user");
+          expect(kept).toMatchObject({ name: "", age: 30 });
+          // What refused it can be mended: the value is the field's again when its rows are put back.
+          await disk.after((self) => (self.user = { ...user, tags: [] }));
+          expect(keys(disk, "durable-base:part-2:")).toEqual([]);
+          expect(keys(disk, "durable-base:part:")).toEqual(parts);
+        }),
+      );
+
+      it(
+        "keeps a value that `migrate` or a codec refuses, with its version, and an assignment does too",
+        onDisk(async (disk) => {
+          await disk.store((self) => ((self.total = "7"), (self.price = "no money")));
+          disk.kv.put(RECORD, { ...disk.record, versions: { total: 2 } });
+          behaviour.migrate = behaviour.decode = () => {
+            throw new RangeError("boom");
+          };
+          const run = await disk.wake(classes.Mended);
+          behaviour.onUnreadable = (error) => (error.message.includes("price") ? new Money(5) : 1);
+          await run((self) => {
+            self.total = 3;
+            const { price } = self;
+            behaviour.decode = usual.decode;
+            price!.add(1);
+          });
+          expect(disk.record.unreadable).toEqual({
+            "durable-base:field:total": { field: "total", version: 2 },
+            "durable-base:field:price": { field: "price", version: 1 },
+          });
+          expect([disk.kv.get("durable-base:field:total"), disk.kv.get("durable-base:field:price")]).toEqual([
+            "7",
+            "no money",
+          ]);
+          expect(await disk.after((self) => [self.total, self.price!.cents])).toEqual([3, 6]);
+          expect(disk.record.versions?.["total"]).toBe(3);
+        }),
+      );
+
+      it(
+        "keeps a value under an older name",
+        onDisk(async (disk) => {
+          await disk.store((self) => (self.older = LONG));
+          disk.damaged.add("durable-base:field:older");
+          await disk.mended("new", (self) => (self.fresh += "er"));
+          expect(disk.record.unreadable).toEqual({ "durable-base:field:older": { field: "fresh", version: 1 } });
+          expect(await disk.after((self) => self.fresh)).toBe("newer");
+        }),
+      );
+
+      it(
+        "leaves the damaged row of a key, keeps the value in the record until the row is deleted, and moves it back",
         onDisk(async (disk) => {
           disk.kv.put("visits", 1);
           disk.damaged.add("visits");
-          const run = await disk.wake(classes.After);
-          await refusal("field-unreadable", () => run((self) => self.visits));
-          await run((self) => self.plain++);
-          expect(await run((self) => Quarantine.repair(self, "visits", 7))).toBe(true);
-          expect(disk.record.fields["visits"]).toBe(7);
-          expect(await disk.after((self) => self.visits!++)).toBe(7);
-          expect(await disk.after((self) => Quarantine.discard(self, "visits"))).toBe(true);
+          await refusal("field-unreadable", () => disk.after((self) => self.visits));
+          await disk.after((self) => self.plain++);
+          expect(await disk.mended(7, (self) => self.visits!++)).toBe(7);
+          expect(disk.record.fields["visits"]).toBe(8);
           expect(await disk.after((self) => self.visits!++)).toBe(8);
-          expect(disk.kv.get("visits")).toBe(9);
+          disk.kv.delete("visits");
+          expect(await disk.after((self) => self.visits!++)).toBe(9);
+          expect(disk.kv.get("visits")).toBe(10);
           expect(disk.record.fields).not.toHaveProperty("visits");
-          disk.kv.put("app/score", "not a list");
-          behaviour.migrate = usual.migrate;
-          expect(await disk.after((self) => Quarantine.repair(self, "score", [2]))).toBe(false);
+          expect(disk.record.unreadable).toBeUndefined();
         }),
       );
 
       it(
-        "repairs in onStart, once",
+        "is not asked about a value of newer code",
         onDisk(async (disk) => {
-          class Mended extends classes.After {
-            override onStart(): void {
-              Quarantine.repair(this, "total", 1);
-            }
-          }
           await disk.store((self) => (self.total = "7"));
-          behaviour.migrate = () => {
-            throw new RangeError("boom");
-          };
-          expect(await (await disk.wake(Mended as Class<After>))((self) => ++self.total)).toBe(2);
-          expect(await (await disk.wake(Mended as Class<After>))((self) => ++self.total)).toBe(3);
-          expect(await disk.after((self) => Quarantine.list(self))).toHaveLength(1);
+          disk.kv.put(RECORD, { ...disk.record, versions: { total: 4 } });
+          await refusal("field-newer", () => disk.mended(1, (self) => self.total));
         }),
       );
 
       it(
-        "changes nothing when the new value cannot be stored, or in the constructor",
+        "may throw, and its value is checked like any other",
         onDisk(async (disk) => {
-          await disk.store((self) => (self.user = { name: "alice" }));
+          await disk.store((self) => (self.user = { name: "" }));
           const before = disk.record;
-          const run = await disk.wake(classes.After);
-          await refusal("schema-failed", () => run((self) => Quarantine.repair(self, "user", {} as never)));
-          expect(disk.record).toEqual(before);
-          expect(await run((self) => Quarantine.list(self))).toEqual([]);
+          const run = await disk.wake(classes.Mended);
+          behaviour.onUnreadable = usual.onUnreadable;
           await refusal("field-unreadable", () => run((self) => self.user));
-          await refusal("bad-option", () => run((self) => Quarantine.repair(self, "run", (() => 1) as never)));
-          const unborn = new classes.After(disk.state, env);
-          await refusal("changed-in-constructor", () => Quarantine.repair(unborn, "user", {} as never));
+          await refusal("field-unreadable", () => run((self) => (self.user = { name: "a", age: 1, tags: [] })));
+          behaviour.onUnreadable = () => ({ name: "" });
+          await refusal("schema-failed", () => run((self) => self.user));
+          behaviour.onUnreadable = () => Promise.resolve({});
+          await refusal("bad-option", () => run((self) => self.user));
           expect(disk.record).toEqual(before);
+        }),
+      );
+
+      it(
+        "keeps nothing aside when its write is undone",
+        onDisk(async (disk) => {
+          await disk.store((self) => (self.user = { name: "" }));
+          const before = disk.record;
+          behaviour.onUnreadable = () => ({ name: "a", age: 1, tags: [] });
+          const run = await disk.wake(classes.Mended);
+          await errorOf(() =>
+            run((self) =>
+              disk.state.storage.transactionSync(() => {
+                self.user.age++;
+                throw new RangeError("undone");
+              }),
+            ),
+          );
+          expect(disk.record).toEqual(before);
+          expect(await run((self) => ++self.user.age)).toBe(2);
+          expect(disk.kv.get("durable-base:field:user")).toEqual({ name: "" });
         }),
       );
     });

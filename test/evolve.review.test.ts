@@ -6,7 +6,6 @@ import { expect, it } from "vitest";
 import { z } from "zod";
 import { DurableBase } from "../src/durable-base.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
-import * as Quarantine from "../src/persisted/quarantine.ts";
 import { snapshot } from "../src/snapshot.ts";
 
 abstract class Base extends DurableBase {
@@ -65,7 +64,13 @@ class Plain extends Base {
   @Persisted() accessor n = 0;
 }
 
-it.each(["first", "last", "page", "missing-last"])("repair with damaged %s", async (what) =>
+let instead: any;
+class Mended extends Base {
+  @Persisted({ onUnreadable: () => instead }) accessor big: any = [];
+  @Persisted() accessor n = 0;
+}
+
+it.each(["first", "last", "page", "missing-last"])("onUnreadable with damaged %s", async (what) =>
   onDisk(async (d) => {
     (await d.wake(Plain)).run((s) => {
       s.big = what === "page" ? new Map(many(30_000).map((k) => [k, 1])) : many(500);
@@ -79,49 +84,53 @@ it.each(["first", "last", "page", "missing-last"])("repair with damaged %s", asy
     expect(parts).toContain(id);
     if (what === "missing-last") d.kv.delete(`durable-base:part:big:${id}`);
     else d.damaged.add(`durable-base:part:big:${id}`);
-    const o = await d.wake(Plain);
-    expect(o.run((s) => Quarantine.repair(s, "big", ["x"]))).toBe(true);
+    instead = ["x"];
+    expect((await d.wake(Mended)).run((s) => s.big.push("y"))).toBe(2);
+    expect((await d.wake(Plain)).run((s) => snapshot(s.big))).toEqual(["x", "y"]);
   })(),
 );
 
 it(
-  "discard orphans the parts of a live value",
+  "deleting an unreadable row orphans no parts of the live value",
   onDisk(async (d) => {
     (await d.wake(Plain)).run((s) => {
       s.big = "x".repeat(3000);
     });
     d.damaged.add("durable-base:field:big");
-    (await d.wake(Plain)).run((s) => {
-      Quarantine.repair(s, "big", { tags: many(400) });
+    (await d.wake(Mended)).run((s) => {
+      s.big = { tags: many(400) };
     });
     expect((await d.wake(Plain)).run((s) => s.big.tags.length)).toBe(400);
-    (await d.wake(Plain)).run((s) => {
-      Quarantine.discard(s, "durable-base:field:big");
-    });
+    d.kv.delete("durable-base:field:big");
     expect((await d.wake(Plain)).run((s) => s.big.tags.length)).toBe(400);
   }),
 );
 
 class Keyed extends Base {
-  @Persisted({ key: "list" }) accessor list: any = [];
+  @Persisted({ key: "list", onUnreadable: () => [] }) accessor list: any = [];
   @Persisted() accessor n = 0;
 }
 it(
-  "discard of a key's row, with a large value half loaded",
+  "deleting a key's unreadable row, with a large value half loaded",
   onDisk(async (d) => {
     d.kv.put("list", 1);
     d.damaged.add("list");
     (await d.wake(Keyed)).run((s) => {
-      Quarantine.repair(s, "list", many(5_000));
+      s.list = many(5_000);
     });
     const o = await d.wake(Keyed);
     expect(o.run((s) => s.list[0])).toBe("entry 0");
-    o.run((s) => {
-      Quarantine.discard(s, "list");
-    });
+    d.kv.delete("list");
     o.run((s) => {
       s.list.push("more");
     });
+    expect(d.kv.get("list")).toBeUndefined();
+    (await d.wake(Keyed)).run((s) => {
+      s.n = s.list.length;
+      s.list.pop();
+      s.list.push("more");
+    });
+    expect(d.kv.get<any>("list")).toHaveLength(5001);
     const again = await d.wake(Keyed);
     expect.soft(again.run((s) => [s.list.length, s.list[2500]])).toEqual([5001, "entry 2500"]);
     expect.soft(d.keys("durable-base:part")).toEqual([]);
@@ -229,19 +238,6 @@ it(
   }),
 );
 
-it(
-  "format 1 stays when rows become parts",
-  onDisk(async (d) => {
-    d.kv.put(RECORD, { format: 1, fields: { n: 0 }, rows: new Set(["big"]) });
-    d.kv.put("durable-base:field:big", many(1000));
-    (await d.wake(Plain)).run((s) => {
-      s.big.push("x");
-    });
-    expect(d.kv.get<any>("durable-base:field:big").chunks).toBeDefined();
-    expect(d.record.format).toBe(2);
-  }),
-);
-
 class Rec {
   map: Record<string, unknown> = {};
 }
@@ -291,54 +287,30 @@ it(
   }),
 );
 
-it(
-  "discard of a large value with a damaged chunk leaks the rest",
-  onDisk(async (d) => {
-    (await d.wake(Plain)).run((s) => {
-      s.big = many(5000);
-    });
-    d.damaged.add("durable-base:part:big:3");
-    (await d.wake(Plain)).run((s) => {
-      Quarantine.repair(s, "big", []);
-    });
-    (await d.wake(Plain)).run((s) => {
-      Quarantine.discard(s, "durable-base:field:big");
-    });
-    d.damaged.clear();
-    expect(d.keys("durable-base:part").length).toBeLessThanOrEqual(1);
-  }),
-);
-
 class Ren extends Base {
-  @Persisted({ renamedFrom: "older", schema: z.number() }) accessor fresh = 0;
+  @Persisted({ renamedFrom: "older", schema: z.number(), onUnreadable: () => 1 }) accessor fresh = 0;
 }
 it(
-  "repair with both names bad",
+  "onUnreadable with both names bad, and with a good value under the older one",
   onDisk(async (d) => {
-    d.kv.put(RECORD, { format: 2, fields: { fresh: "bad", older: "bad too" }, rows: new Set() });
-    const o = await d.wake(Ren);
-    expect(o.run((s) => Quarantine.repair(s, "fresh", 1))).toBe(true);
+    for (const older of ["bad too", 7]) {
+      d.kv.put(RECORD, { format: 1, fields: { fresh: "bad", older }, rows: new Set() });
+      expect((await d.wake(Ren)).run((s) => ++s.fresh)).toBe(2);
+      expect([d.kv.get("durable-base:field:fresh"), d.record.fields]).toEqual(["bad", { fresh: 2, older }]);
+    }
   }),
 );
 it(
-  "repair sets the older name's good value aside too",
-  onDisk(async (d) => {
-    d.kv.put(RECORD, { format: 2, fields: { fresh: "bad", older: 7 }, rows: new Set() });
-    const o = await d.wake(Ren);
-    o.run((s) => Quarantine.repair(s, "fresh", 1));
-    const values = Quarantine.list(o).map(({ key }) => d.kv.get(key));
-    expect([values, d.record.fields]).toEqual([["bad", 7], { fresh: 1 }]);
-  }),
-);
-it(
-  "repair of key with bad row and bad record value",
+  "onUnreadable with a bad row under a key and another value in the record",
   onDisk(async (d) => {
     class K extends Base {
-      @Persisted({ key: "k", schema: z.number() }) accessor v = 0;
+      @Persisted({ key: "k", schema: z.number(), onUnreadable: () => 1 }) accessor v = 0;
     }
-    d.kv.put(RECORD, { format: 2, fields: { v: "bad" }, rows: new Set() });
-    d.kv.put("k", "bad");
-    expect((await d.wake(K)).run((s) => Quarantine.repair(s, "v", 1))).toBe(true);
+    d.kv.put(RECORD, { format: 1, fields: { v: "bad" }, rows: new Set() });
+    d.kv.put("k", "bad too");
+    expect((await d.wake(K)).run((s) => ++s.v)).toBe(2);
+    expect([d.kv.get("k"), d.kv.get("durable-base:field:v"), d.record.fields]).toEqual(["bad too", "bad", { v: 2 }]);
+    expect((await d.wake(K)).run((s) => s.v)).toBe(2);
   }),
 );
 

@@ -12,12 +12,26 @@ import { behaviour, Money, options, usual } from "./fixtures/evolve-options.ts";
 import * as standard from "./fixtures/evolve.ts";
 import * as legacy from "./fixtures/legacy/evolve.ts";
 
-const { AccessorBefore, AccessorAfter, AccessorEarly, FieldBefore, FieldAfter, FieldEarly } = standard;
-const { LegacyBefore, LegacyAfter, LegacyEarly } = legacy;
+const {
+  AccessorBefore,
+  AccessorAfter,
+  AccessorMended,
+  AccessorEarly,
+  FieldBefore,
+  FieldAfter,
+  FieldMended,
+  FieldEarly,
+} = standard;
+const { LegacyBefore, LegacyAfter, LegacyMended, LegacyEarly } = legacy;
 
-evolveCases("standard accessor", { Before: AccessorBefore, After: AccessorAfter, Early: AccessorEarly });
-evolveCases("standard field", { Before: FieldBefore, After: FieldAfter, Early: FieldEarly });
-evolveCases("legacy field", { Before: LegacyBefore, After: LegacyAfter, Early: LegacyEarly });
+evolveCases("standard accessor", {
+  Before: AccessorBefore,
+  After: AccessorAfter,
+  Mended: AccessorMended,
+  Early: AccessorEarly,
+});
+evolveCases("standard field", { Before: FieldBefore, After: FieldAfter, Mended: FieldMended, Early: FieldEarly });
+evolveCases("legacy field", { Before: LegacyBefore, After: LegacyAfter, Mended: LegacyMended, Early: LegacyEarly });
 
 describe("a field with options in a transaction", () => {
   class Bank extends DurableBase {

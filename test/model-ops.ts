@@ -23,8 +23,8 @@ export interface Hand {
   fresh(): unknown;
   /** Many new entries. */
   many(): [key: unknown, value: unknown][];
-  /** A change after which an element may lie in several places. */
-  spread(list: unknown[], change: () => void): void;
+  /** A change after which an element may lie in several places, or copies of it where others were. */
+  spread(list: unknown[], change: () => void, areAllCopied?: boolean): void;
 }
 
 export type Op<T> = (target: T, hand: Hand) => unknown;
@@ -65,8 +65,8 @@ const arrayOps: Record<string, Op<unknown[]>> = {
   reverse: (list) => list.reverse() === list,
   fill: (list, { n, m, take, spread }) => spread(list, () => list.fill(take(), n, m)),
   fillAll: (list, { take, spread }) => spread(list, () => list.fill(take())),
-  copyWithin: (list, { i, n, m, spread }) => spread(list, () => list.copyWithin(i, n, m)),
-  copyWithinRest: (list, { n, m, spread }) => spread(list, () => list.copyWithin(n, m)),
+  copyWithin: (list, { i, n, m, spread }) => spread(list, () => list.copyWithin(i, n, m), true),
+  copyWithinRest: (list, { n, m, spread }) => spread(list, () => list.copyWithin(n, m), true),
   swap: (list, { i, n, put, size }) => {
     if (size < 2) return;
     const [a, b] = [i % size, Math.abs(n) % size];
@@ -312,22 +312,22 @@ export function handFor(
     take: (over) => put(own, over),
     fresh: () => structuredClone(value),
     many: () => entriesOf(bulk),
-    spread: (list, change) => {
+    spread: (list, change, areAllCopied = false) => {
       const before = copies ? list.slice() : [];
       change();
-      if (copies) copySecondPlaces(list, before);
+      if (copies) copySecondPlaces(list, before, areAllCopied);
     },
   };
 }
 
-/** What stayed in its place is itself there; of the others the first is. A place of its own needs no copy. */
-function copySecondPlaces(list: unknown[], before: unknown[]): void {
+/** What stayed in its place is itself there; of the others the first is, unless all are copies. */
+function copySecondPlaces(list: unknown[], before: unknown[], areAllCopied: boolean): void {
   const seen = new Set<unknown>();
   for (const key of Object.keys(list)) if (list[Number(key)] === before[Number(key)]) seen.add(list[Number(key)]);
   for (const key of Object.keys(list)) {
     const item = list[Number(key)];
     if (!isObject(item) || item === before[Number(key)]) continue;
-    if (seen.has(item)) list[Number(key)] = structuredClone(item);
+    if (areAllCopied || seen.has(item)) list[Number(key)] = structuredClone(item);
     else seen.add(item);
   }
 }

@@ -36,6 +36,8 @@ export class Run {
   /** What was inside at some time of an act that may be undone. */
   #between: Set<object> | undefined;
   readonly #trace: string[] = [];
+  /** Compares the object with plain JavaScript in a way of its own. */
+  compare: ((plain: { readonly any: unknown; readonly count: number }) => Error | undefined) | undefined;
   #self!: AccessorThings;
   #storage!: DurableObjectStorage;
 
@@ -208,6 +210,7 @@ export class Run {
     if (expected !== found) this.#problem ??= new Error(`it is ${found}, not ${expected}`);
     const stored = storedAny(this.#storage);
     if (stored !== show(this.#plain.any)) this.#problem ??= new Error(`stored is ${stored}, not ${expected}`);
+    this.#problem ??= this.compare?.(this.#plain);
   }
 
   #steps(steps: readonly Step[], { isTicking = false }: Partial<Act> = {}): void {

@@ -6,6 +6,7 @@ import { DurableBase } from "../src/durable-base.ts";
 import { DurableError } from "../src/errors.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
 import { outgoing, snapshot } from "../src/snapshot.ts";
+import { errorOf } from "./error-of.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { show } from "./model.ts";
 import { rowsOf } from "./persisted.cases.ts";
@@ -190,11 +191,15 @@ describe("values without members", () => {
     expect(await rowsOf(fresh() as never, (self) => (self.any = big()))).toContain("durable-base:field:any");
   });
 
-  it("a RegExp that is compiled anew is noticed", async () => {
+  it("a RegExp refuses to be compiled anew, and is otherwise used as one", async () => {
     const stub = fresh();
-    await inside(stub, (self) => (self.any = [/a/]));
-    await inside(stub, (self) => void (self.any as RegExp[])[0]!.compile("b", "g"));
-    expect(await agreed(stub, (self) => String((self.any as RegExp[])[0]))).toBe('"/b/g"');
+    await inside(stub, (self) => (self.any = [/a/g]));
+    const compile = (self: AccessorThings): unknown => (self.any as RegExp[])[0]!.compile("b", "g");
+    const error = await errorOf(() => inside(stub, compile));
+    expect(error.message).toMatch(/Things.any\[0\]: `compile` cannot change a stored RegExp/);
+    expect(await inside(stub, (self) => "banana".replace((self.any as RegExp[])[0]!, "o"))).toBe("bonono");
+    expect(await inside(stub, (self) => structuredClone((self.any as RegExp[])[0]))).toEqual(/a/g);
+    expect(await agreed(stub, (self) => String((self.any as RegExp[])[0]))).toBe('"/a/g"');
   });
 
   it("a Date that is made from a tracked one is an ordinary one", async () => {
@@ -252,7 +257,7 @@ describe("containers", () => {
         return 1;
       },
     };
-    await inside(stub, (self) => expect(() => (self.any as unknown[]).fill(value)).toThrow("read"));
+    await inside(stub, (self) => expect(() => (self.any as unknown[]).push(value, value, value)).toThrow("read"));
     expect(await agreed(stub, (self) => self.any)).toBe("[1,2,3]");
   });
 });

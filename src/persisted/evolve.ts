@@ -11,10 +11,10 @@ import { isThenable } from "../functions.ts";
 import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../schema.ts";
 import { copyPlain, snapshot } from "../snapshot.ts";
 import { copyIn, refused, type Site } from "./copy.ts";
-import type { Loaded } from "./field.ts";
+import type { Found, Loaded } from "./field.ts";
 import {
   isInRecord,
-  isSetAside,
+  isKept,
   isVersioned,
   rowKey,
   unreadable,
@@ -23,14 +23,6 @@ import {
   type StoredRecord,
 } from "./layout.ts";
 import type { Codec, FieldOptions } from "./options.ts";
-
-/** A field's stored value. */
-export interface Found {
-  readonly value: unknown;
-  readonly version: number;
-  /** The name under which the record knows it, the field's own or an older one; undefined for a row of the user's. */
-  readonly from: string | undefined;
-}
 
 /** A field's value as its options have made it of the stored one. */
 export interface Revived extends Loaded {
@@ -47,14 +39,10 @@ export function nameIn(record: StoredRecord | null, name: string, options?: Fiel
 
 /** The row that the field's value has under a key of the user's; undefined when it lies elsewhere. */
 export function adoptedKey(record: StoredRecord | null, options?: FieldOptions): string | undefined {
-  return options?.key === undefined || isSetAside(record, options.key) ? undefined : options.key;
+  return options?.key === undefined || isKept(record, options.key) ? undefined : options.key;
 }
 
-/**
- * Finds what is stored for a field; undefined when nothing is.
- *
- * @throws DurableError `field-unreadable` when its row is damaged or missing.
- */
+/** Finds what is stored for a field, even if it can't be read; undefined when nothing is. */
 export function find(
   kv: SyncKvStorage,
   record: StoredRecord | null,
@@ -65,16 +53,18 @@ export function find(
   const key = adoptedKey(record, options);
   if (key !== undefined) {
     // `undefined` is noted in the record: other code could not tell it from no row.
-    const value = readRow(kv, key, site);
-    if (value !== undefined) return { value, version: adoptedVersion(record, name, options), from: undefined };
+    const row = readRow(kv, key, site);
+    if (row.value !== undefined || row.flaw !== undefined)
+      return { ...row, version: adoptedVersion(record, name, options), from: undefined };
   }
   const found = nameIn(record, name, options);
   if (found === undefined || record === null) return undefined;
-  const isShared = Object.hasOwn(record.fields, found);
-  const value = isShared ? record.fields[found] : readRow(kv, rowKey(record, found), site);
+  const place = { version: versionOf(record, found), from: found };
+  if (Object.hasOwn(record.fields, found)) return { value: record.fields[found], ...place };
+  const row = readRow(kv, rowKey(record, found), site);
   // What has a row of its own is too large to be undefined.
-  if (!isShared && value === undefined) throw unreadable(site, "Its row is missing.");
-  return { value, version: versionOf(record, found), from: found };
+  const flaw = row.value === undefined ? unreadable(site, "Its row is missing.") : undefined;
+  return { ...(flaw && { flaw }), ...row, ...place };
 }
 
 /** The version of what lies under a key of the user's, which the record has by the field's name, or an older one. */
@@ -83,11 +73,12 @@ function adoptedVersion(record: StoredRecord | null, name: string, options?: Fie
   return record === null || known === undefined ? 1 : versionOf(record, known);
 }
 
-function readRow(kv: SyncKvStorage, key: string, site: Site & Named): unknown {
+function readRow(kv: SyncKvStorage, key: string, site: Site & Named): Pick<Found, "value" | "flaw"> {
   try {
-    return kv.get(key);
+    return { value: kv.get(key) };
   } catch (cause) {
-    throw unreadable(site, `The bytes of its row ${quote(key)} cannot be decoded.`, { cause });
+    const flaw = unreadable(site, `The bytes of its row ${quote(key)} cannot be decoded.`, { cause });
+    return { value: undefined, flaw };
   }
 }
 
@@ -127,6 +118,16 @@ export function remake(given: unknown, options: FieldOptions | undefined, site: 
   const raw = copyPlain(given);
   if (codec === undefined && schema === undefined) return { ...NOTHING, raw };
   return check(decode(codec, raw, site), options, site);
+}
+
+/**
+ * Makes a field's value of what its `onUnreadable` returns for a stored one.
+ *
+ * @throws what `onUnreadable` throws, and DurableError as {@link admit}.
+ */
+export function replaceUnreadable(error: DurableError, stored: unknown, options: FieldOptions, site: Site): Revived {
+  const value = options.onUnreadable!(error, stored);
+  return isThenable(value) ? refuseAsync("onUnreadable", value, site) : check(value, options, site);
 }
 
 /** A value by its schema, and the plain data for it. */

@@ -8,14 +8,14 @@ import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { collectionOf, isHead, NONE, type Collection, type Store } from "./collection.ts";
 import { isSmall, type Site } from "./copy.ts";
 import { unreadable } from "./layout.ts";
-import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root } from "./node.ts";
+import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root, type Tell } from "./node.ts";
 import { decode, makeHeaded } from "./pointers.ts";
 import { track } from "./tree.ts";
 
 /** Who keeps the fields of an object. */
 export interface Keeper {
   /** Called before each change of a field's value. */
-  change(field: Field): void;
+  change(field: Field): Tell | undefined;
   /** Reads a row. */
   fetch(key: string): unknown;
   /** Called when another raw value has taken the place of a field's `old` one. */
@@ -24,6 +24,16 @@ export interface Keeper {
   took(field: Field, node: Node, from?: Node): void;
   /** Called when a value that can change without our notice was handed out. */
   watch(leaf: Leaf): void;
+}
+
+/** A field's stored value. */
+export interface Found {
+  readonly value: unknown;
+  readonly version: number;
+  /** The name under which the record knows it, the field's own or an older one; undefined for a row of the user's. */
+  readonly from: string | undefined;
+  /** Why its row can't be read. */
+  readonly flaw?: DurableError;
 }
 
 /** What a field is loaded with. */
@@ -56,6 +66,8 @@ export class Field implements Root, Store, Site {
   dirty: Set<Collection> | undefined;
   /** The collections that the row of the value as a whole points to. */
   held: ReadonlySet<Collection> = NONE;
+  /** The stored value that couldn't be read and is to be kept when this one is written. */
+  unreadable: Found | undefined;
   /** A collection that was the whole value, as long as its rows are there. */
   removed: Collection | undefined;
   readonly #keeper: Keeper;
@@ -96,6 +108,7 @@ export class Field implements Root, Store, Site {
   replaceOf(field: Field): void {
     this.removed = field.removed ?? (isPrimitive(field.raw) ? undefined : collectionOf(field.raw));
     this.held = field.held;
+    this.unreadable = field.unreadable;
   }
 
   /** What reading the field gives. */
@@ -149,8 +162,8 @@ export class Field implements Root, Store, Site {
     this.swap(old, raw);
   }
 
-  change(): void {
-    this.#keeper.change(this);
+  change(): Tell | undefined {
+    return this.#keeper.change(this);
   }
 
   mark(): void {

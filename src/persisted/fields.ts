@@ -1,39 +1,50 @@
 /**
  * @module
- * The fields of one object: loading them, writing what changed, forgetting what could not be written.
+ * The registry of one object's loaded fields: what the decorator's accessors read and assign, when it is written, and when memory
+ * goes back to what is stored.
  */
 import { openScope, type Owner, type Scope } from "../entry.ts";
 import { isEqual } from "../equal.ts";
-import { DurableError, quote } from "../errors.ts";
+import { DurableError } from "../errors.ts";
+import type { Change, ChangeRecorder } from "../part.ts";
 import type { Plan } from "../plan.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { adopt } from "../storage/keys.ts";
-import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
 import { stateOf } from "../storage/storage-state.ts";
+import { describe } from "./changes.ts";
 import { CodedField } from "./coded.ts";
-import { collectionOf, NONE, type Collection } from "./collection.ts";
 import { copyIn, isSmall } from "./copy.ts";
-import { validate, admit, adoptedKey, encode, find, nameIn, NOTHING, remake, revive, type Revived } from "./evolve.ts";
-import { changedInConstructor, Field, staleValue, type Keeper } from "./field.ts";
+import {
+  validate,
+  admit,
+  adoptedKey,
+  encode,
+  find,
+  nameIn,
+  NOTHING,
+  remake,
+  replaceUnreadable,
+  revive,
+  type Revived,
+} from "./evolve.ts";
+import { changedInConstructor, Field, staleValue, type Found, type Keeper } from "./field.ts";
 import {
   emptyRecord,
+  isKept,
   isVersioned,
   fieldKey,
   readRecord,
-  RECORD_KEY,
   rowKey,
   setEntry,
-  setVersion,
-  sharesRecord,
-  takeOut,
-  upgrade,
   type StoredRecord,
 } from "./layout.ts";
-import type { Leaf, Node } from "./node.ts";
+import { Node, prepare, type Leaf, type Tell } from "./node.ts";
 import { allOptions, fieldsByKey, type FieldOptions } from "./options.ts";
-import { encode as withPointers, freeRows, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
+import { encode as withPointers } from "./packing.ts";
+import { checkKeyed, planRows } from "./row-planner.ts";
 import { joinTransactions } from "./transactions.ts";
+import { Watcher, type WatcherOwner, type Writers } from "./watcher.ts";
 
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
 export const FIELDS: unique symbol = Symbol("durable-base.fields");
@@ -42,7 +53,7 @@ export const FIELDS: unique symbol = Symbol("durable-base.fields");
 const NOT_HERE = {};
 
 /** The fields of one object. */
-export class Fields implements Keeper {
+export class Fields implements Keeper, WatcherOwner {
   readonly #owner: Owner;
   readonly #ctx: DurableObjectState;
   readonly #className: string;
@@ -59,14 +70,16 @@ export class Fields implements Keeper {
   /** Undefined until it is needed; null when nothing is stored. */
   #record: StoredRecord | null | undefined;
   readonly #changed = new Set<Field>();
-  /** What was handed out and can change without a call of ours, with the entries that got it. */
-  readonly #watched = new Map<Leaf, Set<Scope>>();
+  readonly #watcher = new Watcher(this);
   /** The entries that changed something since the last write; undefined stands for code outside any entry. */
   readonly #writers = new Set<Scope | undefined>();
   /** What was taken out of fields and would be theirs again after a rollback. */
   readonly #taken = new Map<Node, Field>();
   /** How many of the user's transactions are open. */
   #transactions = 0;
+  readonly #recorders: ChangeRecorder[] = [];
+  /** Tells the recorders; undefined while there are none. */
+  #tell: Tell | undefined;
   #isScheduled = false;
   /** The error of the last write that failed; not undefined, which would be no argument. */
   failure: DurableError | null = null;
@@ -125,12 +138,14 @@ export class Fields implements Keeper {
     this.change(field);
     if (!isReplaced) return;
     // Only what differs from the old value is written, so that has to be known.
-    if (this.#watched.size > 0) this.#noticeChanges(openScope(this.#owner), field);
+    if (!this.#watcher.isEmpty) this.#watcher.find(openScope(this.#owner), field);
     field.replace(raw);
     field.isChecked = true;
     this.#loaded.set(name, field);
+    this.#recordValue(field);
     // Until the next write, nothing has to be noted when the same entry assigns it again.
-    if (options === undefined && this.#owner.refusal === undefined) field.writer = this.#owner.running;
+    if (options === undefined && this.#owner.refusal === undefined && this.#tell === undefined)
+      field.writer = this.#owner.running;
   }
 
   /** What is kept for a default that is no small primitive, as most are. */
@@ -148,7 +163,7 @@ export class Fields implements Keeper {
   }
 
   /** Called before each change of a field's value. */
-  change(field: Field): void {
+  change(field: Field): Tell | undefined {
     this.#allow(field.field);
     if (field.isStale) throw staleValue(field);
     const scope = openScope(this.#owner);
@@ -157,6 +172,23 @@ export class Fields implements Keeper {
     this.#writers.add(scope);
     this.#changed.add(field);
     this.#schedule();
+    return this.#tell;
+  }
+
+  /** Tells a recorder of each change from now on. */
+  onChange(recorder: ChangeRecorder): void {
+    this.#recorders.push(recorder);
+    this.#tell = (node, operation) => this.#announce(describe(node, operation));
+    for (const field of this.#loaded.values()) field.writer = undefined;
+  }
+
+  #announce(change: Change): void {
+    for (const recorder of this.#recorders) recorder.changed(change);
+  }
+
+  /** Tells of a field's new value. */
+  #recordValue({ name: field, raw }: Field): void {
+    if (this.#tell !== undefined) this.#announce({ field, path: [], op: "set", value: copyPlain(raw) });
   }
 
   /** Throws where nothing may be changed. */
@@ -181,10 +213,7 @@ export class Fields implements Keeper {
 
   /** Called when a value that can change without our notice was handed out. */
   watch(leaf: Leaf): void {
-    const scope = openScope(this.#owner);
-    const holders = this.#watched.get(leaf);
-    if (holders === undefined) this.#watched.set(leaf, new Set(scope === undefined ? [] : [scope]));
-    else if (scope !== undefined) holders.add(scope);
+    this.#watcher.watch(leaf, openScope(this.#owner));
     this.#schedule();
   }
 
@@ -193,7 +222,7 @@ export class Fields implements Keeper {
     // Nothing may be written before the subclass has given its defaults.
     if (this.#owner.isConstructing) return;
     try {
-      if (this.#watched.size > 0) this.#noticeChanges(scope);
+      if (!this.#watcher.isEmpty) this.#watcher.find(scope);
       if (this.#changed.size === 0) return;
       if (this.#isRetired) throw this.#owner.refusal!();
       if (this.#options !== null) this.#checkChanges(this.#options);
@@ -215,13 +244,8 @@ export class Fields implements Keeper {
 
   /** Ends the constructor phase: a change that could not be refused at its line is undone, and its error given. */
   endConstruction(): DurableError | undefined {
-    let error: DurableError | undefined;
-    for (const leaf of this.#watched.keys()) {
-      if (leaf.root === undefined || !leaf.hasChanged()) continue;
-      leaf.undo();
-      error ??= changedInConstructor(leaf.root.field);
-    }
-    return error;
+    const field = this.#watcher.undo();
+    return field === undefined ? undefined : changedInConstructor(field);
   }
 
   /** The synchronous part of an entry ends with a write anyway. */
@@ -235,32 +259,16 @@ export class Fields implements Keeper {
     });
   }
 
-  /** Finds what was changed without a call of ours; whoever holds it changed it, else the entry that is about to end. */
-  #noticeChanges(ending: Scope | undefined, only?: Field): void {
-    for (const [leaf, holders] of this.#watched) {
-      if (only !== undefined && leaf.root !== only) continue;
-      for (const scope of holders) if (!scope.isOpen) holders.delete(scope);
-      const field = leaf.root as Field | undefined;
-      if (field === undefined || (field.isStale && holders.size === 0)) this.#watched.delete(leaf);
-      else if (leaf.hasChanged()) this.#blame(leaf, field, holders.size === 0 ? [ending] : [...holders]);
-      else if (holders.size === 0 && !leaf.isSilent) this.#watched.delete(leaf);
-    }
+  foundChange(leaf: Leaf, field: Field, writers: Writers): void {
+    // What an instance becomes is known once it was encoded.
+    if (leaf instanceof Node) this.#tell?.(leaf);
+    field.isChecked = false;
+    this.#changed.add(field);
+    for (const scope of writers) this.#writers.add(scope);
   }
 
-  #blame(leaf: Leaf, field: Field, scopes: readonly (Scope | undefined)[]): void {
-    if (field.isStale) {
-      leaf.accept();
-      this.#tell(staleValue(field), scopes);
-    } else if (scopes.every((scope) => scope?.failure !== undefined)) {
-      // An entry that failed changes nothing any more.
-      leaf.undo();
-    } else {
-      leaf.accept();
-      leaf.mark();
-      field.isChecked = false;
-      this.#changed.add(field);
-      for (const scope of scopes) this.#writers.add(scope);
-    }
+  foundStaleChange(field: Field, writers: Writers): void {
+    this.#failWriters(staleValue(field), writers);
   }
 
   /** Lets schemas and codecs see what was changed inside. */
@@ -272,18 +280,22 @@ export class Fields implements Keeper {
       if (options.codec === undefined && isEqual(validate(options.schema!, field.content(), field), field.raw))
         continue;
       const raw = admit(field.content(), options, field);
-      if (field.settle(raw)) continue;
+      if (field.settle(raw)) {
+        if (options.codec !== undefined) this.#recordValue(field);
+        continue;
+      }
       // The schema made another value of it: what is held of this one is no part of the field any more.
       this.#changed.delete(field);
       field.isStale = true;
       const fresh = this.#keep(this.#make(field.name, { ...NOTHING, raw, from: field.from }));
       fresh.replaceOf(field);
+      this.#recordValue(fresh);
       this.#changed.add(fresh);
     }
   }
 
   /** Fails the entries that wrote; where there is none to tell, the object starts again from what is stored. */
-  #tell(error: DurableError, scopes: readonly (Scope | undefined)[]): void {
+  #failWriters(error: DurableError, scopes: Writers): void {
     for (const scope of scopes) {
       if (scope?.isOpen) scope.failure ??= error;
       else this.#ctx.abort(`durable-base: a change made outside any entry failed. ${error.message}`);
@@ -302,7 +314,7 @@ export class Fields implements Keeper {
     this.failure = error;
     const writers = [...this.#writers];
     this.forget();
-    this.#tell(error, writers);
+    this.#failWriters(error, writers);
   }
 
   /** Called when a newer instance of the object takes over: this one only reads what is stored, and writes nothing. */
@@ -314,8 +326,8 @@ export class Fields implements Keeper {
 
   /** Memory goes back to what is stored: everything is read again when it is used again. */
   forget(): void {
-    // What was changed in place until now goes back with the rest; only a later change is one of a stale value.
-    for (const leaf of this.#watched.keys()) if (leaf.hasChanged()) leaf.accept();
+    // What was changed in place until now goes back with the rest.
+    this.#watcher.accept();
     for (const field of this.#loaded.values()) field.isStale = true;
     for (const [node, field] of this.#taken) node.parent ??= field;
     this.#taken.clear();
@@ -324,6 +336,7 @@ export class Fields implements Keeper {
     this.#isComplete = false;
     this.#changed.clear();
     this.#writers.clear();
+    for (const recorder of this.#recorders) recorder.reset();
   }
 
   /** The record holds a field's raw value itself, unless its options made another of it. */
@@ -343,19 +356,10 @@ export class Fields implements Keeper {
         if (eager === true && !this.#isKnown(this.#readRecord(), name)) this.#addDefault(name);
       }
     } catch (error) {
-      // Whoever uses a field is told.
+      // Whoever uses a field gets the error.
       if (!DurableError.is(error, "record-unreadable")) throw error;
     }
     this.write();
-  }
-
-  /** @throws DurableError `bad-option` when there is no such field. */
-  optionsOf(name: string): FieldOptions | undefined {
-    if (this.#plan.fields.has(name)) return this.#options?.get(name);
-    throw new DurableError(
-      "bad-option",
-      `${this.#className} has no persisted field ${quote(name)}. It has: ${[...this.#plan.fields.keys()].join(", ")}.`,
-    );
   }
 
   /** Tells whether any field has been written, as far as that can be read. */
@@ -365,38 +369,6 @@ export class Fields implements Keeper {
     } catch {
       return false;
     }
-  }
-
-  /** What is stored about the object; null when nothing is. */
-  get record(): StoredRecord | null {
-    return this.#readRecord();
-  }
-
-  /** Changes the record itself, forgets a field, then does `change`, and writes all of it or nothing: for `quarantine.ts`. */
-  edit(edit: (record: StoredRecord, kv: SyncKvStorage) => void, name?: string, change?: () => void): void {
-    this.#allow(this.#className);
-    // The object's own, which writes what is pending before, and what was changed within.
-    this.#ctx.storage.transactionSync(() => {
-      const record = readRecord(this.#kv) ?? emptyRecord();
-      edit(record, this.#kv);
-      this.#kv.put(RECORD_KEY, record);
-      this.#record = undefined;
-      const known = name === undefined ? undefined : this.#loaded.get(name);
-      if (known !== undefined) {
-        known.isStale = true;
-        this.#loaded.delete(known.name);
-      }
-      change?.();
-    });
-  }
-
-  /** The collections that a stored value is, or points to, where `key` is that of the field's own row. */
-  collectionsIn(name: string, key: string, stored: unknown): readonly Collection[] {
-    const field = new Field(this, this.#className, name, key, NOTHING);
-    // Loading puts the collections in the place of what points to them.
-    field.load(structuredClone(stored));
-    const whole = isPrimitive(field.raw) ? undefined : collectionOf(field.raw);
-    return whole === undefined ? [...field.held] : [whole];
   }
 
   /** Native properties are no cheap ones, so it is looked up once. */
@@ -418,28 +390,53 @@ export class Fields implements Keeper {
     const options = this.#options?.get(name);
     const stored = this.#make(name, NOTHING);
     const record = this.#readRecord();
+    this.#adoptAgain(record, options?.key);
     const found = find(this.#kv, record, stored, options);
     if (found === undefined) {
       if (isAssigned) return stored;
       return this.#keep(this.#make(name, remake(this.#defaults.get(name), options, stored)));
     }
-    const { from } = found;
+    try {
+      return this.#keep(this.#revive(found, record, stored, options));
+    } catch (error) {
+      if (options?.onUnreadable === undefined || !DurableError.is(error, "field-unreadable")) throw error;
+      const field = this.#make(name, replaceUnreadable(error, plain(found, stored), options, stored));
+      field.unreadable = found;
+      return this.#keep(field);
+    }
+  }
+
+  /** Once the user has deleted the unreadable row under a key, the field's value goes there again. */
+  #adoptAgain(record: StoredRecord | null, key: string | undefined): void {
+    if (key === undefined || !isKept(record, key)) return;
+    try {
+      if (this.#kv.get(key) === undefined) setEntry(record, "unreadable", key, undefined);
+    } catch {}
+  }
+
+  /** Makes a field of what was found. */
+  #revive(found: Found, record: StoredRecord | null, stored: Field, options: FieldOptions | undefined): Field {
+    const { name } = stored;
+    const { from, flaw } = found;
+    if (flaw !== undefined) throw flaw;
     // A row of the user's holds plain data.
-    if (from === undefined) return this.#keep(this.#make(name, revive(found, options, stored)));
+    if (from === undefined) return this.#make(name, revive(found, options, stored));
     stored.from = from;
     stored.key = rowKey(record!, from);
     stored.load(found.value);
     // What decoding put in the place of pointers is not what is stored.
     if (stored.held.size > 0 && Object.hasOwn(record!.fields, from)) record!.fields[from] = withPointers(stored.raw);
+    // Later there would be no other value to take its place.
+    if (options?.onUnreadable !== undefined) prepare(stored.raw, true);
     const revived = revive({ ...found, value: stored.raw }, options, stored);
     if (revived.isStored && adoptedKey(record, options) === undefined) {
       stored.isStored = true;
-      return this.#keep(stored);
+      return stored;
     }
     const raw = revived.raw === stored.raw ? copyPlain(stored.raw) : revived.raw;
     const field = this.#make(name, { ...revived, raw, isStored: false });
     field.replaceOf(stored);
-    return this.#keep(field);
+    return field;
   }
 
   /** Tells whether something is stored for a field. */
@@ -451,7 +448,7 @@ export class Fields implements Keeper {
     try {
       return this.#loaded.get(name)?.isStored === true || this.#kv.get(key) !== undefined;
     } catch {
-      // What cannot be read is stored all the same; whoever uses the field is told.
+      // What cannot be read is stored all the same; whoever uses the field gets the error.
       return true;
     }
   }
@@ -469,7 +466,7 @@ export class Fields implements Keeper {
     return field;
   }
 
-  /** Lets a field that is not stored be written with its default, if that can be stored: whoever reads it is told why not. */
+  /** Lets a field that is not stored be written with its default, if that can be stored: whoever reads it gets the error. */
   #addDefault(name: string): void {
     try {
       this.#changed.add(this.#loaded.get(name) ?? this.#load(name));
@@ -491,12 +488,7 @@ export class Fields implements Keeper {
     for (const name of isFirst ? this.#plan.fields.keys() : []) {
       if (!this.#isKnown(record, name)) this.#addDefault(name);
     }
-    const rows = new Rows();
-    let isRecordChanged = stored === null || name !== undefined;
-    for (const field of this.#changed) if (this.#place(field, record, rows)) isRecordChanged = true;
-    const { puts, deletes } = rows;
-    const isAnyChanged = isRecordChanged || puts.size + deletes.size > 0;
-    if (isAnyChanged && (upgrade(record) || isRecordChanged)) rows.put(RECORD_KEY, record);
+    const { puts, deletes } = planRows(this.#changed, this.#options, record, stored === null || name !== undefined);
     const writeAll = (): void => {
       for (const [key, value] of puts) kv.put(key, value);
       for (const key of deletes) kv.delete(key);
@@ -507,81 +499,13 @@ export class Fields implements Keeper {
     this.#isComplete = true;
     if (stored === null) this.#owner.written();
   }
-
-  /** Puts what changed of a field into its rows; tells whether the record changed by it. */
-  #place(field: Field, record: StoredRecord, rows: Rows): boolean {
-    const { name, raw, from } = field;
-    const options = this.#options?.get(name);
-    // Most fields are numbers and short texts that stay in the record.
-    if (
-      isPrimitive(raw) &&
-      isSmall(raw) &&
-      options === undefined &&
-      from === name &&
-      Object.hasOwn(record.fields, name)
-    ) {
-      if (field.removed === undefined && field.held === NONE && !isVersioned(record, name)) {
-        record.fields[name] = raw;
-        field.isDirty = false;
-        field.isStored = true;
-        return true;
-      }
-    }
-    const adopted = adoptedKey(record, options);
-    // `undefined` under a key of the user's would look like no row: it is noted in the record.
-    const key = raw === undefined ? undefined : adopted;
-    if (adopted !== undefined && adopted !== key) rows.delete(adopted, true);
-    let isRecordChanged = false;
-    const packer = new Packer(field, rows);
-    if (field.removed !== undefined) freeRows(field.removed, rows);
-    if (from !== undefined && (from !== name || key !== undefined)) {
-      isRecordChanged = true;
-      const old = takeOut(record, from);
-      if (old !== undefined) rows.delete(old, true);
-    }
-    packer.writeAll(field.dirty);
-    const isCollection = !isPrimitive(raw) && collectionOf(raw) !== undefined;
-    if (key !== undefined) {
-      this.#putOwn(field, key, raw, sizeOf(raw), rows);
-      packer.drop(field.held);
-      field.held = NONE;
-    } else if (!isCollection && (field.isDirty || !field.isStored)) {
-      const hadRow = record.rows.has(name);
-      field.key = rowKey(record, name);
-      const { stored, bytes, held } = packer.inline(raw, field.held);
-      const isShared = sharesRecord(bytes, hadRow);
-      if (isShared) {
-        if (hadRow) rows.delete(takeOut(record, name)!, true);
-        record.fields[name] = stored;
-      } else {
-        // What its parts are, its own rows point to.
-        if (isTooLarge(raw, bytes)) packer.make(raw, "");
-        else this.#putOwn(field, field.key, stored, bytes, rows);
-        record.rows.add(name);
-        delete record.fields[name];
-      }
-      const isNamed = (!isShared || held.size > 0) && field.key !== fieldKey(name);
-      setEntry(record, "keys", name, isNamed ? field.key : undefined);
-      field.held = isPrimitive(raw) || collectionOf(raw) === undefined ? held : NONE;
-      isRecordChanged ||= isShared || !hadRow;
-    }
-    packer.end();
-    field.from = key === undefined ? name : undefined;
-    field.removed = undefined;
-    field.isDirty = false;
-    field.isStored = true;
-    return setVersion(record, name, options?.version ?? 1) || isRecordChanged;
-  }
-
-  #putOwn({ field }: Field, key: string, stored: unknown, bytes: number, rows: Rows): void {
-    if (bytes + bytesOf(key) > MAX_ROW) throw tooLarge(field, bytes);
-    rows.put(key, stored);
-  }
 }
 
-/** Refuses what cannot lie in the one row of a key. */
-function checkKeyed(raw: unknown, options: FieldOptions | undefined, { field }: Field): void {
-  if (options?.key === undefined) return;
-  const bytes = sizeOf(raw);
-  if (bytes + bytesOf(options.key) > MAX_ROW) throw tooLarge(field, bytes);
+/** The plain data that was found; undefined if not all of it can be decoded. */
+function plain({ from, value }: Found, { raw }: Field): unknown {
+  try {
+    return from === undefined ? value : copyPlain(raw);
+  } catch {
+    return undefined;
+  }
 }

@@ -2,9 +2,9 @@
  * @module
  * Tracked Maps and Sets: their contents lie in internal slots, so the Proxy offers methods of its own.
  */
-import { rawBehind } from "../snapshot.ts";
+import { isPrimitive, rawBehind } from "../snapshot.ts";
 import type { Keyed as Collection } from "./entries.ts";
-import { ContainerNode, detach, isSame, nodeOf, prepare, type Parent } from "./node.ts";
+import { ContainerNode, detach, isSame, nameOf, nodeOf, NOWHERE, prepare, type Parent } from "./node.ts";
 
 type AnyMap = Map<unknown, unknown>;
 type AnySet = Set<unknown>;
@@ -63,14 +63,12 @@ export class KeyedNode<T extends Keyed = Keyed> extends ContainerNode<T, Collect
     raw.set(key, fresh);
   }
 
-  override keyOf(child: object): PropertyKey {
-    for (const [key, value] of this.raw.entries()) if (value === child && key !== child) return nameOf(key);
-    return "key";
+  override keyOf(child: object, at?: unknown): unknown {
+    const { raw } = this;
+    if (raw instanceof Set) return NOWHERE;
+    const key = raw.get(at) === child ? at : [...raw.keys()].find((key) => raw.get(key) === child);
+    return raw.get(key) === child && isPrimitive(key) ? key : NOWHERE;
   }
-}
-
-function nameOf(key: unknown): PropertyKey {
-  return typeof key === "string" || typeof key === "number" ? key : "value";
 }
 
 function keyedOf<T extends Keyed>(outward: T): KeyedNode<T> {
@@ -106,11 +104,13 @@ const keyedMethods = {
     if (!raw.has(found)) return false;
     prepare(found);
     if (raw instanceof Map) prepare(raw.get(found));
-    node.touch();
+    const tell = node.touch();
     detach(found);
     if (raw instanceof Map) detach(raw.get(found));
     node.collection?.remove(found);
-    return raw.delete(found);
+    raw.delete(found);
+    tell?.(node, { op: "delete", key: found });
+    return true;
   },
   clear(this: Keyed): void {
     const node = keyedOf(this);
@@ -119,13 +119,14 @@ const keyedMethods = {
       prepare(key);
       prepare(value);
     }
-    node.touch();
+    const tell = node.touch();
     for (const [key, value] of node.raw.entries()) {
       detach(key);
       detach(value);
     }
     node.collection?.clear();
     node.raw.clear();
+    tell?.(node, { op: "clear" });
   },
   forEach(this: Keyed, visit: (value: unknown, key: unknown, all: Keyed) => void, self?: unknown): void {
     const node = wholeOf(this);
@@ -164,11 +165,12 @@ const mapMethods = {
     const old = node.raw.get(found);
     const held = isHeld ? found : node.adopt(key);
     prepare(old);
-    node.touch();
+    const tell = node.touch();
     detach(old);
     if (isHeld) node.collection?.change(held);
     else node.collection?.add(held);
     node.raw.set(held, copy);
+    tell?.(node, { op: "set", key: held, value: copy });
     return this;
   },
 };
@@ -195,9 +197,10 @@ const setMethods = {
     const node = keyedOf(this);
     if (node.raw.has(node.find(member))) return this;
     const copy = node.adopt(member);
-    node.touch();
+    const tell = node.touch();
     node.collection?.add(copy);
     node.raw.add(copy);
+    tell?.(node, { op: "add", value: copy });
     return this;
   },
 };

@@ -5,7 +5,7 @@
  * Small fields share one row, the record; a larger field has a row of its own, and the record lists it, so
  * that one read tells where everything is. `docs/storage-format.md` is the reference.
  */
-import { DurableError, quote } from "../errors.ts";
+import { DurableError } from "../errors.ts";
 import { PREFIX, RECORD_KEY } from "../storage/keys.ts";
 
 export { RECORD_KEY };
@@ -20,8 +20,8 @@ export function partKey(ownKey: string, id: string): string {
   return `${ownKey.replace("field", "part")}:${id}`;
 }
 
-/** The version of the format that this code writes; it reads 1 as well, whose rows are a part of those of 2. */
-const FORMAT = 2;
+/** The version of the format that this code reads and writes. */
+const FORMAT = 1;
 
 /** The most bytes that a container takes within a row, before it is held in chunks of at most as many. */
 export const CHUNK_MAX = 1_536;
@@ -34,7 +34,7 @@ const SHARED_MAX = 1_024;
 
 /** The one row that small fields share. */
 export interface StoredRecord {
-  format: number;
+  readonly format: number;
   /** The object's name, for wake-ups by id alone. */
   name?: string;
   /** The small fields by name, those of older code included. */
@@ -45,16 +45,16 @@ export interface StoredRecord {
   keys?: Record<string, string>;
   /** The versions of fields whose is not 1. */
   versions?: Record<string, number>;
-  /** What was set aside, by the key of its row: the field it belonged to, and the version. */
-  quarantined?: Record<string, SetAside>;
+  /** Values that couldn't be read and were replaced, by the keys of their rows, which are kept. */
+  unreadable?: Record<string, Kept>;
 }
 
-/** What could not be read and was replaced, as the record remembers it. */
-export interface SetAside {
+/** A value that couldn't be read and was replaced. */
+export interface Kept {
+  /** The field it was the value of. */
   readonly field: string;
+  /** The version it was stored as. */
   readonly version: number;
-  /** The key of the own row that the keys of its parts come from, if it has parts and that is another row. */
-  readonly own?: string;
 }
 
 /** A record for an object that has stored nothing yet. */
@@ -86,8 +86,8 @@ export function readRecord(kv: SyncKvStorage): StoredRecord | undefined {
 function isRecord(value: unknown): value is StoredRecord {
   if (typeof value !== "object" || value === null) return false;
   const { format, fields, rows, ...maps } = value as Partial<StoredRecord>;
-  const { keys = {}, versions = {}, quarantined = {} } = maps;
-  const areObjects = [fields, keys, versions, quarantined].every((map) => typeof map === "object" && map !== null);
+  const { keys = {}, versions = {}, unreadable = {} } = maps;
+  const areObjects = [fields, keys, versions, unreadable].every((map) => typeof map === "object" && map !== null);
   return typeof format === "number" && areObjects && rows instanceof Set;
 }
 
@@ -114,19 +114,9 @@ export function unreadable(
 ): DurableError {
   return new DurableError(
     "field-unreadable",
-    `${field} cannot be read. ${why} What is stored is kept, the field takes no other value, and the other fields work. To set it aside: \`Quarantine.repair(this, ${quote(name)}, value)\`.`,
+    `${field} cannot be read. ${why} The stored value is kept, the field takes no other, and the other fields work. To go on without it: \`@Persisted({ onUnreadable: (error, stored) => … }) accessor ${name} = …\`.`,
     options,
   );
-}
-
-/**
- * Makes a record one of the present format, before anything is written; tells whether it was of an older one. Code that
- * knows only that would misread what lies in the rows.
- */
-export function upgrade(record: StoredRecord): boolean {
-  const isOlder = record.format < FORMAT;
-  record.format = FORMAT;
-  return isOlder;
 }
 
 /** Tells whether a field of so many bytes shares the record, given where it lies now. */
@@ -135,10 +125,10 @@ export function sharesRecord(bytes: number, hasOwnRow: boolean): boolean {
 }
 
 /** The key of the row that a field has of its own, or would get. */
-export function rowKey({ keys, quarantined }: StoredRecord, name: string): string {
+export function rowKey({ keys, unreadable }: StoredRecord, name: string): string {
   if (keys !== undefined && Object.hasOwn(keys, name)) return keys[name]!;
   let key = fieldKey(name);
-  for (let nth = 2; isIn(quarantined, key); nth++) key = `${PREFIX}field-${nth}:${name}`;
+  for (let nth = 2; isIn(unreadable, key); nth++) key = `${PREFIX}field-${nth}:${name}`;
   return key;
 }
 
@@ -174,13 +164,13 @@ export function takeOut(record: StoredRecord, name: string): string | undefined 
   return key;
 }
 
-/** Tells whether a row holds what was set aside. */
-export function isSetAside(record: StoredRecord | null, key: string): boolean {
-  return isIn(record?.quarantined, key);
+/** Returns true if a row holds a value that couldn't be read and was replaced. */
+export function isKept(record: StoredRecord | null, key: string): record is StoredRecord {
+  return isIn(record?.unreadable, key);
 }
 
 /** Puts an entry into one of the record's maps, or removes it; an empty map is left out of the record. */
-export function setEntry<Name extends "keys" | "versions" | "quarantined">(
+export function setEntry<Name extends "keys" | "versions" | "unreadable">(
   record: StoredRecord,
   name: Name,
   key: string,

@@ -2,7 +2,8 @@
  * @module
  * Tracked Dates, bytes, RegExps and Errors: values without members.
  */
-import { copyPlain, NativeDate } from "../snapshot.ts";
+import { NativeDate } from "../snapshot.ts";
+import { refused } from "./copy.ts";
 import { Node, nodeBehind, nodeFor, type Leaf, type Parent } from "./node.ts";
 
 /**
@@ -17,9 +18,10 @@ const SETTERS: readonly (readonly [name: string, property: PropertyDescriptor])[
     const original = Reflect.get(NativeDate.prototype, name) as (...args: number[]) => number;
     const value = function (this: Date, ...args: number[]): number {
       const node = nodeBehind(this) as DateNode | undefined;
-      node?.touch();
+      const tell = node?.touch();
       const time = Reflect.apply(original, this, args);
       node?.accept();
+      tell?.(node!);
       return time;
     };
     return [name, { value }];
@@ -136,29 +138,17 @@ export class BytesNode extends LeafNode {
   }
 }
 
-/** A RegExp: its `lastIndex` is not stored, and `compile` is the one thing that changes the rest. */
-export class RegExpNode extends LeafNode {
-  declare readonly raw: RegExp;
+/** A RegExp: its `lastIndex` is not stored, and `compile`, the one thing that changes the rest, is refused. */
+export class RegExpNode extends Node {
   readonly outward: object;
-  #was: RegExp;
 
   constructor(raw: RegExp, parent: Parent) {
     super(raw, parent);
-    this.outward = Object.preventExtensions(raw);
-    this.#was = copyPlain(raw);
+    const value = (): never => {
+      throw refused("`compile` cannot change a stored RegExp. Assign another: `new RegExp(…)`.", this);
+    };
+    this.outward = Object.preventExtensions(Object.defineProperty(raw, "compile", { value }));
     this.remember();
-  }
-
-  hasChanged(): boolean {
-    return String(this.raw) !== String(this.#was);
-  }
-
-  accept(): void {
-    this.#was = copyPlain(this.raw);
-  }
-
-  undo(): void {
-    this.raw.compile(this.#was.source, this.#was.flags);
   }
 }
 

@@ -9,10 +9,11 @@ import { copyIn, refused, type Site } from "./copy.ts";
 
 /** What a tree reports to: the place that holds it. */
 export interface Root {
+  readonly name: string;
   /** `Class.field`, for messages. */
   readonly field: string;
-  /** Called before each change inside the tree; throws when there may be none. */
-  change(): void;
+  /** Called before each change inside the tree; throws when there may be none. Returns what to tell of it once it is done. */
+  change(): Tell | undefined;
   /** Called when the row of the value as a whole has to be written. */
   mark(): void;
   /** Puts another raw part in the place of one. */
@@ -22,6 +23,20 @@ export interface Root {
   /** Called when something was handed out that can change without a call of ours. */
   watch(leaf: Leaf): void;
 }
+
+/** Called after a change of a node, with what was done to it; without, all of it may be another. */
+export type Tell = (node: Node, operation?: Operation) => void;
+
+/** What was done to a container: `key` is a property, an index or a Map's key. */
+export type Operation =
+  | { readonly op: "set"; readonly key: unknown; readonly value: unknown }
+  | { readonly op: "delete"; readonly key: unknown }
+  | { readonly op: "splice"; readonly start: number; readonly count: number; readonly items: readonly unknown[] }
+  | { readonly op: "add"; readonly value: unknown }
+  | { readonly op: "clear" };
+
+/** The key of a part that no path leads to: a Set's member, a Map's key, or the value of a key that is an object. */
+export const NOWHERE: unique symbol = Symbol();
 
 /** A value that can be changed behind our back: bytes, or a Date by another Date's setter. */
 export interface Leaf {
@@ -158,10 +173,14 @@ export abstract class Node implements Site {
     return at as Node & { readonly parent: Root | undefined };
   }
 
-  /** Reports a change that is about to happen; throws when it may not. A collection has to be told what changes. */
-  touch(): void {
-    this.root?.change();
+  /**
+   * Reports a change that is about to happen; throws when it may not. A collection has to be told what changes. Returns what to tell
+   * of the change once it is done.
+   */
+  touch(): Tell | undefined {
+    const tell = this.root?.change();
     if (this.collection === undefined) this.mark();
+    return tell;
   }
 
   /** Notes that the row it lies in has to be written. */
@@ -200,15 +219,21 @@ export abstract class Node implements Site {
   path(): PropertyKey[] {
     const path: PropertyKey[] = [];
     for (let child: Node = this, at = this.parent; at instanceof Node; child = at, at = at.parent) {
-      path.unshift(at.keyOf(child.raw));
+      const key = at.keyOf(child.raw, child.at);
+      path.unshift(key === NOWHERE ? "key" : nameOf(key));
     }
     return path;
   }
 
-  /** Where a child lies, for messages. */
-  keyOf(_child: object): PropertyKey {
-    return "?";
+  /** Where a child is, probably `at`; {@link NOWHERE} if no path leads to it. */
+  keyOf(_child: object, _at?: unknown): unknown {
+    return NOWHERE;
   }
+}
+
+/** The key of a Map or an object as a step of a path, for messages. */
+export function nameOf(key: unknown): PropertyKey {
+  return typeof key === "string" || typeof key === "number" ? key : "value";
 }
 
 /** An object, Map, Set or array, handed out as a Proxy whose handler is the node. */

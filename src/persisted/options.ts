@@ -52,6 +52,12 @@ export interface PersistedOptions<Value = unknown, Input = unknown> {
   readonly schema?: StandardSchema<Input, Value> | undefined;
   /** Turns the value into plain data and back. */
   readonly codec?: Codec<Value> | undefined;
+  /**
+   * Returns the value to go on with when the stored one can't be read (`field-unreadable`): `stored` is its plain data,
+   * undefined if it can't be decoded. The result is stored with the field's next write, and the rows of the unreadable
+   * value are kept. Synchronous. A field with this option is read as a whole when it is first used.
+   */
+  readonly onUnreadable?: ((error: DurableError, stored: unknown) => Value) | undefined;
   /** Names the field had in older code: a value stored under one is this field's, and moves with its next write. */
   readonly renamedFrom?: string | readonly string[] | undefined;
 }
@@ -73,6 +79,7 @@ const RULES: Record<keyof PersistedOptions, [isRight: (value: never) => boolean,
     (value: Partial<Codec<unknown>> | null) => isFunction(value?.encode) && isFunction(value?.decode),
     "codec: { encode: (value) => …, decode: (stored) => … }",
   ],
+  onUnreadable: [isFunction, "onUnreadable: (error, stored) => …"],
   renamedFrom: [
     (value: unknown) => {
       const names = namesOf(value);

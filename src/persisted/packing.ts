@@ -324,17 +324,11 @@ export class Packer {
   }
 }
 
-/** Deletes the rows of a collection and of those in it; `isDamaged` passes over what cannot be read. */
-export function freeRows(collection: Collection, rows: Rows, isDamaged = false): void {
+/** Deletes the rows of a collection and of those in it. */
+export function freeRows(collection: Collection, rows: Rows): void {
   collection.open();
   for (const chunk of collection.chunks) {
-    let held = NONE;
-    try {
-      held = collection.heldBy(chunk);
-    } catch (error) {
-      if (!isDamaged || !DurableError.is(error, "field-unreadable")) throw error;
-    }
-    for (const inner of held) freeRows(inner, rows, isDamaged);
+    for (const inner of collection.heldBy(chunk)) freeRows(inner, rows);
     rows.delete(collection.keyOf(chunk), chunk.stored > 0);
   }
   freeHead(collection, rows);

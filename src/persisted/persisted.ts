@@ -81,8 +81,8 @@ export type PersistedFactory = PersistedDecorator & {
  * persisted field cannot be reached through a stub.
  *
  * {@link PersistedOptions | Options} let it evolve: `version` and `migrate`, `renamedFrom`, `schema`, `codec`, and say
- * where and when it is stored: `key`, `eager`. A stored value that cannot be read by them throws when this field is
- * used and is kept; see `Quarantine`.
+ * where and when it is stored: `key`, `eager`. A stored value that can't be read throws when this field is used, unless
+ * `onUnreadable` returns another; it is kept either way.
  *
  * @throws DurableError `bad-decorator`, `reserved-name`, `bad-option`, `bad-key` or `reserved-key` when the class is
  * evaluated; `not-persistable`, `schema-failed`, `too-large`, `changed-in-constructor` or `stale-value` at the line of

@@ -4,6 +4,7 @@
  */
 import { isIndex, MAX_HOLES } from "./copy.ts";
 import { isPrimitive } from "../snapshot.ts";
+import { rearranged } from "./changes.ts";
 import type { Collection } from "./collection.ts";
 import type { Keyed } from "./entries.ts";
 import type { List } from "./list.ts";
@@ -15,6 +16,8 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
   abstract noteSet(key: PropertyKey, isNew: boolean): void;
   /** Tells the collection that a property is about to go. */
   abstract noteDelete(key: PropertyKey): void;
+  /** A property's name as a step of a path. */
+  abstract stepOf(key: PropertyKey): PropertyKey;
 
   get(target: T, key: PropertyKey, receiver: unknown): unknown {
     this.need(key);
@@ -38,10 +41,12 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     const old: unknown = Reflect.get(target, key);
     const isNew = !Object.hasOwn(target, key);
     prepare(old);
-    this.touch();
+    const tell = this.touch();
     detach(old);
     this.noteSet(key, isNew);
-    return Reflect.set(target, key, copy);
+    Reflect.set(target, key, copy);
+    tell?.(this, { op: "set", key: this.stepOf(key), value: copy });
+    return true;
   }
 
   deleteProperty(target: T, key: PropertyKey): boolean {
@@ -50,10 +55,12 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     if (property === undefined) return true;
     if (property.configurable !== true) return false;
     prepare(property.value);
-    this.touch();
+    const tell = this.touch();
     detach(property.value);
     this.noteDelete(key);
-    return Reflect.deleteProperty(target, key);
+    Reflect.deleteProperty(target, key);
+    tell?.(this, { op: "delete", key: this.stepOf(key) });
+    return true;
   }
 
   defineProperty(target: T, key: PropertyKey, property: PropertyDescriptor): boolean {
@@ -95,12 +102,10 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
       throw this.refuse("a property cannot be named `__proto__`. Use a Map for keys that come from outside.");
   }
 
+  abstract override keyOf(child: object, at?: unknown): PropertyKey;
+
   swap(old: object, fresh: object): void {
     Reflect.set(this.raw, this.keyOf(old), fresh);
-  }
-
-  override keyOf(child: object): PropertyKey {
-    return Object.keys(this.raw).find((key) => Reflect.get(this.raw, key) === child) ?? "?";
   }
 }
 
@@ -113,6 +118,15 @@ export class ObjectNode extends PropertiesNode<object, Keyed> {
 
   override noteDelete(key: PropertyKey): void {
     this.collection?.remove(key);
+  }
+
+  override stepOf(key: PropertyKey): PropertyKey {
+    return key;
+  }
+
+  override keyOf(child: object, at?: unknown): PropertyKey {
+    const isAt = (key: string): boolean => Reflect.get(this.raw, key) === child;
+    return typeof at === "string" && isAt(at) ? at : Object.keys(this.raw).find(isAt)!;
   }
 }
 
@@ -150,11 +164,12 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
     if (length > target.length) this.checkGap(length);
     if (length < target.length) this.collection?.needRange(length, 0);
     for (const child of target.slice(length)) prepare(child);
-    this.touch();
+    const tell = this.touch();
     const before = target.length;
     for (const child of target.slice(length)) detach(child);
     this.collection?.splice(Math.min(before, length), Math.max(0, before - length), Math.max(0, length - before));
     target.length = length;
+    tell?.(this, { op: "set", key, value: length });
     return true;
   }
 
@@ -170,14 +185,18 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
       throw this.refuse("that leaves over a million holes in the array. Use a Map.");
   }
 
-  override keyOf(child: object): PropertyKey {
-    return this.raw.indexOf(child);
+  override stepOf(key: PropertyKey): PropertyKey {
+    return Number(key);
+  }
+
+  override keyOf(child: object, at?: unknown): PropertyKey {
+    return this.raw[Number(at)] === child ? Number(at) : this.raw.indexOf(child);
   }
 }
 
 /**
- * The array methods that change the array, and iterating. JavaScript's own would work through the traps, but would copy
- * each element they move, and a reference held to one would go astray; and they ask the traps twice for each item.
+ * The array methods that move items, and iterating. JavaScript's own would work through the traps, as `fill` and `copyWithin` do, but
+ * would copy each item they move, and a reference held to one would go astray; and they ask the traps twice for each item.
  */
 const arrayMethods = {
   values,
@@ -228,37 +247,6 @@ const arrayMethods = {
     rearrange(arrayOf(this), (raw) => raw.reverse());
     return this;
   },
-  fill(this: unknown[], value: unknown, start?: number, end?: number): unknown[] {
-    const node = arrayOf(this);
-    const filled = wholeArray(node).slice().fill(FILL, start, end);
-    // Each element is a copy of its own: a tree shares nothing.
-    const copies = filled.map((item, i) => (item === FILL ? node.copyIn(value, i) : item));
-    rearrange(node, (raw) => {
-      for (let i = 0; i < filled.length; i++) {
-        if (filled[i] !== FILL) continue;
-        detach(raw[i]);
-        raw[i] = copies[i];
-      }
-    });
-    return this;
-  },
-  copyWithin(this: unknown[], target: number, start: number, end?: number): unknown[] {
-    const node = arrayOf(this);
-    rearrange(node, (raw, before) => {
-      raw.copyWithin(target, start, end);
-      const seen = new Set<unknown>();
-      // What stayed in its place stays attached there; a second place gets a copy.
-      for (let i = 0; i < before.length; i++) if (raw[i] === before[i]) seen.add(before[i]);
-      for (let i = 0; i < before.length; i++) {
-        const child = raw[i];
-        if (typeof child !== "object" || child === null || child === before[i]) continue;
-        if (seen.has(child)) raw[i] = node.copyIn(child, i);
-        else seen.add(child);
-      }
-      for (const child of before) if (!seen.has(child)) detach(child);
-    });
-    return this;
-  },
 };
 
 const ArrayIterator = Object.getPrototypeOf([].values()) as object;
@@ -286,13 +274,14 @@ function splice(node: ArrayNode, start: number, count: number, items: readonly u
   if (count === 0 && copies.length === 0) return [];
   node.collection?.needRange(start, count);
   for (let i = start; i < start + count; i++) prepare(raw[i], true);
-  node.touch();
+  const tell = node.touch();
   const isEnd = start === raw.length;
   // First, since it may throw for too many.
   const gone = isEnd ? [] : raw.splice(start, count, ...copies);
   node.collection?.splice(start, count, copies.length);
   // One by one where that is enough: there may be too many for the arguments of a call.
   if (isEnd) for (const copy of copies) raw.push(copy);
+  tell?.(node, { op: "splice", start, count, items: copies });
   return gone.map((child) => node.release(child));
 }
 
@@ -302,12 +291,14 @@ function rearrange(node: ArrayNode, change: (raw: unknown[], before: readonly un
   const before = raw.slice();
   // Any of them may go.
   for (const child of before) prepare(child);
-  node.touch();
+  const tell = node.touch();
   change(raw, before);
   const grown = raw.length - before.length;
   if (grown !== 0)
     node.collection?.splice(Math.min(raw.length, before.length), Math.max(0, -grown), Math.max(0, grown));
   node.collection?.rearrange(before);
+  const operation = tell === undefined ? null : rearranged(before, raw);
+  if (operation !== null) tell!(node, operation);
 }
 
 /** The raw items, all of them loaded. */
@@ -326,9 +317,6 @@ function asText(a: unknown, b: unknown): number {
 function integer(value: unknown): number {
   return Math.trunc(Number(value)) || 0;
 }
-
-/** Marks the places that `fill` fills. */
-const FILL = {};
 
 function arrayOf(outward: object): ArrayNode {
   return nodeOf(outward, ArrayNode, "an array");

@@ -2,7 +2,7 @@ import { DurableBase, DurableError, Object, Persisted, snapshot } from "durable-
 import { show } from "../model.ts";
 import { changeLarge, changeLog, changeSmall, makeValues, type Values } from "./values.ts";
 
-/** The fields that every format's file has; for the library of any format, so without options. */
+/** The fields without options. */
 export class Fields extends DurableBase {
   @Persisted() accessor zero: unknown;
   @Persisted() accessor missing: unknown = "default";

@@ -8,10 +8,10 @@ export function readField(get: Get, name: string, adopted?: string): unknown {
         fields: Record<string, unknown>;
         rows: Set<string>;
         keys?: Record<string, string>;
-        quarantined?: Record<string, { field: string; version: number; own?: string }>;
+        unreadable?: Record<string, unknown>;
       }
     | undefined;
-  if (adopted !== undefined && record?.quarantined?.[adopted] === undefined) {
+  if (adopted !== undefined && record?.unreadable?.[adopted] === undefined) {
     const value = get(adopted);
     if (value !== undefined) return value;
   }

@@ -1,6 +1,6 @@
 /** What the files of `test/formats` hold, and how it is changed. */
 
-/** The fields that every format's file has. */
+/** Values of the fields without options. */
 export type Values = ReturnType<typeof makeValues>;
 
 /** Values of every kind, small and large, as the files have them. */
@@ -109,16 +109,6 @@ export function changeLarge(values: Values): void {
   values.letter.body += "y";
 }
 
-/** What only older code has, as it stored it. */
-export function makeOld() {
-  return {
-    gone: { removed: true, list: count(200, (n) => `entry ${n}`) },
-    price: 5,
-    label: "old name",
-    broken: { kind: "broken", list: count(200, (n) => `entry ${n}`) },
-  };
-}
-
 /** An error without the way it took, which is long and tells of a machine. */
 function brief<T extends Error>(error: T): T {
   error.stack = String(error);
@@ -144,23 +134,34 @@ export interface Price {
   readonly currency: string;
 }
 
+/** A value that a schema took once, and refuses later. */
 export interface Broken {
-  readonly kind: "whole";
+  readonly kind: "whole" | "broken";
+  readonly list?: readonly string[];
 }
 
-/** A Standard Schema that older code's value does not fit. */
+/** What the field is given in its place. */
+export function mend(): Broken {
+  return { kind: "whole" };
+}
+
+/** The first value is written by a process whose schema takes anything. */
+let isWriting = false;
+
+/** A Standard Schema that takes every kind in the process that writes the first values, then `whole` alone. */
 export const broken = {
   "~standard": {
     version: 1,
     vendor: "test",
     validate: (value: unknown): { value: Broken } | { issues: { message: string }[] } =>
-      (value as { kind?: unknown }).kind === "whole" ? { value: value as Broken } : { issues: [{ message: "broken" }] },
+      isWriting || (value as Broken).kind === "whole"
+        ? { value: value as Broken }
+        : { issues: [{ message: "broken" }] },
   },
 } as const;
 
-/** Values of the fields that the present code alone has, or has in another shape. */
-export const now: { price: Price; visits: number; cents: Cents } = {
-  price: { amount: 7, currency: "USD" },
-  visits: 3,
-  cents: new Cents(1_234),
-};
+/** The first values of the fields with options. */
+export function first(): { price: Price; visits: number; cents: Cents } {
+  isWriting = true;
+  return { price: { amount: 7, currency: "USD" }, visits: 3, cents: new Cents(1_234) };
+}

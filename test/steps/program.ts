@@ -11,7 +11,7 @@ export interface State {
   list: Entry[];
   map: Map<string, Entry>;
   tree: { groups: Record<string, Entry[]> };
-  /** Stored by older code, in format 1 and in version 1; see {@link OLD}. */
+  /** Stored by older code, as version 1, whole in one row; see {@link OLD}. */
   moved: Entry[];
   /** A row of the user's own, by `ctx.storage.kv`. */
   own: number;

@@ -5,7 +5,6 @@ import { z } from "zod";
 import { DurableBase } from "../../src/durable-base.ts";
 import type { Codec, PersistedOptions } from "../../src/persisted/options.ts";
 import { Persisted } from "../../src/persisted/persisted.ts";
-import * as Quarantine from "../../src/persisted/quarantine.ts";
 
 class Money {
   cents = 0;
@@ -39,16 +38,14 @@ export class Accepted extends DurableBase {
   @Persisted<Money>({ codec: { encode: (value) => value.cents, decode: () => new Money() } }) accessor typed =
     new Money();
   @Persisted({ codec: money, schema: z.instanceof(Money) }) accessor both = new Money();
-  @Persisted({ eager: true }) private accessor hidden = 0;
-
-  override onStart(): void {
-    const repaired: boolean = Quarantine.repair(this, "list", []);
-    if (repaired) this.hidden = Quarantine.list(this).length;
-    // @ts-expect-error a value of another type
-    Quarantine.repair(this, "list", [1]);
-    // @ts-expect-error there is no such field
-    Quarantine.repair(this, "lost", []);
-  }
+  @Persisted({ eager: true }) accessor hidden = 0;
+  @Persisted({ onUnreadable: () => [] }) accessor mended: { at: Date }[] = [];
+  @Persisted({ onUnreadable: (error, stored) => (error.issues === undefined ? Number(stored) : 0) }) mendedField = 0;
+  @Persisted({ schema: User, onUnreadable: () => ({ name: "a", age: 1 }) }) accessor checked: z.output<typeof User> = {
+    name: "a",
+    age: 1,
+  };
+  @Persisted({ codec: money, onUnreadable: () => new Money() }) accessor coded = new Money();
 }
 
 export class Refused extends DurableBase {
@@ -56,6 +53,10 @@ export class Refused extends DurableBase {
   @Persisted({ version: 2, migrate: String }) accessor migrated = 0;
   // @ts-expect-error also for a field
   @Persisted({ version: 2, migrate: String }) field = 0;
+  // @ts-expect-error onUnreadable gives another type
+  @Persisted({ onUnreadable: String }) accessor mended = 0;
+  // @ts-expect-error it gives what the schema does
+  @Persisted({ schema: User, onUnreadable: () => ({ name: 1 }) }) accessor checked: z.output<typeof User> | undefined;
   // @ts-expect-error what was stored is unknown
   @Persisted({ version: 2, migrate: (old) => old.length }) accessor old = 0;
   // @ts-expect-error the schema gives another type
