@@ -6,7 +6,7 @@ import { COPY } from "./copies.ts";
 import { Destroyer } from "./destroy.ts";
 import { run, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
-import { Parts } from "./host.ts";
+import { Parts } from "./parts.ts";
 import { Fields } from "./persisted/fields.ts";
 import { becomeLive, retireLive } from "./live-instance.ts";
 import { followImports } from "./storage/imported.ts";
@@ -74,7 +74,7 @@ export class Life implements Owner {
     retireLive(ctx.id);
     this.fields = new Fields(this.#class.name, shape.plan, ctx, this);
     this.#leaves = [followImports(ctx.storage, () => this.parts.notify("replaced"))];
-    this.parts = new Parts(this, self, ctx, shape, this.fields);
+    this.parts = new Parts({ owner: this, self, ctx, shape, fields: this.fields });
     lives.set(self, this);
     stateOf(ctx.storage).copy = COPY;
     becomeLive(ctx.id, () => this.#retire());
