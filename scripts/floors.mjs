@@ -15,6 +15,7 @@ const FLOORS = {
   "vite.ts": 0,
   "functions.ts": 0,
   "live-instance.ts": 0,
+  "after-write.ts": 0,
   "reset.ts": 0,
   "snapshot.ts": 0,
   "platform.ts": 0,

@@ -2,7 +2,6 @@
  * @module
  * How an object destroys itself: at the end of the entry that asked for it, all or nothing, and nobody runs after it.
  */
-import { afterCommit } from "./call/atomic.ts";
 import { openScope, run, type Owner, type Scope } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { reasonOf } from "./reset.ts";
@@ -61,10 +60,11 @@ export class Destroyer {
     }
     const error = refusal?.();
     if (error !== undefined) throw error;
-    if (afterCommit(() => this.ask())) return;
     const scope = openScope(this.#owner);
-    if (scope === undefined) void Promise.resolve().then(() => this.#destroy());
-    else if (scope !== this.#hook) scope.finish = (answer) => this.#finish(answer);
+    this.#owner.fields.afterWrite(() => {
+      if (scope?.isOpen !== true) void this.#destroy();
+      else if (scope !== this.#hook) scope.finish = (answer) => this.#finish(answer);
+    });
   }
 
   async #finish(answer: unknown): Promise<unknown> {
@@ -131,6 +131,7 @@ export class Destroyer {
     owner.start = () => {
       throw error;
     };
+    owner.fields.drop();
     for (const end of [...owner.parked.values(), this.#gone.reject]) end(error);
   }
 

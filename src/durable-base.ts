@@ -114,7 +114,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
    * stored is deleted, the alarm too, sockets are closed with code 1001, the answer goes out, and the object is reset.
    * Whoever calls next finds a new one; calls that are open end with an error. Not reachable through a stub.
    *
-   * Within `@Atomic` it holds once that is committed, and is dropped with what is undone. Outside any entry, as in a timer
+   * In a transaction or `@Atomic` it takes effect once that is committed, and is dropped if it's undone. Outside any entry, as in a timer
    * that outlived its own, the object is destroyed at once.
    *
    * @throws DurableError `changed-in-constructor` when called there. The caller of the entry gets `write-failed` when the

@@ -14,8 +14,19 @@ import type { Plan, Prepare } from "./plan.ts";
 import { giveOutBy, isContainer, isPrimitive, hasHiddenDisposer, snapshot, unwrap, type Replace } from "./snapshot.ts";
 import { release, untrack } from "./thrown.ts";
 
+/** The changes of an object, as those see them who depend on their fate. */
+export interface Changes {
+  /** Called before a transaction: what waits has to know of it. */
+  join(): void;
+  /** See `Host.afterWrite`. */
+  afterWrite(work: () => void): void;
+  /** Drops what waits: the object is over. */
+  drop(): void;
+}
+
 /** One object as its entries see it. */
 export interface Owner {
+  readonly fields: Changes;
   /** The entry whose synchronous part is running: it will write by itself what it changes. */
   running: Scope | undefined;
   /** True until the first microtask after construction: calls are then the constructor's own. */

@@ -1,6 +1,6 @@
 /**
  * @module
- * What an object offers to its parts. It's loaded with the first part, not with the core.
+ * An object as its parts see it. The first part loads this, not the core.
  */
 import { atomically, endingWith } from "./call/atomic.ts";
 import { afterTurn } from "./call/method.ts";
@@ -35,6 +35,7 @@ export function hostOf(part: string, home: Home): Host {
       return owner.refusal?.() !== undefined;
     },
     reload: () => fields.forget(),
+    afterWrite: (work) => fields.afterWrite(work),
     checkWritable: (label) => checkWritable(owner, label),
   };
 }

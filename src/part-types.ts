@@ -63,6 +63,15 @@ export interface Host {
    * @throws TypeError when a stub can't reach the method.
    */
   call(name: string, args: unknown[], options?: CallOptions): unknown;
+  /**
+   * Runs `work` once everything that was changed so far is stored and committed: after the running batch of field changes is
+   * written and, in a transaction, after the outermost one commits. `work` is dropped if the write fails, or if the transaction
+   * that it was asked for in, or one around it, is undone.
+   *
+   * Works run in the order in which they were asked for. If one throws, the error is logged, and nothing else changes. Fields that
+   * `work` changes are written in a batch of their own.
+   */
+  afterWrite(work: () => void): void;
   /** Reads persisted fields anew when they are next used: what is stored was changed behind them. */
   reload(): void;
   /**

@@ -3,14 +3,14 @@
  * The parts of one object: attaching them, and running their hooks.
  */
 import { COPY } from "./copies.ts";
-import { enter, isInside, type Owner } from "./entry.ts";
+import { enter, isInside, type Changes, type Owner } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { Part } from "./part-types.ts";
 import type { Shape } from "./surface.ts";
 
 /** The fields of an object, as parts see them. */
-interface Fields {
+interface Fields extends Changes {
   readonly isWritten: boolean;
   forget(): void;
 }
@@ -42,13 +42,15 @@ export class Parts {
     const known = this.#parts?.get(name);
     // The name is the part's own.
     if (known !== undefined) return known as P;
-    const { owner, self } = this.#home;
+    const { owner, self, fields } = this.#home;
     if (!owner.isConstructing) {
       throw new DurableError(
         "part-too-late",
         `${self.constructor.name}: the part ${name} was asked for after the object was constructed. Write it in a field of the class: \`#${name} = ${name}(this)\`.`,
       );
     }
+    // A transaction has to be known before it begins.
+    fields.join();
     const part = make(this.#home);
     (this.#parts ??= new Map()).set(name, part);
     return part;

@@ -2,6 +2,7 @@
  * @module
  * The fields of one object: loading them, writing what changed, forgetting what could not be written.
  */
+import { AfterWrite } from "../after-write.ts";
 import { openScope, type Owner, type Scope } from "../entry.ts";
 import { isEqual } from "../equal.ts";
 import { DurableError, quote } from "../errors.ts";
@@ -54,7 +55,7 @@ export class Fields implements Keeper {
   /** The platform's own, without the fields' part in it. */
   readonly #transact: (work: () => void) => void;
   /** Restores the storage's own transactions. */
-  readonly #leave: (() => void) | undefined;
+  #leave: (() => void) | undefined;
   #storage: SyncKvStorage | undefined;
   /** Undefined until it is needed; null when nothing is stored. */
   #record: StoredRecord | null | undefined;
@@ -65,8 +66,8 @@ export class Fields implements Keeper {
   readonly #writers = new Set<Scope | undefined>();
   /** What was taken out of fields and would be theirs again after a rollback. */
   readonly #taken = new Map<Node, Field>();
-  /** How many of the user's transactions are open. */
-  #transactions = 0;
+  /** Work that waits until the fields are written. It knows the user's open transactions. */
+  readonly #after = new AfterWrite();
   #isScheduled = false;
   /** The error of the last write that failed; not undefined, which would be no argument. */
   failure: DurableError | null = null;
@@ -82,8 +83,13 @@ export class Fields implements Keeper {
     this.#owner = owner;
     const { storage } = stateOf(ctx.storage);
     this.#transact = storage.transactionSync.bind(storage);
-    this.#leave = plan.fields.size > 0 ? joinTransactions(storage, this) : undefined;
+    if (plan.fields.size > 0) this.join();
     if (this.#options !== null) adopt(ctx.storage, fieldsByKey(this.#options));
+  }
+
+  /** Follows the user's transactions from now on: called before one matters. */
+  join(): void {
+    this.#leave ??= joinTransactions(stateOf(this.#ctx.storage).storage, this);
   }
 
   /** What reading the field gives: the stored value, else the default. */
@@ -171,12 +177,25 @@ export class Fields implements Keeper {
     if (from === undefined || this.#taken.has(from)) this.#taken.set(node, field);
   }
 
-  /** A transaction of the user's begins; what is given ends it. */
-  begun(): () => void {
-    this.#transactions++;
-    return () => {
-      if (--this.#transactions === 0) this.#taken.clear();
+  /** A transaction of the user's begins. The function that is returned ends it. */
+  begun(): (isCommitted: boolean) => void {
+    const end = this.#after.begin();
+    return (isCommitted) => {
+      end(isCommitted);
+      if (this.#after.open === 0) this.#taken.clear();
     };
+  }
+
+  /** See `Host.afterWrite`. */
+  afterWrite(work: () => void): void {
+    if (this.#owner.refusal?.() !== undefined) return;
+    this.#after.add(work, openScope(this.#owner));
+    this.#schedule();
+  }
+
+  /** The object is over: what waits is dropped. */
+  drop(): void {
+    this.#after.drop(0);
   }
 
   /** Called when a value that can change without our notice was handed out. */
@@ -194,17 +213,21 @@ export class Fields implements Keeper {
     if (this.#owner.isConstructing) return;
     try {
       if (this.#watched.size > 0) this.#noticeChanges(scope);
-      if (this.#changed.size === 0) return;
-      if (this.#isRetired) throw this.#owner.refusal!();
-      if (this.#options !== null) this.#checkChanges(this.#options);
-      this.#writeRows();
-      for (const field of this.#changed) field.writer = undefined;
-      this.#changed.clear();
-      this.#writers.clear();
-      if (this.#transactions === 0) this.#taken.clear();
+      if (this.#changed.size > 0) this.#writeChanges();
     } catch (cause) {
       this.#fail(cause);
     }
+    this.#after.stored();
+  }
+
+  #writeChanges(): void {
+    if (this.#isRetired) throw this.#owner.refusal!();
+    if (this.#options !== null) this.#checkChanges(this.#options);
+    this.#writeRows();
+    for (const field of this.#changed) field.writer = undefined;
+    this.#changed.clear();
+    this.#writers.clear();
+    if (this.#after.open === 0) this.#taken.clear();
   }
 
   /** As {@link flush}, but throws; also the error of an earlier write, if it came after `failure`. */
@@ -300,6 +323,7 @@ export class Fields implements Keeper {
           { cause },
         );
     this.failure = error;
+    this.#after.drop();
     const writers = [...this.#writers];
     this.forget();
     this.#tell(error, writers);
@@ -308,6 +332,7 @@ export class Fields implements Keeper {
   /** Called when a newer instance of the object takes over: this one only reads what is stored, and writes nothing. */
   retire(): void {
     this.#isRetired = true;
+    this.drop();
     this.forget();
     this.#leave?.();
   }
