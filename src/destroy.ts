@@ -2,7 +2,7 @@
  * @module
  * How an object destroys itself: at the end of the entry that asked for it, all or nothing, and nobody runs after it.
  */
-import { openScope, run, type Owner, type Scope } from "./entry.ts";
+import { openScope, run, type Owner, type Scope, type Source } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { reasonOf } from "./reset.ts";
 
@@ -18,6 +18,8 @@ const BUFFERED = 65_536;
 
 /** How long the body of an answer may take before that, in milliseconds: the platform ends the block after 30 s. */
 const SENDING = 20_000;
+
+const ON_DESTROY: Source = { kind: "destroy", name: "onDestroy", staysInside: true };
 
 /** The contribution of the object's parts. */
 interface Steps {
@@ -91,7 +93,7 @@ export class Destroyer {
         this.#hook = openScope(this.#owner);
         return onDestroy.call(this.#self);
       };
-      await run(this.#owner, hook, undefined, [], undefined, true);
+      await run(this.#owner, hook, undefined, [], undefined, ON_DESTROY);
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // From here on nothing else of the object runs, neither a new call nor one that waits for a timer, another object or

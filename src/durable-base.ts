@@ -158,7 +158,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     const life = lifeOf(this);
     const part = life.parts.get(name);
     if (part?.call === undefined) throw partMissing(this, name);
-    return await enter(life, () => part.call!(...args), undefined, []);
+    return await enter(life, () => part.call!(...args), undefined, [], undefined, { kind: "part", name });
   }
 }
 

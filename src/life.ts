@@ -4,7 +4,7 @@
  */
 import { COPY } from "./copies.ts";
 import { Destroyer } from "./destroy.ts";
-import { run, type Owner, type Scope } from "./entry.ts";
+import { run, type Observe, type Owner, type Scope, type Source } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { Parts } from "./parts.ts";
 import { Fields } from "./persisted/fields.ts";
@@ -15,6 +15,8 @@ import type { Shape } from "./surface.ts";
 
 /** How long an entry waits for `onStart`, in milliseconds: what the platform gives `blockConcurrencyWhile`. */
 const START_TIMEOUT = 30_000;
+
+const STARTING: Source = { kind: "start", name: "starting" };
 
 /** What a life calls and reads of its object. */
 interface Living {
@@ -46,6 +48,7 @@ export class Life implements Owner {
   isConstructing = true;
   running: Scope | undefined;
   refusal: (() => DurableError | undefined) | undefined;
+  observe: Observe | undefined;
   readonly #self: Living;
   readonly #class: Statics;
   isStarting = false;
@@ -138,7 +141,7 @@ export class Life implements Owner {
   #prepare(): Promise<void> | undefined {
     this.#isCleared = false;
     if (!this.parts.have("starting")) return undefined;
-    const result = run(this, () => this.parts.run("starting"), undefined, []);
+    const result = run(this, () => this.parts.run("starting"), undefined, [], undefined, STARTING);
     return result instanceof Promise ? bounded(result, `The start of the parts of ${this.#class.name}`) : undefined;
   }
 

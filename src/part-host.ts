@@ -23,7 +23,10 @@ export function hostOf(part: string, home: Home): Host {
     },
     records: () => plan.parts.get(part)?.members ?? new Map(),
     start: () => owner.start(),
-    enter: (work, { out = false } = {}) => enter(owner, work, undefined, [], undefined, !out),
+    enter: (work, { out = false, name } = {}) => {
+      const source = { kind: "part", name: name === undefined ? part : `${part}.${name}`, staysInside: !out } as const;
+      return enter(owner, work, undefined, [], undefined, source);
+    },
     scope: () => openScope(owner),
     isReachable: (name) => reachable(self, base, name) !== undefined,
     call: (name, args, options) => call(home, name, args, options),

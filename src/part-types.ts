@@ -2,6 +2,7 @@
  * @module
  * The types of parts: the hooks that an object calls, and the object as its parts see it.
  */
+import type { EntryKind } from "./entry.ts";
 
 /**
  * The hooks of a part, which its object calls. Every hook is optional; hooks run in the order in which the parts were attached.
@@ -27,10 +28,70 @@ export interface Part {
   destroyed?(): void | Promise<void>;
   /** Runs when a newer instance of the object takes over: undoes what the part has replaced on `ctx`. */
   retired?(): void;
+  /**
+   * Runs at the beginning of each entry, before its code, and returns a function that runs at its end. For observing: it's no part
+   * of the entry. If it throws, the error is logged, and nothing else changes.
+   */
+  entry?(start: EntryInfo): ((end: EntryEnd) => void) | undefined;
+  /** Gets the events of the hibernating sockets that the part owns. */
+  readonly socket?: SocketEvents;
   /** Answers a request, as an entry, before the class's routes do; undefined leaves it to the next part, and to the routes. */
   fetch?(request: Request): Response | Promise<Response> | undefined;
   /** Answers `callPart` of a caller that has a stub or handle, as an entry. */
   call?(...args: unknown[]): unknown;
+}
+
+/**
+ * The beginning of an entry, see {@link Part.entry}.
+ *
+ * @example
+ * ```ts
+ * const info: EntryInfo = { kind: "rpc", name: "increment", time: Date.now() };
+ * ```
+ */
+export interface EntryInfo {
+  /** How it reached the object; `later` is a call of a function or RpcTarget that was handed out, or a stream's next item. */
+  readonly kind: EntryKind;
+  /** The name of the method, getter or hook. For a part its name, as in `jobs`, or both, as in `jobs.remind`. */
+  readonly name: string;
+  /** When it began, in milliseconds since 1970. */
+  readonly time: number;
+}
+
+/**
+ * The end of an entry, after its changes were written.
+ *
+ * @example
+ * ```ts
+ * const end: EntryEnd = { outcome: "error", error: new Error("not enough"), duration: 12 };
+ * ```
+ */
+export interface EntryEnd {
+  readonly outcome: "ok" | "error";
+  /** The error that the caller gets. */
+  readonly error?: unknown;
+  /** Milliseconds since the beginning. On Cloudflare the clock moves with I/O only. */
+  readonly duration: number;
+}
+
+/**
+ * The events of hibernating sockets (`ctx.acceptWebSocket`), each an entry. A socket belongs to the first part that owns it; its
+ * events don't reach the class's own `webSocketMessage`, `webSocketClose` and `webSocketError`. Those get all other sockets'.
+ *
+ * @example
+ * ```ts
+ * const socket: SocketEvents = {
+ *   owns: (socket) => host.ctx.getTags(socket).includes("chat"),
+ *   message: (socket, data) => socket.send(data),
+ * };
+ * ```
+ */
+export interface SocketEvents {
+  /** Returns true for a socket of this part. Called for each event, outside of entries and before the object has started. */
+  owns(socket: WebSocket): boolean;
+  message?(socket: WebSocket, data: string | ArrayBuffer): void | Promise<void>;
+  close?(socket: WebSocket, code: number, reason: string, wasClean: boolean): void | Promise<void>;
+  error?(socket: WebSocket, error: unknown): void | Promise<void>;
 }
 
 /**
@@ -51,8 +112,11 @@ export interface Host {
   records(): ReadonlyMap<string, unknown>;
   /** Waits until the object has started; undefined when it has. */
   start(): Promise<void> | undefined;
-  /** Runs `work` as an entry. With `out` the result leaves the object: it is copied, and functions in it become entries. */
-  enter(work: () => unknown, options?: { readonly out?: boolean }): unknown;
+  /**
+   * Runs `work` as an entry. With `out` the result leaves the object: it is copied, and functions in it become entries. `name` is
+   * what the hook `entry` gets for it.
+   */
+  enter(work: () => unknown, options?: { readonly out?: boolean; readonly name?: string }): unknown;
   /** The identity of the running entry; undefined outside any. */
   scope(): object | undefined;
   /** Returns true if a stub may call the method of that name. */

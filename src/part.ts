@@ -11,14 +11,17 @@
  */
 import { COPY, mixedCopies } from "./copies.ts";
 import { DurableError } from "./errors.ts";
+import { observeEntries } from "./part-entries.ts";
 import { hostOf } from "./part-host.ts";
 import { PARTS } from "./part-key.ts";
+import { forwardSockets } from "./part-sockets.ts";
 import type { Host, Part } from "./part-types.ts";
 import { levelOf } from "./plan.ts";
 import type { Home } from "./parts.ts";
 
 export { callPart, type MissingPart } from "./call-part.ts";
-export type { CallOptions, Host, ListedPart, Part } from "./part-types.ts";
+export type { EntryKind } from "./entry.ts";
+export type { CallOptions, EntryEnd, EntryInfo, Host, ListedPart, Part, SocketEvents } from "./part-types.ts";
 
 /** Attaches parts to one object. */
 interface Attaching {
@@ -43,12 +46,19 @@ interface Attaching {
  */
 export function attach<P extends Part>(object: object, name: string, make: (host: Host) => P): P {
   const parts = (object as { readonly [PARTS]?: Attaching })[PARTS];
-  if (parts?.copy === COPY) return parts.attach(name, (home) => make(hostOf(name, home)));
+  if (parts?.copy === COPY) return parts.attach(name, (home) => equip(home, make(hostOf(name, home))));
   if (parts !== undefined) throw new DurableError("two-copies", mixedCopies(`The part ${name}`));
   throw new DurableError(
     "bad-part",
     `The part ${name} attaches to an object of a class that extends DurableBase. Write it in a field of such a class: \`#${name} = ${name}(this)\`.`,
   );
+}
+
+/** Sets up the hooks that cost an object something. */
+function equip<P extends Part>(home: Home, part: P): P {
+  if (part.entry !== undefined) observeEntries(home, part);
+  if (part.socket !== undefined) forwardSockets(home, part.socket);
+  return part;
 }
 
 /**

@@ -3,7 +3,7 @@
  * The parts of one object: attaching them, and running their hooks.
  */
 import { COPY } from "./copies.ts";
-import { enter, isInside, type Changes, type Owner } from "./entry.ts";
+import { enter, isInside, type Changes, type Owner, type Source } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { Part } from "./part-types.ts";
@@ -23,6 +23,8 @@ export interface Home {
   readonly shape: Shape;
   readonly fields: Fields;
 }
+
+const FETCH: Source = { kind: "fetch", name: "fetch", staysInside: true };
 
 /** The hooks of parts that take nothing and return nothing. */
 type Notice = "started" | "written" | "replaced" | "retired";
@@ -95,7 +97,7 @@ export class Parts {
       return undefined;
     };
     if (isInside(this.#home.owner)) return ask();
-    return enter(this.#home.owner, ask, undefined, [], undefined, true) as ReturnType<Parts["answer"]>;
+    return enter(this.#home.owner, ask, undefined, [], undefined, FETCH) as ReturnType<Parts["answer"]>;
   }
 
   #list(): readonly Part[] {

@@ -46,6 +46,8 @@ export { Decorated, DecoratedHeir, InBothFields, InField, Listing } from "./fixt
 export { Sending, SendingRaw } from "./fixtures/sending.ts";
 export { LegacyDecorated, LegacyDecoratedHeir, LegacyInBothFields } from "./fixtures/legacy/part.ts";
 export { LegacySending, LegacySendingRaw } from "./fixtures/legacy/sending.ts";
+export { Watching, WatchingOnly } from "./fixtures/watching.ts";
+export { LegacyWatching, LegacyWatchingOnly } from "./fixtures/legacy/watching.ts";
 export { LegacyInField, LegacyListing } from "./fixtures/legacy/part.ts";
 
 export default { fetch: (): Response => new Response("ok") };
