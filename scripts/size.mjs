@@ -11,8 +11,8 @@ import { build } from "esbuild";
  */
 const BUDGETS = {
   // Over its aim. Half of it is what tracks and lays out values (src/persisted).
-  counter: { own: { aim: 24, most: 31.2 }, whole: { aim: 27.3, most: 34.5 } },
-  routes: { own: { aim: 35, most: 42 }, whole: { aim: 45, most: 51.4 } },
+  counter: { own: { aim: 24, most: 30.7 }, whole: { aim: 27.3, most: 33.9 } },
+  routes: { own: { aim: 35, most: 41.5 }, whole: { aim: 45, most: 50.9 } },
   // A module alone.
   storage: { own: { aim: 3, most: 3.2 }, whole: { aim: 3, most: 3.2 } },
   object: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },

@@ -27,6 +27,8 @@ interface Steps {
   prepare(): Promise<void> | undefined;
   /** Deletes the native alarm. */
   disarm(): Promise<void>;
+  /** Runs when the deletion failed, and the object goes on. */
+  failed(): void;
 }
 
 /** What destroys one object, made when it is first asked to. */
@@ -102,6 +104,7 @@ export class Destroyer {
       try {
         await this.#delete();
       } catch (cause) {
+        this.#steps.failed();
         reject(
           new DurableError(
             "write-failed",

@@ -61,6 +61,8 @@ export class Life implements Owner {
   /** True when `deleteAll` has deleted what the parts stored at the start. */
   #isCleared = false;
   #followsDeleteAll = false;
+  /** True while `destroy()` deletes everything, and after it. */
+  #isEnding = false;
   #defect: DurableError | undefined;
   #starting: Promise<void> | undefined;
   /** Functions that restore the storage's own methods. */
@@ -92,7 +94,10 @@ export class Life implements Owner {
   }
 
   start(): Promise<void> | undefined {
-    return this.#isReady ? undefined : (this.#starting ??= this.#begin());
+    // Only the end of the whole start lets the next entry try again: earlier, it would begin a second start beside this one.
+    return this.#isReady
+      ? undefined
+      : (this.#starting ??= this.#begin()?.catch((error: unknown) => this.#failed(error)));
   }
 
   flush(scope: Scope): void {
@@ -101,8 +106,15 @@ export class Life implements Owner {
 
   destroy(): void {
     this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx, {
-      prepare: () => this.parts.run("destroyed"),
+      prepare: () => {
+        this.#isEnding = true;
+        return this.parts.run("destroyed");
+      },
       disarm: () => disarm(this.#ctx),
+      failed: () => {
+        this.#isEnding = false;
+        if (this.#isCleared) this.parts.notify("replaced");
+      },
     });
     this.#destroyer.ask();
   }
@@ -134,7 +146,7 @@ export class Life implements Owner {
     this.shape.verify(this.#self);
     if (!this.#followsDeleteAll) this.#followDeleteAll();
     const waiting = this.#prepare();
-    return waiting === undefined ? this.#runOnStart() : this.#orAgain(waiting.then(() => this.#runOnStart()));
+    return waiting === undefined ? this.#runOnStart() : waiting.then(() => this.#runOnStart());
   }
 
   /** Runs `starting` of the parts, as an entry of its own. */
@@ -157,7 +169,7 @@ export class Life implements Owner {
       this.isStarting = result instanceof Promise;
     }
     if (!(result instanceof Promise)) return this.#started();
-    return this.#orAgain(bounded(result, `${this.#class.name}.onStart`).then(() => this.#started()));
+    return bounded(result, `${this.#class.name}.onStart`).then(() => this.#started());
   }
 
   #started(): Promise<void> | undefined {
@@ -169,7 +181,7 @@ export class Life implements Owner {
   /** Ends the start, unless everything was deleted meanwhile: by `onStart`, or by an open entry while a part was starting. */
   #settle(): Promise<void> | undefined {
     const waiting = this.#isCleared ? this.#prepare() : undefined;
-    if (waiting !== undefined) return this.#orAgain(waiting.then(() => this.#settle()));
+    if (waiting !== undefined) return waiting.then(() => this.#settle());
     this.#starting = undefined;
     this.#isReady = true;
     if (this.#isAnnounced) return undefined;
@@ -179,12 +191,10 @@ export class Life implements Owner {
   }
 
   /** Lets the next entry try again when the start fails. */
-  #orAgain(starting: Promise<void>): Promise<void> {
-    return starting.catch((error: unknown) => {
-      this.#starting = undefined;
-      this.isStarting = false;
-      throw error;
-    });
+  #failed(error: unknown): never {
+    this.#starting = undefined;
+    this.isStarting = false;
+    throw error;
   }
 
   /** Lets the parts start again when everything that is stored was deleted. */
@@ -197,7 +207,7 @@ export class Life implements Owner {
       this.#isCleared = true;
       this.#isReady = false;
       const deleted = before(options);
-      this.parts.notify("replaced");
+      if (!this.#isEnding) this.parts.notify("replaced");
       return deleted;
     };
     this.#leaves.push(replaceOn(storage, { deleteAll }));

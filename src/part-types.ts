@@ -6,6 +6,7 @@ import type { EntryKind } from "./entry.ts";
 
 /**
  * The hooks of a part, which its object calls. Every hook is optional; hooks run in the order in which the parts were attached.
+ * If `started`, `written`, `replaced` or `retired` throws, the error is logged, and the next part's hook runs.
  *
  * @example
  * ```ts
@@ -22,7 +23,7 @@ export interface Part {
   started?(): void;
   /** Runs with the object's first write of a persisted field: the object exists from then on. */
   written?(): void;
-  /** Runs after stored data was replaced as a whole: by an import, or by `ctx.storage.deleteAll()`. */
+  /** Runs after stored data was replaced as a whole: by an import, or by `ctx.storage.deleteAll()`, but not by `destroy()`. */
   replaced?(): void;
   /** Runs in `destroy()`, right before everything that is stored is deleted. */
   destroyed?(): void | Promise<void>;

@@ -68,9 +68,15 @@ export class Parts {
     return this.#list().some((part) => hooks.some((hook) => part[hook] !== undefined));
   }
 
-  /** Calls a hook of every part. */
+  /** Calls a hook of every part. What has happened can't be refused: if a hook throws, the error is logged. */
   notify(hook: Notice): void {
-    if (this.#parts !== undefined) for (const part of this.#parts.values()) part[hook]?.();
+    for (const part of this.#list()) {
+      try {
+        part[hook]?.();
+      } catch (error) {
+        console.error(`durable-base: the hook \`${hook}\` of a part failed.`, error);
+      }
+    }
   }
 
   /** Calls `starting` or `destroyed` of every part, one after another; undefined if none had to be waited for. */

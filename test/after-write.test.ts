@@ -30,7 +30,9 @@ const KINDS: [kind: string, namespace: () => Namespace][] = [
 const stop = (): never => {
   throw new Error("stop");
 };
-const stops = (work: () => unknown): void => void expect(work).toThrow("stop");
+const stops = (work: () => unknown): void => {
+  expect(work).toThrow("stop");
+};
 const stopsLater = async (work: () => Promise<unknown>): Promise<void> => {
   expect(await errorOf(work)).toMatchObject({ message: "stop" });
 };
