@@ -2,8 +2,7 @@
  * @module
  * How an object destroys itself: at the end of the entry that asked for it, all or nothing, and nobody runs after it.
  */
-import { afterCommit } from "./call/atomic.ts";
-import { openScope, run, type Owner, type Scope } from "./entry.ts";
+import { openScope, run, type Owner, type Scope, type Source } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { reasonOf } from "./reset.ts";
 
@@ -20,12 +19,16 @@ const BUFFERED = 65_536;
 /** How long the body of an answer may take before that, in milliseconds: the platform ends the block after 30 s. */
 const SENDING = 20_000;
 
+const ON_DESTROY: Source = { kind: "destroy", name: "onDestroy", staysInside: true };
+
 /** The contribution of the object's parts. */
 interface Steps {
   /** Runs before everything that is stored is deleted. */
   prepare(): Promise<void> | undefined;
   /** Deletes the native alarm. */
   disarm(): Promise<void>;
+  /** Runs when the deletion failed, and the object goes on. */
+  failed(): void;
 }
 
 /** What destroys one object, made when it is first asked to. */
@@ -61,10 +64,11 @@ export class Destroyer {
     }
     const error = refusal?.();
     if (error !== undefined) throw error;
-    if (afterCommit(() => this.ask())) return;
     const scope = openScope(this.#owner);
-    if (scope === undefined) void Promise.resolve().then(() => this.#destroy());
-    else if (scope !== this.#hook) scope.finish = (answer) => this.#finish(answer);
+    this.#owner.fields.afterWrite(() => {
+      if (scope?.isOpen !== true) void this.#destroy();
+      else if (scope !== this.#hook) scope.finish = (answer) => this.#finish(answer);
+    });
   }
 
   async #finish(answer: unknown): Promise<unknown> {
@@ -91,7 +95,7 @@ export class Destroyer {
         this.#hook = openScope(this.#owner);
         return onDestroy.call(this.#self);
       };
-      await run(this.#owner, hook, undefined, [], undefined, true);
+      await run(this.#owner, hook, undefined, [], undefined, ON_DESTROY);
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // From here on nothing else of the object runs, neither a new call nor one that waits for a timer, another object or
@@ -100,6 +104,7 @@ export class Destroyer {
       try {
         await this.#delete();
       } catch (cause) {
+        this.#steps.failed();
         reject(
           new DurableError(
             "write-failed",
@@ -131,6 +136,7 @@ export class Destroyer {
     owner.start = () => {
       throw error;
     };
+    owner.fields.drop();
     for (const end of [...owner.parked.values(), this.#gone.reject]) end(error);
   }
 

@@ -9,8 +9,8 @@ import { enter, isInside, own } from "./entry.ts";
 import { DurableError } from "./errors.ts";
 import { Life, lifeOf } from "./life.ts";
 import { find, type Finder, type FromOptions } from "./object/object.ts";
-import type { ListedPart } from "./part.ts";
 import { PARTS } from "./part-key.ts";
+import type { ListedPart } from "./part-types.ts";
 import { FIELDS } from "./persisted/fields.ts";
 import { levelOf, planOf } from "./plan.ts";
 import { shapeOf } from "./surface.ts";
@@ -114,7 +114,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
    * stored is deleted, the alarm too, sockets are closed with code 1001, the answer goes out, and the object is reset.
    * Whoever calls next finds a new one; calls that are open end with an error. Not reachable through a stub.
    *
-   * Within `@Atomic` it holds once that is committed, and is dropped with what is undone. Outside any entry, as in a timer
+   * In a transaction or `@Atomic` it takes effect once that is committed, and is dropped if it's undone. Outside any entry, as in a timer
    * that outlived its own, the object is destroyed at once.
    *
    * @throws DurableError `changed-in-constructor` when called there. The caller of the entry gets `write-failed` when the
@@ -158,7 +158,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     const life = lifeOf(this);
     const part = life.parts.get(name);
     if (part?.call === undefined) throw partMissing(this, name);
-    return await enter(life, () => part.call!(...args), undefined, []);
+    return await enter(life, () => part.call!(...args), undefined, [], undefined, { kind: "part", name });
   }
 }
 

@@ -14,8 +14,34 @@ import type { Plan, Prepare } from "./plan.ts";
 import { giveOutBy, isContainer, isPrimitive, hasHiddenDisposer, snapshot, unwrap, type Replace } from "./snapshot.ts";
 import { release, untrack } from "./thrown.ts";
 
+/** The changes of an object, as those see them who depend on their fate. */
+export interface Changes {
+  /** Called before a transaction: what waits has to know of it. */
+  join(): void;
+  /** See `Host.afterWrite`. */
+  afterWrite(work: () => void): void;
+  /** Drops what waits: the object is over. */
+  drop(): void;
+}
+
+/** How an entry reaches its object; `later` is a call of something that an entry handed out. */
+export type EntryKind = "rpc" | "fetch" | "alarm" | "socket" | "part" | "later" | "start" | "destroy";
+
+/** The origin of an entry. One without it is a member of the object's class, or of an RpcTarget that was handed out. */
+export interface Source {
+  readonly kind: EntryKind;
+  /** Names the entry in place of its function. */
+  readonly name?: string | undefined;
+  /** True if the result doesn't leave the object. */
+  readonly staysInside?: boolean;
+}
+
+/** Runs an entry, and observes it. */
+export type Observe = (work: () => unknown, method: Method, self: unknown, source: Source | undefined) => unknown;
+
 /** One object as its entries see it. */
 export interface Owner {
+  readonly fields: Changes;
   /** The entry whose synchronous part is running: it will write by itself what it changes. */
   running: Scope | undefined;
   /** True until the first microtask after construction: calls are then the constructor's own. */
@@ -30,6 +56,8 @@ export interface Owner {
   refusal: (() => DurableError | undefined) | undefined;
   /** Called after the object's first write of a field. */
   written(): void;
+  /** Set if a part observes entries. */
+  observe: Observe | undefined;
   /** True while `onStart` runs: what it handed to other objects may be called back without waiting for its end. */
   readonly isStarting: boolean;
   /** The entries that wait for something, by what ends each with an error while its code is left where it is. */
@@ -100,7 +128,7 @@ export function isInside(owner: Owner): boolean {
 
 /**
  * Runs `method` as an entry; sync where the object has started and the method is sync. Its result, or its error, is made
- * fit to leave the object, unless it `staysInside`.
+ * fit to leave the object, unless the source says that it stays inside.
  */
 export function enter(
   owner: Owner,
@@ -108,11 +136,11 @@ export function enter(
   self: unknown,
   args: unknown[],
   prepare?: Prepare,
-  staysInside?: boolean,
+  source?: Source,
 ): unknown {
   const starting = owner.start();
-  if (starting === undefined) return run(owner, method, self, args, prepare, staysInside);
-  return starting.then(() => run(owner, method, self, args, prepare, staysInside));
+  if (starting === undefined) return run(owner, method, self, args, prepare, source);
+  return starting.then(() => run(owner, method, self, args, prepare, source));
 }
 
 /** Runs `method` in a scope of its own, without the gate: for the object's start itself. */
@@ -122,7 +150,22 @@ export function run(
   self: unknown,
   args: unknown[],
   prepare?: Prepare,
-  staysInside = false,
+  source?: Source,
+): unknown {
+  const { observe } = owner;
+  const staysInside = source?.staysInside === true;
+  return observe === undefined
+    ? runInScope(owner, method, self, args, prepare, staysInside)
+    : observe(() => runInScope(owner, method, self, args, prepare, staysInside), method, self, source);
+}
+
+function runInScope(
+  owner: Owner,
+  method: Method,
+  self: unknown,
+  args: unknown[],
+  prepare: Prepare | undefined,
+  staysInside: boolean,
 ): unknown {
   const scope = new Scope(owner);
   const outer = owner.running;
@@ -278,13 +321,15 @@ giveOutBy((value) => {
   return owner === undefined ? snapshot(value) : handOut(owner, value);
 });
 
+const LATER: Source = { kind: "later" };
+
 /** Gives plain data for tracked values, and makes later calls of what is handed out entries too. */
 function handOut(owner: Owner, result: unknown): unknown {
   if (isPrimitive(result)) return result;
   const later =
     (method: Method, self?: object): Method =>
     (...args) =>
-      (owner.isStarting ? run : enter)(owner, method, self, args);
+      (owner.isStarting ? run : enter)(owner, method, self, args, undefined, LATER);
   const keepDisposer = <T extends object>(from: unknown, to: T): T => {
     const dispose = disposerOf(from);
     if (dispose === undefined) return to;

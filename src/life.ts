@@ -4,9 +4,9 @@
  */
 import { COPY } from "./copies.ts";
 import { Destroyer } from "./destroy.ts";
-import { run, type Owner, type Scope } from "./entry.ts";
+import { run, type Observe, type Owner, type Scope, type Source } from "./entry.ts";
 import { DurableError } from "./errors.ts";
-import { Parts } from "./host.ts";
+import { Parts } from "./parts.ts";
 import { Fields } from "./persisted/fields.ts";
 import { becomeLive, retireLive } from "./live-instance.ts";
 import { followImports } from "./storage/imported.ts";
@@ -15,6 +15,8 @@ import type { Shape } from "./surface.ts";
 
 /** How long an entry waits for `onStart`, in milliseconds: what the platform gives `blockConcurrencyWhile`. */
 const START_TIMEOUT = 30_000;
+
+const STARTING: Source = { kind: "start", name: "starting" };
 
 /** What a life calls and reads of its object. */
 interface Living {
@@ -46,6 +48,7 @@ export class Life implements Owner {
   isConstructing = true;
   running: Scope | undefined;
   refusal: (() => DurableError | undefined) | undefined;
+  observe: Observe | undefined;
   readonly #self: Living;
   readonly #class: Statics;
   isStarting = false;
@@ -58,6 +61,8 @@ export class Life implements Owner {
   /** True when `deleteAll` has deleted what the parts stored at the start. */
   #isCleared = false;
   #followsDeleteAll = false;
+  /** True while `destroy()` deletes everything, and after it. */
+  #isEnding = false;
   #defect: DurableError | undefined;
   #starting: Promise<void> | undefined;
   /** Functions that restore the storage's own methods. */
@@ -74,7 +79,7 @@ export class Life implements Owner {
     retireLive(ctx.id);
     this.fields = new Fields(this.#class.name, shape.plan, ctx, this);
     this.#leaves = [followImports(ctx.storage, () => this.parts.notify("replaced"))];
-    this.parts = new Parts(this, self, ctx, shape, this.fields);
+    this.parts = new Parts({ owner: this, self, ctx, shape, fields: this.fields });
     lives.set(self, this);
     stateOf(ctx.storage).copy = COPY;
     becomeLive(ctx.id, () => this.#retire());
@@ -89,7 +94,10 @@ export class Life implements Owner {
   }
 
   start(): Promise<void> | undefined {
-    return this.#isReady ? undefined : (this.#starting ??= this.#begin());
+    // Only the end of the whole start lets the next entry try again: earlier, it would begin a second start beside this one.
+    return this.#isReady
+      ? undefined
+      : (this.#starting ??= this.#begin()?.catch((error: unknown) => this.#failed(error)));
   }
 
   flush(scope: Scope): void {
@@ -98,8 +106,15 @@ export class Life implements Owner {
 
   destroy(): void {
     this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx, {
-      prepare: () => this.parts.run("destroyed"),
+      prepare: () => {
+        this.#isEnding = true;
+        return this.parts.run("destroyed");
+      },
       disarm: () => disarm(this.#ctx),
+      failed: () => {
+        this.#isEnding = false;
+        if (this.#isCleared) this.parts.notify("replaced");
+      },
     });
     this.#destroyer.ask();
   }
@@ -131,14 +146,14 @@ export class Life implements Owner {
     this.shape.verify(this.#self);
     if (!this.#followsDeleteAll) this.#followDeleteAll();
     const waiting = this.#prepare();
-    return waiting === undefined ? this.#runOnStart() : this.#orAgain(waiting.then(() => this.#runOnStart()));
+    return waiting === undefined ? this.#runOnStart() : waiting.then(() => this.#runOnStart());
   }
 
   /** Runs `starting` of the parts, as an entry of its own. */
   #prepare(): Promise<void> | undefined {
     this.#isCleared = false;
     if (!this.parts.have("starting")) return undefined;
-    const result = run(this, () => this.parts.run("starting"), undefined, []);
+    const result = run(this, () => this.parts.run("starting"), undefined, [], undefined, STARTING);
     return result instanceof Promise ? bounded(result, `The start of the parts of ${this.#class.name}`) : undefined;
   }
 
@@ -154,7 +169,7 @@ export class Life implements Owner {
       this.isStarting = result instanceof Promise;
     }
     if (!(result instanceof Promise)) return this.#started();
-    return this.#orAgain(bounded(result, `${this.#class.name}.onStart`).then(() => this.#started()));
+    return bounded(result, `${this.#class.name}.onStart`).then(() => this.#started());
   }
 
   #started(): Promise<void> | undefined {
@@ -166,7 +181,7 @@ export class Life implements Owner {
   /** Ends the start, unless everything was deleted meanwhile: by `onStart`, or by an open entry while a part was starting. */
   #settle(): Promise<void> | undefined {
     const waiting = this.#isCleared ? this.#prepare() : undefined;
-    if (waiting !== undefined) return this.#orAgain(waiting.then(() => this.#settle()));
+    if (waiting !== undefined) return waiting.then(() => this.#settle());
     this.#starting = undefined;
     this.#isReady = true;
     if (this.#isAnnounced) return undefined;
@@ -176,12 +191,10 @@ export class Life implements Owner {
   }
 
   /** Lets the next entry try again when the start fails. */
-  #orAgain(starting: Promise<void>): Promise<void> {
-    return starting.catch((error: unknown) => {
-      this.#starting = undefined;
-      this.isStarting = false;
-      throw error;
-    });
+  #failed(error: unknown): never {
+    this.#starting = undefined;
+    this.isStarting = false;
+    throw error;
   }
 
   /** Lets the parts start again when everything that is stored was deleted. */
@@ -194,7 +207,7 @@ export class Life implements Owner {
       this.#isCleared = true;
       this.#isReady = false;
       const deleted = before(options);
-      this.parts.notify("replaced");
+      if (!this.#isEnding) this.parts.notify("replaced");
       return deleted;
     };
     this.#leaves.push(replaceOn(storage, { deleteAll }));

@@ -5,7 +5,7 @@
 import { PART_CALL } from "./call-part.ts";
 import { behindGate, behindGuard, guard, wrapPrototypes, type Gated, type Method } from "./entry.ts";
 import { DurableError, quote } from "./errors.ts";
-import type { ListedPart } from "./part.ts";
+import type { ListedPart } from "./part-types.ts";
 import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan } from "./plan.ts";
 

@@ -365,6 +365,27 @@ export function lifeCases(dialect: string, namespace: () => DurableObjectNamespa
       await expectFresh(object);
     });
 
+    it("is dropped with a transaction of ctx.storage that is undone, and waits for its commit", async () => {
+      const object = await filled();
+      const { handle } = object;
+      const undone = work(async (self) => {
+        const stop = (): never => {
+          self.destroy();
+          throw new RangeError("stop");
+        };
+        expect(() => self.storage.transactionSync(stop)).toThrow("stop");
+        expect(await errorOf(() => self.storage.transaction(async () => stop()))).toMatchObject({ message: "stop" });
+        await self.storage.transaction(async (txn) => {
+          self.destroy();
+          txn.rollback();
+        });
+      });
+      await handle.later(undone);
+      await expectKept(object);
+      await handle.later(work((self) => self.storage.transaction(async () => self.destroy())));
+      await expectFresh(object);
+    });
+
     it("closes the sockets, with a code that tells why", async () => {
       const object = await filled();
       const { webSocket } = await object.handle.fetch("http://o/socket", { headers: { upgrade: "websocket" } });

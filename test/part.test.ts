@@ -6,7 +6,7 @@ import { jobs } from "durable-base/jobs";
 import { migrations } from "durable-base/migrations";
 import { exactlyOnce } from "durable-base/once";
 import { attach, type ListedPart, type Part } from "durable-base/part";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { retireLive } from "../src/live-instance.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { visit, visited, Visits, visits, type VisitedLike } from "./fixtures/visits.ts";
@@ -80,9 +80,44 @@ describe.each(KINDS)("a part %s", (_, namespace, weight) => {
     const stub = fresh();
     await visit(stub, "add", 1);
     const before = Visits.destroyed.length;
+    const hooks = await runInDurableObject(stub, (self: AnyVisited) => visits(self).hooks);
     await stub.end();
     expect(Visits.destroyed.slice(before)).toEqual([weight]);
+    // `replaced` would let a part store something again.
+    expect(hooks).toEqual(["starting", "started", "written"]);
     expect(await Objects.from(namespace()).byId(stub.id).add(1)).toBe(1);
+  });
+
+  it("hears that data was replaced when the object can't be destroyed after all", async () => {
+    const stub = fresh();
+    await stub.add(1);
+    const hooks = await runInDurableObject(stub, (self: AnyVisited, { storage }) => {
+      const { sync } = storage;
+      storage.sync = async () => {
+        storage.sync = sync;
+        throw new Error("disk full");
+      };
+      return visits(self).hooks;
+    });
+    expect(await errorOf(() => stub.end())).toMatchObject({ code: "write-failed" });
+    expect(hooks).toEqual(["starting", "started", "written", "replaced"]);
+    expect(await stub.add(1)).toBe(1);
+    expect(hooks.slice(4)).toEqual(["starting", "written"]);
+  });
+
+  it.each(["started", "written", "replaced"] as const)("fails alone in its hook %s", async (hook) => {
+    using log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const stub = fresh();
+    await runInDurableObject(stub, async (self: AnyVisited, { storage }) => {
+      visits(self).fails = hook;
+      expect(self.add(1)).toBe(1);
+      await storage.deleteAll();
+      expect(self.add(1)).toBe(1);
+    });
+    expect(await stub.add(1)).toBe(2);
+    const error: unknown[] = [`durable-base: the hook \`${hook}\` of a part failed.`, new RangeError(hook)];
+    expect(log.mock.calls).toEqual(hook === "written" ? [error, error] : [error]);
+    expect(await hooksOf(stub)).toEqual(["starting", "started", "written", "replaced", "starting", "written"]);
   });
 
   it("runs code as an entry, whose result is plain data if it leaves the object", async () => {
@@ -275,6 +310,61 @@ describe("parts", () => {
         expect(thrownBy(() => self.tables()).message).toBe("not yet");
         self.tables();
         expect(self.hooks).toEqual(["onStart", "started"]);
+      });
+    });
+
+    it("all hear of the start, even when one of them fails then", async () => {
+      using _ = vi.spyOn(console, "error").mockImplementation(() => {});
+      await runInDurableObject(env.PROBE.getByName("start heard"), async (_, ctx) => {
+        const heard: string[] = [];
+        const part = (name: string): ListedPart => ({
+          name,
+          attach: (self) =>
+            void attach(self, name, () => ({
+              started: () => {
+                heard.push(name);
+                throw new Error(name);
+              },
+            })),
+        });
+        class Own extends Started {
+          static override parts = [part("a"), part("b")];
+        }
+        const self = new Own(ctx, env);
+        await scheduler.wait(0);
+        self.tables();
+        expect([...heard, ...self.hooks]).toEqual(["a", "b", "onStart"]);
+      });
+    });
+
+    it("run once at a time, however soon an entry comes after a start that failed", async () => {
+      let [runs, atOnce, most] = [0, 0, 0];
+      let failing!: PromiseWithResolvers<void>;
+      const make = (self: Started): Part => {
+        // In the object's own context: another context would hear of it in a later turn.
+        failing = Promise.withResolvers<void>();
+        self.onStart = async () => {
+          most = Math.max(most, ++atOnce);
+          await scheduler.wait(2);
+          atOnce--;
+          if (++runs > 1) return;
+          failing.resolve();
+          throw new Error("not yet");
+        };
+        return { starting: () => scheduler.wait(1) };
+      };
+      await withStarted("once", make, async (self) => {
+        const failed = errorOf(() => self.tables() as unknown as Promise<string[]>);
+        const calls: unknown[] = [];
+        await failing.promise;
+        // An entry in each microtask from here on.
+        for (let n = 0; n < 100; n++) {
+          calls.push(Promise.resolve(self.tables()).catch((error: unknown) => error));
+          await Promise.resolve();
+        }
+        expect(await failed).toMatchObject({ message: "not yet" });
+        await Promise.all(calls);
+        expect([most, runs]).toEqual([1, 2]);
       });
     });
 

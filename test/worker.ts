@@ -43,7 +43,11 @@ export { StandardCrons } from "./fixtures/cron.ts";
 export { LegacyCrons } from "./fixtures/legacy/cron.ts";
 export { ModelJobs } from "./fixtures/schedule-model.ts";
 export { Decorated, DecoratedHeir, InBothFields, InField, Listing } from "./fixtures/part.ts";
+export { Sending, SendingRaw } from "./fixtures/sending.ts";
 export { LegacyDecorated, LegacyDecoratedHeir, LegacyInBothFields } from "./fixtures/legacy/part.ts";
+export { LegacySending, LegacySendingRaw } from "./fixtures/legacy/sending.ts";
+export { Watching, WatchingOnly } from "./fixtures/watching.ts";
+export { LegacyWatching, LegacyWatchingOnly } from "./fixtures/legacy/watching.ts";
 export { LegacyInField, LegacyListing } from "./fixtures/legacy/part.ts";
 
 export default { fetch: (): Response => new Response("ok") };

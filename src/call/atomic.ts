@@ -20,8 +20,6 @@ class Part {
   deadline: number | undefined = undefined;
   /** Why it was ended while its code goes on; that code may change nothing any more. */
   refusal: DurableError | undefined = undefined;
-  /** What is to be done once it is committed. */
-  after: (() => void) | undefined = undefined;
 
   /** This one while it is open, else the nearest outer one that is; keeps chains of timers from growing. */
   get live(): Part | undefined {
@@ -104,9 +102,8 @@ export function endingWith(method: Method, name: string, last: () => void): Meth
 function runSync(self: object, name: string, call: () => unknown): unknown {
   const { owner, storage } = homeOf(self, name);
   const part = new Part();
-  let done: unknown;
   try {
-    done = storage.transactionSync(() => {
+    return storage.transactionSync(() => {
       throwIfRefused();
       const result = parts.run(part, call);
       if (!isThenable(result)) return result;
@@ -119,8 +116,6 @@ function runSync(self: object, name: string, call: () => unknown): unknown {
   } finally {
     part.isOpen = false;
   }
-  part.after?.();
-  return done;
 }
 
 /** Runs the async work of a call of a method, by its name, all or nothing; it is undone after 25 s. */
@@ -128,9 +123,8 @@ export async function atomically(self: object, name: string, call: () => unknown
   const { owner, storage } = homeOf(self, name);
   const part = new Part();
   let timer: ReturnType<typeof setTimeout> | null = null;
-  let done: unknown;
   try {
-    done = await storage.transaction(async () => {
+    return await storage.transaction(async () => {
       throwIfRefused();
       const now = Date.now();
       // While an inner transaction is open, the timers of the outer one wait: the inner keeps to its deadline.
@@ -146,18 +140,6 @@ export async function atomically(self: object, name: string, call: () => unknown
     clearTimeout(timer);
     part.isOpen = false;
   }
-  part.after?.();
-  return done;
-}
-
-/**
- * Lets `work` be done once the atomic call that the running code belongs to is committed, and not at all if it is
- * undone; false when it belongs to none. Of several there, the last is done.
- */
-export function afterCommit(work: () => void): boolean {
-  const part = parts.getStore()?.live;
-  if (part !== undefined) part.after = work;
-  return part !== undefined;
 }
 
 function deadlineOf(part: Part | undefined): number | undefined {
@@ -192,6 +174,7 @@ function homeOf(self: object, name: string): { owner: Owner; storage: DurableObj
   if (owner !== undefined && ctx !== undefined) {
     const error = owner.refusal?.();
     if (error !== undefined) throw error;
+    owner.fields.join();
     return { owner, storage: ctx.storage };
   }
   throw new DurableError(

@@ -134,10 +134,11 @@ export class Runner {
     this.running.add(id);
     let result: unknown;
     try {
-      result = host.enter(() => {
+      const run = (): unknown => {
         this.#runs.set(host.scope()!, current);
         return (whole ?? method).apply(self, [...args]);
-      });
+      };
+      result = host.enter(run, { name });
     } catch (error) {
       this.running.delete(id);
       this.#fail(task, tries, error);

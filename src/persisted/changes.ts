@@ -2,7 +2,7 @@
  * @module
  * Describing changes of tracked values for a recorder: the path, and the operation with its values as plain data.
  */
-import type { Change } from "../part.ts";
+import type { Change } from "../part-types.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { Node, NOWHERE, type Operation } from "./node.ts";
 

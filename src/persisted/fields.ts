@@ -3,10 +3,11 @@
  * The registry of one object's loaded fields: what the decorator's accessors read and assign, when it is written, and when memory
  * goes back to what is stored.
  */
+import { AfterWrite } from "../after-write.ts";
 import { openScope, type Owner, type Scope } from "../entry.ts";
 import { isEqual } from "../equal.ts";
 import { DurableError } from "../errors.ts";
-import type { Change, ChangeRecorder } from "../part.ts";
+import type { Change, ChangeRecorder } from "../part-types.ts";
 import type { Plan } from "../plan.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { adopt } from "../storage/keys.ts";
@@ -65,7 +66,7 @@ export class Fields implements Keeper, WatcherOwner {
   /** The platform's own, without the fields' part in it. */
   readonly #transact: (work: () => void) => void;
   /** Restores the storage's own transactions. */
-  readonly #leave: (() => void) | undefined;
+  #leave: (() => void) | undefined;
   #storage: SyncKvStorage | undefined;
   /** Undefined until it is needed; null when nothing is stored. */
   #record: StoredRecord | null | undefined;
@@ -75,11 +76,11 @@ export class Fields implements Keeper, WatcherOwner {
   readonly #writers = new Set<Scope | undefined>();
   /** What was taken out of fields and would be theirs again after a rollback. */
   readonly #taken = new Map<Node, Field>();
-  /** How many of the user's transactions are open. */
-  #transactions = 0;
   readonly #recorders: ChangeRecorder[] = [];
   /** Tells the recorders; undefined while there are none. */
   #tell: Tell | undefined;
+  /** Work that waits until the fields are written. It knows the user's open transactions. */
+  readonly #after = new AfterWrite();
   #isScheduled = false;
   /** The error of the last write that failed; not undefined, which would be no argument. */
   failure: DurableError | null = null;
@@ -95,8 +96,13 @@ export class Fields implements Keeper, WatcherOwner {
     this.#owner = owner;
     const { storage } = stateOf(ctx.storage);
     this.#transact = storage.transactionSync.bind(storage);
-    this.#leave = plan.fields.size > 0 ? joinTransactions(storage, this) : undefined;
+    if (plan.fields.size > 0) this.join();
     if (this.#options !== null) adopt(ctx.storage, fieldsByKey(this.#options));
+  }
+
+  /** Follows the user's transactions from now on: called before one matters. */
+  join(): void {
+    this.#leave ??= joinTransactions(stateOf(this.#ctx.storage).storage, this);
   }
 
   /** What reading the field gives: the stored value, else the default. */
@@ -203,12 +209,25 @@ export class Fields implements Keeper, WatcherOwner {
     if (from === undefined || this.#taken.has(from)) this.#taken.set(node, field);
   }
 
-  /** A transaction of the user's begins; what is given ends it. */
-  begun(): () => void {
-    this.#transactions++;
-    return () => {
-      if (--this.#transactions === 0) this.#taken.clear();
+  /** A transaction of the user's begins. The function that is returned ends it. */
+  begun(): (isCommitted: boolean) => void {
+    const end = this.#after.begin();
+    return (isCommitted) => {
+      end(isCommitted);
+      if (this.#after.open === 0) this.#taken.clear();
     };
+  }
+
+  /** See `Host.afterWrite`. */
+  afterWrite(work: () => void): void {
+    if (this.#owner.refusal?.() !== undefined) return;
+    this.#after.add(work, openScope(this.#owner));
+    this.#schedule();
+  }
+
+  /** The object is over: what waits is dropped. */
+  drop(): void {
+    this.#after.drop(0);
   }
 
   /** Called when a value that can change without our notice was handed out. */
@@ -223,17 +242,21 @@ export class Fields implements Keeper, WatcherOwner {
     if (this.#owner.isConstructing) return;
     try {
       if (!this.#watcher.isEmpty) this.#watcher.find(scope);
-      if (this.#changed.size === 0) return;
-      if (this.#isRetired) throw this.#owner.refusal!();
-      if (this.#options !== null) this.#checkChanges(this.#options);
-      this.#writeRows();
-      for (const field of this.#changed) field.writer = undefined;
-      this.#changed.clear();
-      this.#writers.clear();
-      if (this.#transactions === 0) this.#taken.clear();
+      if (this.#changed.size > 0) this.#writeChanges();
     } catch (cause) {
       this.#fail(cause);
     }
+    this.#after.stored();
+  }
+
+  #writeChanges(): void {
+    if (this.#isRetired) throw this.#owner.refusal!();
+    if (this.#options !== null) this.#checkChanges(this.#options);
+    this.#writeRows();
+    for (const field of this.#changed) field.writer = undefined;
+    this.#changed.clear();
+    this.#writers.clear();
+    if (this.#after.open === 0) this.#taken.clear();
   }
 
   /** As {@link flush}, but throws; also the error of an earlier write, if it came after `failure`. */
@@ -312,6 +335,7 @@ export class Fields implements Keeper, WatcherOwner {
           { cause },
         );
     this.failure = error;
+    this.#after.drop();
     const writers = [...this.#writers];
     this.forget();
     this.#failWriters(error, writers);
@@ -320,6 +344,7 @@ export class Fields implements Keeper, WatcherOwner {
   /** Called when a newer instance of the object takes over: this one only reads what is stored, and writes nothing. */
   retire(): void {
     this.#isRetired = true;
+    this.drop();
     this.forget();
     this.#leave?.();
   }

@@ -13,8 +13,8 @@ export interface Written {
   write(failure?: Error | null): void;
   /** Goes back to what is stored. */
   forget(): void;
-  /** A transaction begins; what is given ends it. */
-  begun(): () => void;
+  /** A transaction begins. The function that is returned ends it. */
+  begun(): (isCommitted: boolean) => void;
   /** The last write that failed, also one that nobody waited for. */
   readonly failure: Error | null;
 }
@@ -41,16 +41,17 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     const { failure } = fields;
     const end = fields.begun();
     try {
-      return native.transactionSync(() => {
+      const done = native.transactionSync(() => {
         const result = work();
         fields.write(failure);
         return result;
       });
+      end(true);
+      return done;
     } catch (error) {
+      end(false);
       fields.forget();
       throw error;
-    } finally {
-      end();
     }
   };
 
@@ -68,13 +69,17 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
     // A write that fails in a microtask tells its entry only, and the rest must not be kept.
     const { failure } = fields;
     const inner = new Set<Promise<unknown>>();
-    const end = fields.begun();
+    let end: ((isCommitted: boolean) => void) | undefined;
     try {
-      return await native.transaction(async (txn) => {
+      const done = await native.transaction(async (txn) => {
+        // Not before: until here other code of the object may write, outside of this one.
+        const ends = fields.begun();
+        end = ends;
         takeTrackedKeys(txn);
         const rollback = txn.rollback.bind(txn);
         txn.rollback = () => {
           rollback();
+          ends(false);
           fields.forget();
         };
         let result: T;
@@ -87,11 +92,12 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
         fields.write(failure);
         return result;
       });
+      end!(true);
+      return done;
     } catch (error) {
+      end?.(false);
       fields.forget();
       throw error;
-    } finally {
-      end();
     }
   };
 

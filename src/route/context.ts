@@ -42,17 +42,19 @@ export function objectOf(c: Context): Self {
   );
 }
 
-/** Runs code of the user's as an entry of the object, or in the one that it belongs to. */
-export function inEntry<T>(self: Self, work: () => T | Promise<T>): T | Promise<T> {
+/** Runs code of the user's as an entry of that name of the object, or in the one that it belongs to. */
+export function inEntry<T>(self: Self, name: string, work: () => T | Promise<T>): T | Promise<T> {
   const owner = ownerOf(self)!;
-  return isInside(owner) ? work() : (enter(owner, work, undefined, [], undefined, true) as T | Promise<T>);
+  if (isInside(owner)) return work();
+  const source = { kind: "fetch", name, staysInside: true } as const;
+  return enter(owner, work, undefined, [], undefined, source) as T | Promise<T>;
 }
 
 /** Stands before all other middleware: lets them run in an entry, and makes an error of whatever else they throw. */
 export const outermost = async (c: Context, next: () => Promise<void>): Promise<void> => {
   const self = objectOf(c);
   c.set("object", self);
-  const answer = await inEntry(self, async () => {
+  const answer = await inEntry(self, "fetch", async () => {
     await next().catch(throwError);
     return c.finalized ? c.res : undefined;
   });

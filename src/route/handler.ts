@@ -44,7 +44,7 @@ export function handlerOf({ member, path, options }: RoutePlan, plan: Plan): Han
   const proceed = (c: Context, self: Self, body: unknown): Response | Promise<Response> => {
     const input = guarded(() => prepared(c, self, body), refuseInput);
     // Opened only now: a scope costs every step that it is carried through, and reading the body has several.
-    return after(input, (known) => inEntry(self, () => call(c, self, known)));
+    return after(input, (known) => inEntry(self, member, () => call(c, self, known)));
   };
   const run = (c: Context): Response | Promise<Response> => {
     const self = objectOf(c);

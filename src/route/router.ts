@@ -144,7 +144,7 @@ async function askObject(self: Self, error: Error, c: Context): Promise<Response
   // A body is read once: the hook may look at the refusal, and it is still sent.
   const spare = isHttpException(error) && error.res?.bodyUsed === false ? error.res.clone() : undefined;
   try {
-    const answer = await inEntry(self, () => self.onError!(error, c));
+    const answer = await inEntry(self, "onError", () => self.onError!(error, c));
     if (answer instanceof Response) return answer;
   } catch (failure) {
     console.error(failure);

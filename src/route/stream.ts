@@ -2,7 +2,10 @@
  * @module
  * A result that comes bit by bit: an async iterable or an iterator as a stream of events or lines.
  */
-import { enter, ownerOf } from "../entry.ts";
+import { enter, ownerOf, type Source } from "../entry.ts";
+
+const PULL: Source = { kind: "later", name: "pull", staysInside: true };
+const CANCEL: Source = { kind: "later", name: "cancel", staysInside: true };
 
 /** What gives the items; a generator's own object is one. */
 type Items = Iterator<unknown> | AsyncIterator<unknown>;
@@ -40,7 +43,7 @@ export function streamItems(items: Items, self: object, write: (item: unknown) =
   };
   const end = async (): Promise<void> => {
     try {
-      await enter(owner, () => endItems(items), undefined, [], undefined, true);
+      await enter(owner, () => endItems(items), undefined, [], undefined, CANCEL);
     } catch (error) {
       console.error(error);
     }
@@ -50,7 +53,7 @@ export function streamItems(items: Items, self: object, write: (item: unknown) =
     {
       async pull(controller) {
         try {
-          const text = (await enter(owner, next, undefined, [], undefined, true)) as string | undefined;
+          const text = (await enter(owner, next, undefined, [], undefined, PULL)) as string | undefined;
           if (isLeft) return;
           if (text === undefined) controller.close();
           else controller.enqueue(encoder.encode(text));
