@@ -49,8 +49,9 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
       end(true);
       return done;
     } catch (error) {
-      end(false);
+      // What was taken out in it has to be known until then.
       fields.forget();
+      end(false);
       throw error;
     }
   };
@@ -79,8 +80,8 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
         const rollback = txn.rollback.bind(txn);
         txn.rollback = () => {
           rollback();
-          ends(false);
           fields.forget();
+          ends(false);
         };
         let result: T;
         try {
@@ -95,8 +96,8 @@ export function joinTransactions(storage: DurableObjectStorage, fields: Written)
       end!(true);
       return done;
     } catch (error) {
-      end?.(false);
       fields.forget();
+      end?.(false);
       throw error;
     }
   };
