@@ -49,5 +49,6 @@ export { LegacySending, LegacySendingRaw } from "./fixtures/legacy/sending.ts";
 export { Watching, WatchingOnly } from "./fixtures/watching.ts";
 export { LegacyWatching, LegacyWatchingOnly } from "./fixtures/legacy/watching.ts";
 export { LegacyInField, LegacyListing } from "./fixtures/legacy/part.ts";
+export { Ticking, TickingToo } from "./fixtures/ticks.ts";
 
 export default { fetch: (): Response => new Response("ok") };
