@@ -27,7 +27,7 @@ export interface Changes {
 /** How an entry reaches its object; `later` is a call of something that an entry handed out. */
 export type EntryKind = "rpc" | "fetch" | "alarm" | "socket" | "part" | "later" | "start" | "destroy";
 
-/** The origin of an entry. One without it is a member of the object's class, or of an RpcTarget that was handed out. */
+/** The origin of an entry. One without it is a member of the object's class, or something that was handed out. */
 export interface Source {
   readonly kind: EntryKind;
   /** Names the entry in place of its function. */
@@ -321,15 +321,13 @@ giveOutBy((value) => {
   return owner === undefined ? snapshot(value) : handOut(owner, value);
 });
 
-const LATER: Source = { kind: "later" };
-
 /** Gives plain data for tracked values, and makes later calls of what is handed out entries too. */
 function handOut(owner: Owner, result: unknown): unknown {
   if (isPrimitive(result)) return result;
   const later =
     (method: Method, self?: object): Method =>
     (...args) =>
-      (owner.isStarting ? run : enter)(owner, method, self, args, undefined, LATER);
+      (owner.isStarting ? run : enter)(owner, method, self, args);
   const keepDisposer = <T extends object>(from: unknown, to: T): T => {
     const dispose = disposerOf(from);
     if (dispose === undefined) return to;

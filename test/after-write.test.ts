@@ -380,6 +380,22 @@ describe.each(KINDS)("afterWrite of an object %s", (kind, namespace) => {
       expect(sent).toEqual(["after"]);
     });
 
+    it("of @Atomic is dropped with code that goes on after it was undone", async () => {
+      const sent = await inside(async ({ self, sender, tell }) => {
+        let goes!: Promise<void>;
+        const error = thrownBy(() =>
+          self.atomic(() => {
+            tell();
+            return (goes = scheduler.wait(1).then(() => sender.send("goes on")));
+          }),
+        );
+        expect(error.code).toBe("atomic-returned-promise");
+        await goes;
+        self.run(() => sender.send("after"));
+      });
+      expect(sent).toEqual(["after"]);
+    });
+
     it("counts as outside once it has ended", async () => {
       const sent = await inside(async ({ self, sender, storage }) => {
         await self.run(async () => {

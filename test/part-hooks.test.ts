@@ -1,7 +1,8 @@
 /** The hooks `entry` and `socket` of parts. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { DurableBase } from "durable-base";
+import { DurableBase } from "durable-base";
+import { attach, type ListedPart } from "durable-base/part";
 import { describe, expect, it, vi } from "vitest";
 import { errorOf } from "./error-of.ts";
 import { eventually } from "./eventually.ts";
@@ -233,6 +234,56 @@ describe.each([
     });
   },
 );
+
+describe("several parts with hooks", () => {
+  it("nest in their order, and leave a sync entry sync", async () => {
+    const seen: unknown[] = [];
+    const observer = (name: string): ListedPart => ({
+      name,
+      attach: (object) =>
+        void attach(object, name, () => ({
+          entry: (start) => {
+            seen.push(`${name} begins ${start.name}`);
+            return ({ outcome }) => void seen.push(`${name} ends: ${outcome}`);
+          },
+        })),
+    });
+    class Twice extends DurableBase {
+      static override parts = [observer("a"), observer("b")];
+      act(): number {
+        seen.push("runs");
+        return 1;
+      }
+    }
+    await runInDurableObject(env.PROBE.getByName("observed twice"), async (_, ctx) => {
+      const self = new Twice(ctx, env);
+      await scheduler.wait(0);
+      expect(self.act()).toBe(1);
+    });
+    expect(seen).toEqual(["a begins act", "b begins act", "runs", "b ends: ok", "a ends: ok"]);
+  });
+
+  it("share sockets: the first that owns one gets its events", async () => {
+    const seen: unknown[] = [];
+    const listener = (name: string, owns: boolean): ListedPart => ({
+      name,
+      attach: (object) =>
+        void attach(object, name, () => ({
+          socket: { owns: () => owns, message: (_, data) => void seen.push(name, data) },
+        })),
+    });
+    class Shared extends DurableBase {
+      static override parts = [listener("a", false), listener("b", true), listener("c", true)];
+    }
+    await runInDurableObject(env.PROBE.getByName("shared sockets"), async (_, ctx) => {
+      const self = new Shared(ctx, env);
+      await scheduler.wait(0);
+      await self.webSocketMessage!(new WebSocketPair()[0], "hello");
+      await self.webSocketClose!(new WebSocketPair()[0], 1000, "", true);
+    });
+    expect(seen).toEqual(["b", "hello"]);
+  });
+});
 
 async function text(stub: Pick<Stub, "fetch">, path: string): Promise<string> {
   return await (await stub.fetch(`http://o${path}`)).text();
