@@ -11,8 +11,8 @@ import { build } from "esbuild";
  */
 const BUDGETS = {
   // Over its aim. Half of it is what tracks and lays out values (src/persisted).
-  counter: { own: { aim: 24, most: 31.2 }, whole: { aim: 27.3, most: 34.5 } },
-  routes: { own: { aim: 35, most: 42 }, whole: { aim: 45, most: 51.4 } },
+  counter: { own: { aim: 24, most: 31.3 }, whole: { aim: 27.3, most: 34.5 } },
+  routes: { own: { aim: 35, most: 42.1 }, whole: { aim: 45, most: 51.5 } },
   // A module alone.
   storage: { own: { aim: 3, most: 3.2 }, whole: { aim: 3, most: 3.2 } },
   object: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
@@ -20,10 +20,12 @@ const BUDGETS = {
 
 /** The most gzipped kilobytes that importing a subpath may add to an application; one without the import has none of it. */
 const SUBPATHS = {
-  jobs: { beside: "counter", most: 8.7 },
-  once: { beside: "counter", most: 4.2 },
-  migrations: { beside: "counter", most: 2.9 },
-  "remote-storage": { beside: "counter", most: 3.2 },
+  // The code that the first part brings along, and the others share.
+  part: { beside: "counter", most: 1.9 },
+  jobs: { beside: "part", most: 8.7 },
+  once: { beside: "part", most: 4 },
+  migrations: { beside: "part", most: 2.9 },
+  "remote-storage": { beside: "part", most: 3.2 },
   shards: { beside: "counter", most: 1 },
   transfer: { beside: "counter", most: 10.2 },
   openapi: { beside: "routes", most: 4.2 },
