@@ -37,7 +37,7 @@ const LONGEST_START_WAIT = 300_000;
 export const STOPPED = "The object was stopped while it ran, or what ran before it.";
 
 /**
- * What a part wants to run next.
+ * The next run of a part.
  *
  * @example
  * ```ts
@@ -115,7 +115,7 @@ interface UserAlarm {
   readonly nth: number;
 }
 
-/** What the platform tells a handler. */
+/** The argument of a handler. */
 interface AlarmInfo {
   readonly retryCount: number;
   readonly isRetry: boolean;
@@ -135,7 +135,7 @@ export class Alarm implements SharedAlarm, Part {
   readonly #host: Host;
   readonly #native: Native;
   readonly #sources: AlarmSource[] = [];
-  /** Whether the native alarm was ours when the stretch of changes that isn't settled yet began. */
+  /** True if the native alarm was ours when the stretch of changes that isn't settled yet began. */
   #wasOurs: boolean | undefined;
   /** Of the user's alarm, as far as the platform has to be asked again. */
   #changes = 0;
