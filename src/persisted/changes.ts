@@ -22,7 +22,7 @@ export function describe(node: Node, operation?: Operation): Change {
   if (whole !== undefined) return { field, path, op: "set", value: copyPlain(whole.raw) };
   const { key, ...values } = operation as Operation & { key?: unknown };
   if ("key" in operation!) path.push(key);
-  return { field, path, ...copyPlain(values) } as Change;
+  return { field, path, ...copyPlain(values) };
 }
 
 /** The splice that has the effect of changes of items in their places; undefined for none that has it, null for no change. */

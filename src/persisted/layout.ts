@@ -8,8 +8,6 @@
 import { DurableError } from "../errors.ts";
 import { PREFIX, RECORD_KEY } from "../storage/keys.ts";
 
-export { RECORD_KEY };
-
 /** The key of a field that has a row of its own. */
 export function fieldKey(name: string): string {
   return `${PREFIX}field:${name}`;
