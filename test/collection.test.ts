@@ -2,7 +2,8 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { snapshot } from "../src/index.ts";
-import { thrownBy } from "./error-of.ts";
+import { isLong } from "./battery.ts";
+import { errorOf, thrownBy } from "./error-of.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { show } from "./model.ts";
 import { rowsOf } from "./persisted.cases.ts";
@@ -351,6 +352,18 @@ describe("a collection, reviewed,", () => {
       held.n = -7;
     });
     expect(await cold(stub, (self) => of<{ n: number }[]>(self)[1_500]!.n)).toBe(-7);
+  });
+
+  it.runIf(isLong)("is refused when the list of its chunks is over 2 MB, and stays as it was", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = new Map([[0, 0]])));
+    const many = (self: AccessorThings): unknown =>
+      (self.any = new Map(Array.from({ length: 1_000_000 }, (_, i) => [i, i])));
+    expect(await errorOf(() => inside(stub, many))).toMatchObject({
+      code: "too-large",
+      message: expect.stringContaining("AccessorThings.any, the list of its chunks, takes") as string,
+    });
+    expect(await cold(stub, (self) => snapshot(self.any))).toEqual(new Map([[0, 0]]));
   });
 
   it("may have over 2 MB of keys", async () => {

@@ -48,8 +48,8 @@ export type Operation = OnEntries | OnFields;
 
 /** A page of SQLite, and a little. */
 export const ROW = 4_200;
-/** A row that tells where the entries lie; written when that changes. */
-const PAGE = 8_200;
+/** The most bytes of the row that lists the chunks of so many entries, with two for each key; written when a chunk comes or goes. */
+const headOf = (count: number): number => 2_000 + 2.5 * count;
 /** A split, a merge or a change of form may come on top. */
 const FORM = 4;
 /** Of the small entries written in one call, this many share a row. */
@@ -130,7 +130,7 @@ function manyOf(kind: keyof typeof KINDS): OnEntries[] {
       name: `${kind} filled with ${inWords(count)} (warm: with others in their place)`,
       kind,
       work: (entries, nth) => entries.fill(many(count, (i) => i + nth)),
-      bound: { written: shared, largest: PAGE },
+      bound: { written: shared, largest: headOf(count) },
     },
     {
       name: `${kind} of ${inWords(count)} replaced by its equal`,
@@ -144,7 +144,7 @@ function manyOf(kind: keyof typeof KINDS): OnEntries[] {
       kind,
       before: values,
       work: (entries, nth) => entries.fill(values.slice(0, count - 1 - nth)),
-      bound: { written: 1 + FORM, largest: PAGE },
+      bound: { written: 1 + FORM, largest: headOf(count) },
     },
     {
       name: `${kind} of ${inWords(count)} replaced by one of 10`,
@@ -165,7 +165,7 @@ function manyOf(kind: keyof typeof KINDS): OnEntries[] {
       kind,
       before: values,
       work: (entries, nth) => entries.add(count + 100 * nth, many(100, scalar)),
-      bound: { written: 100 / 4, largest: PAGE },
+      bound: { written: 100 / 4, largest: headOf(count) },
     },
     {
       name: `1,000 entries added to ${kind} of 1,000, one a call`,
@@ -173,7 +173,7 @@ function manyOf(kind: keyof typeof KINDS): OnEntries[] {
       before: many(1_000, scalar),
       calls,
       work: (entries, nth) => entries.add(1_000 + nth, [nth]),
-      bound: { written: 1.1 * calls, atOnce: 1 + FORM, largest: PAGE },
+      bound: { written: 1.1 * calls, atOnce: 1 + FORM, largest: headOf(count) },
     },
     {
       name: `1,000 entries removed from ${kind} of 2,000, one a call`,
@@ -233,14 +233,14 @@ function ofArray(count: number): OnEntries[] {
       kind,
       before,
       work: (list, nth) => list.fill(before.toSpliced(count - 90, 1 + nth).toSpliced(90, 1 + nth)),
-      bound: { written: 2 + FORM, largest: PAGE },
+      bound: { written: 2 + FORM, largest: headOf(count) },
     },
     {
       name: `array ${of} replaced by one that moved on by one`,
       kind,
       before,
       work: (list, nth) => list.fill([...before.slice(1 + nth), ...many(1 + nth, (i) => -i)]),
-      bound: { written: 2, largest: PAGE },
+      bound: { written: 2, largest: headOf(count) },
     },
     {
       name: `sort of array ${of} that swaps two neighbours (warm: two times two)`,
@@ -269,22 +269,21 @@ function ofLarge(kind: keyof typeof KINDS): OnEntries[] {
       name: `${kind} filled with ${inWords(count)} texts, 3 MB (warm: with others in their place)`,
       kind,
       work: (entries, nth) => entries.fill(many(count, (i) => text(i + nth))),
-      bound: { written: count / SHARED, largest: PAGE },
+      bound: { written: count / SHARED, largest: headOf(count) },
     },
     {
       name: `one entry ${of} changed`,
       kind,
       before,
       work: (entries, nth) => entries.change(somewhere(count, nth), text(-1)),
-      // Of a Map, a page tells of 4,000 keys.
-      bound: { written: 1, read: FOUND + Math.floor(count / 4_000), bytes: BYTES },
+      bound: { written: 1, read: FOUND, bytes: BYTES },
     },
     {
       name: `one entry ${of} added`,
       kind,
       before,
       work: (entries, nth) => entries.add(count + nth, [text(nth)]),
-      bound: { written: 1 + FORM, largest: PAGE },
+      bound: { written: 1 + FORM, largest: headOf(count) },
     },
   ];
 }

@@ -21,8 +21,8 @@ export function describe(node: Node, operation?: Operation): Change {
   const field = node.root!.name;
   if (whole !== undefined) return { field, path, op: "set", value: copyPlain(whole.raw) };
   const { key, ...values } = operation as Operation & { key?: unknown };
-  if (key !== undefined || "key" in operation!) path.push(key);
-  return { field, path, ...copyPlain(values) } as Change;
+  if ("key" in operation!) path.push(key);
+  return { field, path, ...copyPlain(values) };
 }
 
 /** The splice that has the effect of changes of items in their places; undefined for none that has it, null for no change. */

@@ -2,8 +2,7 @@
  * @module
  * A collection: an array, Map, Set or plain object too large for one row, held in chunks of neighbouring entries.
  *
- * A *head* lists the chunks in order, in *pages* of their own when there are many. An array's head has the number
- * of items of each chunk, so that an index finds its chunk; that of the first and the last chunk may be out of
+ * A *head* lists the chunks in order. An array's head has the number of items of each chunk, so that an index finds its chunk; that of the first and the last chunk may be out of
  * date, so that both ends grow and shrink without it. The head of the others has a 16-bit hash of each key (a
  * *print*) of every chunk but the last, to which new entries go; there may be prints of keys that are gone. Chunks
  * are loaded when touched.
@@ -29,34 +28,16 @@ export interface Store extends Named {
   mark(): void;
 }
 
-/** A row that tells about neighbouring chunks. */
-export interface StoredPage {
+/** The row that tells where the chunks of a collection are. */
+export interface Head {
+  /** The collection's kind, boxed, as no value of a field can be. */
+  // oxlint-disable-next-line typescript/no-wrapper-object-types
+  readonly chunks: String;
   /** The chunks in order. */
   readonly ids: readonly number[];
   /** An array's items of each chunk, else the prints of each. */
   readonly counts: readonly number[];
   readonly prints?: Uint16Array;
-}
-
-/** The row that tells where the chunks of a collection are. */
-export interface Head extends StoredPage {
-  /** The collection's kind, boxed, as no value of a field can be. */
-  // oxlint-disable-next-line typescript/no-wrapper-object-types
-  readonly chunks: String;
-  /** The pages that come before what the head itself tells. */
-  readonly pages: readonly number[];
-}
-
-/** Which row tells about a chunk. */
-export class Page {
-  /** 0 for the head itself. */
-  readonly id: number;
-  isDirty: boolean;
-
-  constructor(id: number, isDirty: boolean) {
-    this.id = id;
-    this.isDirty = isDirty;
-  }
 }
 
 /** The kinds of containers. */
@@ -78,14 +59,11 @@ export class Chunk {
   /** Where its prints begin among those of the collection, and how many there are; -1 when they have to be made. */
   from = 0;
   prints = -1;
-  /** The row that tells about it. */
-  page: Page;
   /** The collections its row points to; undefined while unknown. */
   held: ReadonlySet<Collection> | undefined;
 
-  constructor(id: number, page: Page, count: number, keys?: unknown[]) {
+  constructor(id: number, count: number, keys?: unknown[]) {
     this.id = id;
-    this.page = page;
     this.count = count;
     this.keys = keys;
   }
@@ -105,13 +83,11 @@ export abstract class Collection {
   isOpen = false;
   isStored = false;
   chunks: Chunk[] = [];
-  /** The page that the head itself is. */
-  readonly head: Page = new Page(0, true);
-  /** The others, as they are stored. */
-  pages: readonly Page[] = [];
+  /** True when the head has to be written. */
+  isHeadDirty = true;
   /** The chunks that differ from their rows. */
   readonly touched: Set<Chunk> = new Set();
-  /** A number that no chunk and no page has. */
+  /** A number that no chunk has. */
   next = 1;
   /** Of each chunk, how many entries lie before it; undefined when that has to be counted again. */
   #starts: number[] | undefined;
@@ -135,8 +111,8 @@ export abstract class Collection {
     return this.id === "" ? this.store.key : partKey(this.store.key, this.id);
   }
 
-  /** The key of a chunk or a page. */
-  keyOf({ id }: Chunk | Page): string {
+  /** The key of a chunk. */
+  keyOf({ id }: Chunk): string {
     return partKey(this.store.key, `${this.id === "" ? "" : `${this.id}.`}${id}`);
   }
 
@@ -155,28 +131,17 @@ export abstract class Collection {
   open(head?: Head): void {
     if (this.isOpen) return;
     const found = head ?? this.store.fetch(this.key);
-    if (!isHead(found) || String(found.chunks) !== kindOf(this.raw) || !Array.isArray(found.pages))
+    if (!isHead(found) || String(found.chunks) !== kindOf(this.raw) || !isWhole(found))
       throw this.#misshaped(this.key, found);
-    this.pages = found.pages.map((id: number) => new Page(id, false));
-    this.head.isDirty = false;
-    const chunks: Chunk[] = [];
-    const prints: (Uint16Array | undefined)[] = [];
-    for (const page of [...this.pages, this.head]) {
-      const key = page === this.head ? this.key : this.keyOf(page);
-      const stored: unknown = page === this.head ? found : this.store.fetch(key);
-      if (!isPage(stored)) throw this.#misshaped(key, stored);
-      stored.ids.forEach((id, i) => chunks.push(new Chunk(id, page, stored.counts[i]!)));
-      prints.push(stored.prints);
-    }
-    if (chunks.length === 0) throw this.#misshaped(this.key, found);
-    for (const chunk of chunks) {
+    this.isHeadDirty = false;
+    this.chunks = found.ids.map((id, i) => {
+      const chunk = new Chunk(id, found.counts[i]!);
       chunk.isLoaded = false;
       chunk.stored = chunk.count;
-      this.next = Math.max(this.next, chunk.id + 1);
-    }
-    for (const { id } of this.pages) this.next = Math.max(this.next, id + 1);
-    this.chunks = chunks;
-    this.readHead(prints);
+      this.next = Math.max(this.next, id + 1);
+      return chunk;
+    });
+    this.readHead(found.prints);
     this.isOpen = this.isStored = true;
   }
 
@@ -184,8 +149,8 @@ export abstract class Collection {
     return unreadable(this.store, `Its row "${key}" ${found === undefined ? "is missing" : "has another shape"}.`);
   }
 
-  /** Takes what the pages tell beside the chunks. */
-  protected abstract readHead(prints: readonly (Uint16Array | undefined)[]): void;
+  /** Takes what the head tells beside the chunks. */
+  protected abstract readHead(prints: Uint16Array | undefined): void;
 
   /** Loads a chunk, of which the first entry is the `start`-th of all. */
   abstract load(chunk: Chunk, start: number): void;
@@ -211,11 +176,8 @@ export abstract class Collection {
   /** Puts all entries of a raw container that is not stored yet into one chunk, to be divided when it is written. */
   abstract fill(): void;
 
-  /** Makes what the head tells beside the chunks, which are in their final order. */
-  abstract index(): void;
-
-  /** What a page tells about neighbouring chunks. */
-  abstract describe(chunks: readonly Chunk[]): StoredPage;
+  /** The numbers of each chunk that the head has; the chunks are in their final order. */
+  abstract describe(): Pick<Head, "counts" | "prints">;
 
   /** Notes that a chunk differs from its row, from its `from`-th entry on. */
   protected touch(chunk: Chunk, from: number): void {
@@ -315,8 +277,8 @@ export abstract class Collection {
     this.#starts = undefined;
   }
 
-  newChunk(page: Page, count: number, keys?: unknown[]): Chunk {
-    return new Chunk(this.next++, page, count, keys);
+  newChunk(count: number, keys?: unknown[]): Chunk {
+    return new Chunk(this.next++, count, keys);
   }
 }
 
@@ -357,10 +319,8 @@ export function isHead(value: unknown): value is Head {
   return chunks instanceof globalThis.String && chunks.length < POINTER_LENGTH;
 }
 
-function isPage(value: unknown): value is StoredPage {
-  if (typeof value !== "object" || value === null) return false;
-  const { ids, counts } = value as Partial<StoredPage>;
-  return Array.isArray(ids) && Array.isArray(counts) && ids.length === counts.length;
+function isWhole({ ids, counts }: Partial<Head>): boolean {
+  return Array.isArray(ids) && Array.isArray(counts) && ids.length > 0 && ids.length === counts.length;
 }
 
 /** The collection that a raw container is held by; undefined for one that lies in the row of what holds it. */

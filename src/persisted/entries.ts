@@ -4,7 +4,7 @@
  */
 import { quote } from "../errors.ts";
 import { setOwn } from "../snapshot.ts";
-import { Collection, search, type Chunk, type Store, type StoredPage } from "./collection.ts";
+import { Collection, search, type Chunk, type Store, type Head } from "./collection.ts";
 import { unreadable } from "./layout.ts";
 
 /** What has entries by key. */
@@ -20,7 +20,7 @@ export class Keyed extends Collection {
     this.raw = raw;
   }
 
-  protected override readHead(prints: readonly (Uint16Array | undefined)[]): void {
+  protected override readHead(prints: Uint16Array | undefined): void {
     let from = 0;
     for (const chunk of this.chunks) {
       chunk.from = from;
@@ -29,15 +29,10 @@ export class Keyed extends Collection {
       // How many are left is seen when it is loaded; there is a row at least.
       chunk.stored = Math.max(1, chunk.count);
     }
-    this.#prints = new Uint16Array(from);
-    let at = 0;
-    for (const some of prints) {
-      if (!(some instanceof Uint16Array) || at + some.length > from) break;
-      this.#prints.set(some, at);
-      at += some.length;
-    }
     // With too few of them, an entry that is there would not be found.
-    if (at !== from) throw unreadable(this.store, `Its row "${this.key}", or a page, has other prints than it says.`);
+    if (!(prints instanceof Uint16Array) || prints.length !== from)
+      throw unreadable(this.store, `Its row "${this.key}" has other prints than it says.`);
+    this.#prints = prints;
     this.isComplete = this.chunks.length === 1;
     if (this.isComplete) this.load(this.chunks[0]!);
   }
@@ -155,12 +150,12 @@ export class Keyed extends Collection {
       // Those of keys that are gone may stay.
       const prints = new Set(chunk.keys!.map(printOf));
       if (chunk.prints >= 0 && own.some((key) => !prints.has(printOf(key)))) {
-        chunk.page.isDirty = true;
+        this.isHeadDirty = true;
         chunk.prints = -1;
       }
       chunk.keys = own;
     });
-    this.index();
+    this.#index();
     return true;
   }
 
@@ -184,13 +179,14 @@ export class Keyed extends Collection {
 
   override fill(): void {
     const keys = keysOf(this.raw);
-    const chunk = this.newChunk(this.head, keys.length, keys);
+    const chunk = this.newChunk(keys.length, keys);
     this.touch(chunk, 0);
     this.chunks = [chunk];
     this.isOpen = this.isComplete = true;
   }
 
-  override index(): void {
+  /** Makes the prints of the chunks, which are in their final order. */
+  #index(): void {
     const old = this.#prints;
     const all: (Uint16Array | number[])[] = [];
     let from = 0;
@@ -212,11 +208,9 @@ export class Keyed extends Collection {
     this.chunks.forEach((chunk, i) => this.#prints.set(all[i]!, chunk.from));
   }
 
-  override describe(chunks: readonly Chunk[]): StoredPage {
-    const counts = chunks.map(({ prints }) => Math.max(0, prints));
-    const [from, last] = [chunks[0]?.from ?? 0, chunks.at(-1)];
-    const to = last === undefined ? 0 : last.from + Math.max(0, last.prints);
-    return { ids: chunks.map(({ id }) => id), counts, prints: this.#prints.slice(from, to) };
+  override describe(): Pick<Head, "counts" | "prints"> {
+    this.#index();
+    return { counts: this.chunks.map(({ prints }) => Math.max(0, prints)), prints: this.#prints };
   }
 }
 

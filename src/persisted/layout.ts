@@ -8,8 +8,6 @@
 import { DurableError } from "../errors.ts";
 import { PREFIX, RECORD_KEY } from "../storage/keys.ts";
 
-export { RECORD_KEY };
-
 /** The key of a field that has a row of its own. */
 export function fieldKey(name: string): string {
   return `${PREFIX}field:${name}`;
@@ -25,9 +23,6 @@ const FORMAT = 1;
 
 /** The most bytes that a container takes within a row, before it is held in chunks of at most as many. */
 export const CHUNK_MAX = 1_536;
-
-/** The most bytes of a row that tells where the chunks are. */
-export const PAGE_MAX = 8_000;
 
 /** The most bytes a field may have to share the record; it comes back when it has shrunk to half. */
 const SHARED_MAX = 1_024;

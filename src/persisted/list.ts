@@ -2,7 +2,7 @@
  * @module
  * A large array.
  */
-import { Collection, type Chunk, type Store, type StoredPage } from "./collection.ts";
+import { Collection, type Chunk, type Store, type Head } from "./collection.ts";
 import { unreadable } from "./layout.ts";
 
 /** A large array. */
@@ -86,17 +86,13 @@ export class List extends Collection {
   }
 
   override fill(): void {
-    const chunk = this.newChunk(this.head, this.raw.length);
+    const chunk = this.newChunk(this.raw.length);
     this.touch(chunk, 0);
     this.chunks = [chunk];
     this.isOpen = this.isComplete = true;
   }
 
-  override index(): void {
-    for (const chunk of this.chunks) chunk.prints = 0;
-  }
-
-  override describe(chunks: readonly Chunk[]): StoredPage {
-    return { ids: chunks.map(({ id }) => id), counts: chunks.map(({ count }) => count) };
+  override describe(): Pick<Head, "counts"> {
+    return { counts: this.chunks.map(({ count }) => count) };
   }
 }

@@ -9,8 +9,8 @@
 import { DurableError } from "../errors.ts";
 import { isContainer, rebuild } from "../snapshot.ts";
 import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
-import { collectionOf, NONE, Page, POINTER_LENGTH, type Chunk, type Collection, type Store } from "./collection.ts";
-import { CHUNK_MAX, PAGE_MAX, partKey } from "./layout.ts";
+import { collectionOf, NONE, POINTER_LENGTH, type Chunk, type Collection, type Store } from "./collection.ts";
+import { CHUNK_MAX, partKey } from "./layout.ts";
 import { attach, depthOf, mark } from "./node.ts";
 import { makeCollection } from "./pointers.ts";
 
@@ -174,7 +174,7 @@ export class Packer {
       const parts = divide(collection, chunk, sizes, isLast);
       // What the head says of the first and the last may be out of date.
       const isCounted = Array.isArray(collection.raw) && at > 0 && !isLast;
-      if (parts.length > 1 || (isCounted && chunk.count !== chunk.stored)) chunk.page.isDirty = true;
+      if (parts.length > 1 || (isCounted && chunk.count !== chunk.stored)) collection.isHeadDirty = true;
       let place = from;
       for (const part of parts) {
         this.#put(collection, part, place, parts.length === 1 ? sizes : undefined);
@@ -185,14 +185,14 @@ export class Packer {
     collection.arrange(done);
     if (done.length === 0 || (done.length === 1 && (done[0]!.bytes ?? Infinity) <= CHUNK_MAX / 2)) {
       this.#dissolve(collection);
-    } else if (collection.head.isDirty || collection.pages.some(({ isDirty }) => isDirty)) {
+    } else if (collection.isHeadDirty) {
       this.#writeHead(collection);
     }
   }
 
   /** Writes the chunks that changed, if none of them came, went, or has to be divided or joined: the usual case. */
   #writeInPlace(collection: Collection): boolean {
-    const { chunks, head, pages, raw, touched } = collection;
+    const { chunks, raw, touched } = collection;
     const isList = Array.isArray(raw);
     for (const chunk of touched) {
       const at = chunks.indexOf(chunk);
@@ -205,47 +205,16 @@ export class Packer {
       this.#put(collection, chunk, start, sizes);
       touched.delete(chunk);
     }
-    return !head.isDirty && pages.every(({ isDirty }) => !isDirty);
+    return !collection.isHeadDirty;
   }
 
-  /** Writes the pages whose chunks changed, and the head, divided when there are too many chunks. */
   #writeHead(collection: Collection): void {
-    const { head } = collection;
-    collection.index();
-    const pages: { page: Page; chunks: Chunk[] }[] = [];
-    let bytes = 0;
-    for (const chunk of collection.chunks) {
-      const size = 8 + 2 * Math.max(0, chunk.prints);
-      const last = pages.at(-1);
-      if (last !== undefined && chunk.page === last.chunks[0]!.page && bytes + size <= PAGE_MAX) {
-        bytes += size;
-        last.chunks.push(chunk);
-        continue;
-      }
-      bytes = size;
-      const isDivided = last !== undefined && chunk.page === last.chunks[0]!.page;
-      // Of the head, what comes first goes to a page; of a page, what comes last goes to another.
-      if (isDivided && chunk.page === head) last.page = new Page(collection.next++, true);
-      pages.push({
-        page: isDivided && chunk.page !== head ? new Page(collection.next++, true) : chunk.page,
-        chunks: [chunk],
-      });
-    }
-    const own = pages.at(-1)!.page === head ? pages.pop()!.chunks : [];
-    for (const { page, chunks } of pages) for (const chunk of chunks) chunk.page = page;
-    const kept = new Set(pages.map(({ page }) => page));
-    for (const page of collection.pages) if (!kept.has(page)) this.#rows.delete(collection.keyOf(page), true);
-    head.isDirty ||= kept.size !== collection.pages.length || collection.pages.some((page) => !kept.has(page));
-    collection.pages = [...kept];
-    for (const { page, chunks } of pages) {
-      if (page.isDirty) this.#rows.put(collection.keyOf(page), collection.describe(chunks));
-      page.isDirty = false;
-    }
-    if (head.isDirty) {
-      const ids = collection.pages.map(({ id }) => id);
-      this.#rows.put(collection.key, { chunks: collection.kind, pages: ids, ...collection.describe(own) });
-    }
-    head.isDirty = false;
+    const ids = collection.chunks.map(({ id }) => id);
+    const head = { chunks: collection.kind, ids, ...collection.describe() };
+    const bytes = sizeOf(ids) + sizeOf(head.counts) + sizeOf(head.prints);
+    if (bytes + collection.key.length > MAX_ROW) throw tooLarge(`${this.#store.field}, the list of its chunks,`, bytes);
+    this.#rows.put(collection.key, head);
+    collection.isHeadDirty = false;
     collection.isStored = true;
   }
 
@@ -259,7 +228,7 @@ export class Packer {
       if (chunk.dirtyFrom < Infinity && (chunk.count === 0 || this.#joins(collection, chunk, other, start))) {
         this.#replace(collection.heldBy(chunk), NONE);
         this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
-        chunk.page.isDirty = true;
+        collection.isHeadDirty = true;
       } else kept.push(chunk);
       // The first one's entries are counted with those of the next, which has them now.
       if (kept.length > 0) start += chunk.count;
@@ -287,7 +256,7 @@ export class Packer {
     else other.keys?.push(...chunk.keys!);
     other.count += chunk.count;
     other.prints = -1;
-    other.page.isDirty = true;
+    collection.isHeadDirty = true;
     return true;
   }
 
@@ -315,7 +284,7 @@ export class Packer {
       this.#replace(collection.heldBy(chunk), NONE);
       this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
     }
-    freeHead(collection, this.#rows);
+    this.#rows.delete(collection.key, collection.isStored);
     // What it held, the row that holds it points to from now on.
     collection.arrange([]);
     attach(collection.raw, undefined);
@@ -331,11 +300,6 @@ export function freeRows(collection: Collection, rows: Rows): void {
     for (const inner of collection.heldBy(chunk)) freeRows(inner, rows);
     rows.delete(collection.keyOf(chunk), chunk.stored > 0);
   }
-  freeHead(collection, rows);
-}
-
-function freeHead(collection: Collection, rows: Rows): void {
-  for (const page of collection.pages) rows.delete(collection.keyOf(page), true);
   rows.delete(collection.key, collection.isStored);
 }
 
@@ -378,7 +342,7 @@ function divide(collection: Collection, chunk: Chunk, sizes: readonly number[], 
     const from = ends[i - 1] ?? 0;
     const own = keys?.slice(from, end);
     if (i > 0) {
-      const part = collection.newChunk(chunk.page, end - from, own);
+      const part = collection.newChunk(end - from, own);
       part.change(0);
       return part;
     }

@@ -3,14 +3,10 @@
  * What stands for a collection in the row that holds it, and the collections made from there.
  */
 import { isContainer, loadBy } from "../snapshot.ts";
-import type { Collection, Head, Kind, Store } from "./collection.ts";
+import type { Collection, Head, Store } from "./collection.ts";
 import { Keyed, type Entries } from "./entries.ts";
-import { unreadable } from "./layout.ts";
 import { List } from "./list.ts";
 import { loadToPrint } from "./printing.ts";
-
-/** The kinds of containers, as the first letter of a pointer tells them. */
-const KINDS = { a: "array", m: "map", s: "set", o: "object" } as const;
 
 /** A collection for a raw container. */
 export function makeCollection(store: Store, id: string, raw: object): Collection {
@@ -20,7 +16,11 @@ export function makeCollection(store: Store, id: string, raw: object): Collectio
 /** The stored value with the collections it points to in place of their pointers, gathered in `held` too. */
 export function decode(value: unknown, store: Store, held: Set<Collection>): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (value instanceof globalThis.String) return collectionAt(String(value), store, held).raw;
+  if (value instanceof globalThis.String) {
+    const collection = makeEmpty(store, value.slice(1), value[0]!);
+    held.add(collection);
+    return collection.raw;
+  }
   if (!isContainer(value)) return value;
   if (value instanceof Set) {
     const members = [...value].map((member) => decode(member, store, held));
@@ -43,25 +43,24 @@ export function decode(value: unknown, store: Store, held: Set<Collection>): unk
   return value;
 }
 
-const EMPTY = { array: () => [], map: () => new Map(), set: () => new Set(), object: () => ({}) };
-
-function collectionAt(pointer: string, store: Store, held: Set<Collection>): Collection {
-  const collection = makeEmpty(store, pointer.slice(1), KINDS[pointer[0] as keyof typeof KINDS]);
-  held.add(collection);
-  return collection;
-}
+/** By the first letter of a kind, which is that of a pointer. */
+const EMPTY: Record<string, () => object> = {
+  a: () => [],
+  m: () => new Map(),
+  s: () => new Set(),
+  o: () => ({}),
+};
 
 /** The collection whose head was read as the value of a field. */
 export function makeHeaded(store: Store, head: Head): Collection {
-  const kind = String(head.chunks);
-  if (!Object.hasOwn(EMPTY, kind)) throw unreadable(store, `It is of the unknown kind "${kind}".`);
-  const collection = makeEmpty(store, "", kind as Kind);
+  const collection = makeEmpty(store, "", head.chunks[0]!);
+  // Which checks the kind.
   collection.open(head);
   return collection;
 }
 
-function makeEmpty(store: Store, id: string, kind: Kind): Collection {
-  const collection = makeCollection(store, id, EMPTY[kind]());
+function makeEmpty(store: Store, id: string, letter: string): Collection {
+  const collection = makeCollection(store, id, (EMPTY[letter] ?? EMPTY["o"]!)());
   loadBy(collection.raw, collection);
   loadToPrint(collection.raw);
   return collection;

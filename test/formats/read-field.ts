@@ -27,11 +27,10 @@ export function whole(get: Get, own: string, stored: unknown): unknown {
 
   /** A value that has a row of its own, which may be the head of a collection. */
   function collected(value: unknown, prefix: string): unknown {
-    const head = value as { chunks?: unknown; pages: number[]; ids: number[] } | null | undefined;
+    const head = value as { chunks?: unknown; ids: number[] } | null | undefined;
     // A pointer, in an object of the user's, is longer than any kind.
     if (!(head?.chunks instanceof String) || head.chunks.length > 8) return inlined(value);
-    const paged = head.pages.flatMap((page) => (part(`${prefix}${page}`) as { ids: number[] }).ids);
-    const chunks = [...paged, ...head.ids].map((id) => inlined(part(`${prefix}${id}`)));
+    const chunks = head.ids.map((id) => inlined(part(`${prefix}${id}`)));
     switch (String(head.chunks)) {
       case "array":
         // Not `flat()`, which drops holes.

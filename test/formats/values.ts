@@ -59,7 +59,7 @@ function makeLarge() {
     holes,
     users: new Map(count(400, (n): [string, { visits: number }] => [`user${n}`, { visits: n }])),
     odd: new Map<unknown, unknown>(count(300, (n) => [n % 4 === 0 ? { n } : n % 3 === 0 ? -n : `k${n}`, `${n}`])),
-    // Enough for a page.
+    // Many chunks.
     members: new Set(count(4_200, (n) => n.toString(36))),
     totals: Object.fromEntries(count(500, (n) => [n % 5 === 0 ? `${9_000 - n}` : `key${n}`, n])) as Record<
       string,
