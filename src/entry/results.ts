@@ -9,7 +9,7 @@ import { untrack } from "./rpc-errors.ts";
 import { enter, run } from "./run.ts";
 import { scopes, type Method, type Owner } from "./scope.ts";
 
-// What an entry passes to another object leaves it as a result does.
+// A value that an entry passes to another object leaves it as a result does.
 giveOutBy((value) => {
   const owner = scopes.getStore()?.owner;
   return owner === undefined ? snapshot(value) : handOut(owner, value);
