@@ -38,7 +38,7 @@ const steps = [
   { name: "lint", both: "oxlint --type-aware --deny-warnings", after: "build" },
   { name: "format", both: "oxfmt --check" },
   { name: "prose", both: "node scripts/prose.mjs" },
-  { name: "floors", both: "node scripts/floors.mjs" },
+  { name: "layers", both: "node scripts/check/layers.mjs" },
   { name: "size", both: "node scripts/size.mjs --check" },
   { name: "publint", long: "publint --strict", after: "build" },
   { name: "attw", long: "attw --pack . --profile esm-only", after: "build" },

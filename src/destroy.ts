@@ -2,7 +2,8 @@
  * @module
  * How an object destroys itself: at the end of the entry that asked for it, all or nothing, and nobody runs after it.
  */
-import { openScope, run, type Owner, type Scope, type Source } from "./entry.ts";
+import { run } from "./entry/run.ts";
+import { openScope, type Owner, type Scope, type Source } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
 import { reasonOf } from "./reset.ts";
 
@@ -95,7 +96,7 @@ export class Destroyer {
         this.#hook = openScope(this.#owner);
         return onDestroy.call(this.#self);
       };
-      await run(this.#owner, hook, undefined, [], undefined, ON_DESTROY);
+      await run(this.#owner, hook, ON_DESTROY);
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // From here on nothing else of the object runs, neither a new call nor one that waits for a timer, another object or

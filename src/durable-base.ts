@@ -5,7 +5,8 @@
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
 import { lackOf } from "./call-part.ts";
-import { enter, isInside, own } from "./entry.ts";
+import { enter } from "./entry/run.ts";
+import { isInside, own } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
 import { Life, lifeOf } from "./life.ts";
 import { find, type Finder, type FromOptions } from "./object/object.ts";
@@ -158,7 +159,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     const life = lifeOf(this);
     const part = life.parts.get(name);
     if (part?.call === undefined) throw partMissing(this, name);
-    return await enter(life, () => part.call!(...args), undefined, [], undefined, { kind: "part", name });
+    return await enter(life, () => part.call!(...args), { kind: "part", name });
   }
 }
 

@@ -4,7 +4,9 @@
  */
 import { COPY } from "./copies.ts";
 import { Destroyer } from "./destroy.ts";
-import { run, type Observe, type Owner, type Scope, type Source } from "./entry.ts";
+import { handOut } from "./entry/results.ts";
+import { run } from "./entry/run.ts";
+import type { Observe, Owner, Scope, Source } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
 import { Parts } from "./parts.ts";
 import { Fields } from "./persisted/fields.ts";
@@ -17,6 +19,7 @@ import type { Shape } from "./surface.ts";
 const START_TIMEOUT = 30_000;
 
 const STARTING: Source = { kind: "start", name: "starting" };
+const ON_START: Source = { kind: "start", name: "onStart" };
 
 /** What a life calls and reads of its object. */
 interface Living {
@@ -104,6 +107,10 @@ export class Life implements Owner {
     this.fields.flush(scope);
   }
 
+  handOut(result: unknown): unknown {
+    return handOut(this, result);
+  }
+
   destroy(): void {
     this.#destroyer ??= new Destroyer(this, this.#self, this.#ctx, {
       prepare: () => {
@@ -153,7 +160,7 @@ export class Life implements Owner {
   #prepare(): Promise<void> | undefined {
     this.#isCleared = false;
     if (!this.parts.have("starting")) return undefined;
-    const result = run(this, () => this.parts.run("starting"), undefined, [], undefined, STARTING);
+    const result = run(this, () => this.parts.run("starting"), STARTING);
     return result instanceof Promise ? bounded(result, `The start of the parts of ${this.#class.name}`) : undefined;
   }
 
@@ -164,7 +171,7 @@ export class Life implements Owner {
     let result: unknown;
     try {
       const { onStart } = this.#self;
-      result = onStart === undefined ? undefined : run(this, onStart, this.#self, []);
+      result = onStart === undefined ? undefined : run(this, () => onStart.call(this.#self), ON_START);
     } finally {
       this.isStarting = result instanceof Promise;
     }

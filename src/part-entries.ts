@@ -2,7 +2,7 @@
  * @module
  * Telling parts about entries: the hook `entry`.
  */
-import type { EntryKind, Method, Observe, Source } from "./entry.ts";
+import type { EntryKind, Observe, Source } from "./entry/scope.ts";
 import type { Part } from "./part-types.ts";
 import type { Home } from "./parts.ts";
 
@@ -17,11 +17,11 @@ const KINDS: Readonly<Record<string, EntryKind>> = {
 };
 
 /** Calls the hook `entry` of a part around each entry of its object, inside the hooks of the parts before it. */
-export function observeEntries({ owner, self: object }: Home, part: Part): void {
+export function observeEntries({ owner }: Home, part: Part): void {
   const outer = owner.observe;
-  const observe: Observe = (work, method, self, source) => {
+  const observe: Observe = (work, source) => {
     const begin = performance.now();
-    const end = quietly(() => part.entry!({ ...describe(object, method, self, source), time: Date.now() }));
+    const end = quietly(() => part.entry!({ ...describe(source), time: Date.now() }));
     if (typeof end !== "function") return work();
     const close = (outcome: "ok" | "error", error?: unknown): void => {
       quietly(() => end({ outcome, ...(outcome === "error" && { error }), duration: performance.now() - begin }));
@@ -48,19 +48,14 @@ export function observeEntries({ owner, self: object }: Home, part: Part): void 
       },
     );
   };
-  owner.observe = outer === undefined ? observe : (work, ...entry) => outer(() => observe(work, ...entry), ...entry);
+  owner.observe = outer === undefined ? observe : (work, source) => outer(() => observe(work, source), source);
 }
 
-function describe(
-  object: object,
-  method: Method,
-  self: unknown,
-  source: Source | undefined,
-): { kind: EntryKind; name: string } {
+function describe({ kind, name: functionName }: Source): { kind: EntryKind; name: string } {
+  if (kind !== "rpc" && kind !== "later") return { kind, name: functionName };
   // The function of a getter is named "get total".
-  const name = source?.name ?? method.name.replace(/^get /, "");
-  if (source !== undefined) return { kind: source.kind, name };
-  return { kind: self === object ? (KINDS[name] ?? "rpc") : "later", name };
+  const name = functionName.replace(/^get /, "");
+  return { kind: kind === "rpc" ? (KINDS[name] ?? kind) : kind, name };
 }
 
 /** Runs a hook, whose failure is nobody's. */

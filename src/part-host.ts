@@ -4,7 +4,9 @@
  */
 import { atomically, endingWith } from "./call/atomic.ts";
 import { afterTurn } from "./call/method.ts";
-import { behindGate, enter, notImplemented, openScope, type Method, type Owner } from "./entry.ts";
+import { behindGate, notImplemented } from "./entry/gate.ts";
+import { enter } from "./entry/run.ts";
+import { openScope, type Method, type Owner } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { Home } from "./parts.ts";
@@ -25,7 +27,7 @@ export function hostOf(part: string, home: Home): Host {
     start: () => owner.start(),
     enter: (work, { out = false, name } = {}) => {
       const source = { kind: "part", name: name === undefined ? part : `${part}.${name}`, staysInside: !out } as const;
-      return enter(owner, work, undefined, [], undefined, source);
+      return enter(owner, work, source);
     },
     scope: () => openScope(owner),
     isReachable: (name) => reachable(self, base, name) !== undefined,

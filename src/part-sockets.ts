@@ -2,7 +2,8 @@
  * @module
  * Telling parts about hibernating sockets: the hook `socket`.
  */
-import { enter, isInside, type Method } from "./entry.ts";
+import { enter } from "./entry/run.ts";
+import { isInside, type Method } from "./entry/scope.ts";
 import type { SocketEvents } from "./part-types.ts";
 import type { Home } from "./parts.ts";
 
@@ -27,9 +28,7 @@ export function forwardSockets({ owner, self }: Home, events: SocketEvents): voi
       const args = [socket, ...rest];
       if (part === undefined) return (Object.getPrototypeOf(self) as Record<string, Method>)[name]?.apply(self, args);
       const handle = (): unknown => (part[event] as Method | undefined)?.apply(part, args);
-      return isInside(owner)
-        ? handle()
-        : enter(owner, handle, undefined, [], undefined, { kind: "socket", name, staysInside: true });
+      return isInside(owner) ? handle() : enter(owner, handle, { kind: "socket", name, staysInside: true });
     };
     // The platform calls the handlers that it finds right after construction. Code that wraps the class may replace them.
     Object.defineProperty(self, name, { value, writable: true, configurable: true });

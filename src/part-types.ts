@@ -2,7 +2,7 @@
  * @module
  * The types of parts: the hooks that an object calls, and the object as its parts see it.
  */
-import type { EntryKind } from "./entry.ts";
+import type { EntryKind } from "./entry/scope.ts";
 
 /**
  * The hooks of a part, which its object calls. Every hook is optional; hooks run in the order in which the parts were attached.

@@ -20,7 +20,7 @@ import { levelOf } from "./plan.ts";
 import type { Home } from "./parts.ts";
 
 export { callPart, type MissingPart } from "./call-part.ts";
-export type { EntryKind } from "./entry.ts";
+export type { EntryKind } from "./entry/scope.ts";
 export type {
   CallOptions,
   Change,

@@ -3,7 +3,8 @@
  * The parts of one object: attaching them, and running their hooks.
  */
 import { COPY } from "./copies.ts";
-import { enter, isInside, type Changes, type Owner, type Source } from "./entry.ts";
+import { enter } from "./entry/run.ts";
+import { isInside, type Changes, type Owner, type Source } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
 import { isThenable } from "./functions.ts";
 import type { ChangeRecorder, Part } from "./part-types.ts";
@@ -104,7 +105,7 @@ export class Parts {
       return undefined;
     };
     if (isInside(this.#home.owner)) return ask();
-    return enter(this.#home.owner, ask, undefined, [], undefined, FETCH) as ReturnType<Parts["answer"]>;
+    return enter(this.#home.owner, ask, FETCH) as ReturnType<Parts["answer"]>;
   }
 
   #list(): readonly Part[] {

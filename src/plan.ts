@@ -15,14 +15,14 @@ import { DurableError } from "./errors.ts";
 // evaluated; as a statement of a module whose exports are used, bundlers keep it.
 (Symbol as { metadata?: symbol }).metadata ??= Symbol.for("Symbol.metadata");
 
-/** A persisted field as its decorator saw it; `options` belong to the room of fields. */
+/** A persisted field as its decorator saw it; `options` belong to `persisted/`. */
 export interface FieldPlan {
   readonly name: string;
   readonly dialect: "accessor" | "field" | "legacy";
   readonly options?: object | undefined;
 }
 
-/** A route as its decorator saw it; `options` belong to the route room. */
+/** A route as its decorator saw it; `options` belong to `route/`. */
 export interface RoutePlan {
   readonly method: string;
   readonly path: string;

@@ -187,7 +187,7 @@ export function snapshot<T>(value: T): T {
 
 let giveOut: (value: unknown) => unknown = snapshot;
 
-/** Says what {@link outgoing} does; `entry.ts` does, so that handles alone don't need entries. */
+/** Says what {@link outgoing} does; `entry/results.ts` does, so that handles alone don't need entries. */
 export function giveOutBy(give: (value: unknown) => unknown): void {
   giveOut = give;
 }

@@ -3,7 +3,8 @@
  * What a class shows of its objects: which members a stub reaches, and what all of its instances have in common.
  */
 import { PART_CALL } from "./call-part.ts";
-import { behindGate, behindGuard, guard, wrapPrototypes, type Gated, type Method } from "./entry.ts";
+import { behindGate, behindGuard, guard, wrapPrototypes, type Gated } from "./entry/gate.ts";
+import type { Method } from "./entry/scope.ts";
 import { DurableError, quote } from "./errors.ts";
 import type { ListedPart } from "./part-types.ts";
 import { accessorsOf, verifyAccessors } from "./persisted/accessors.ts";

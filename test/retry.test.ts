@@ -4,7 +4,7 @@ import { Object, type Handle } from "../src/index.ts";
 import { makeHandle } from "../src/object/handle.ts";
 import { Repeater, type RetryOptions } from "../src/object/retry.ts";
 import { planOf } from "../src/plan.ts";
-import { wrapPrototypes } from "../src/entry.ts";
+import { wrapPrototypes } from "../src/entry/gate.ts";
 import { platformRetryable } from "../src/platform.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { eventually } from "./eventually.ts";

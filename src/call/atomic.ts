@@ -3,7 +3,7 @@
  * The `@Atomic` decorator: a method that is all or nothing.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { ownerOf, type Owner } from "../entry.ts";
+import { ownerOf, type Owner } from "../entry/scope.ts";
 import { DurableError } from "../errors.ts";
 import { isThenable, kindOf } from "../functions.ts";
 import { afterTurn, replaceMethod, type CallDecorator, type Method } from "./method.ts";

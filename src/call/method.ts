@@ -1,6 +1,6 @@
 /**
  * @module
- * What the decorators of this room share: replacing a method, in both dialects.
+ * Replacing a method, for the decorators of this folder, in both dialects.
  */
 import { DurableError } from "../errors.ts";
 import { kindOf } from "../functions.ts";

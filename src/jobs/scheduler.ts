@@ -3,7 +3,8 @@
  * The jobs of one object as its class sees them.
  */
 import type { Due, SharedAlarm } from "../alarm.ts";
-import { behindGuard, type Method } from "../entry.ts";
+import { behindGuard } from "../entry/gate.ts";
+import type { Method } from "../entry/scope.ts";
 import { DurableError, quote } from "../errors.ts";
 import { valueOf } from "../storage/tagged-json.ts";
 import { storable } from "./input.ts";

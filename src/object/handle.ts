@@ -5,7 +5,7 @@
 import { DurableError } from "../errors.ts";
 import { isDestroyed } from "../reset.ts";
 import { markHandle, outgoing, unwrap } from "../snapshot.ts";
-import { revive, type ErrorClass } from "../thrown.ts";
+import { revive, type ErrorClass } from "../entry/rpc-errors.ts";
 import type { Repeater } from "./retry.ts";
 
 /** The promise of a native call: more calls can be made on it at once, which the platform pipelines. */

@@ -3,7 +3,7 @@
  * The `Object` module: finds objects of a namespace and gives typed handles to them.
  */
 import { DurableError, quote, sqliteConfig } from "../errors.ts";
-import type { ErrorClass } from "../thrown.ts";
+import type { ErrorClass } from "../entry/rpc-errors.ts";
 import { makeHandle } from "./handle.ts";
 import { native } from "./native.ts";
 import { Repeater, type RetryOptions } from "./retry.ts";

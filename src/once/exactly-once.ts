@@ -2,7 +2,7 @@
  * @module
  * The part for exactly-once calls: what a call changes, its key and its answer are stored together.
  */
-import { notImplemented } from "../entry.ts";
+import { notImplemented } from "../entry/gate.ts";
 import { DurableError, quote } from "../errors.ts";
 import { attach, type Host, type ListedPart, type Part } from "../part.ts";
 import { flawOf } from "../storage/keys.ts";

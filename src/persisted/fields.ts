@@ -4,7 +4,7 @@
  * goes back to what is stored.
  */
 import { AfterWrite } from "../after-write.ts";
-import { openScope, type Owner, type Scope } from "../entry.ts";
+import { openScope, type Owner, type Scope } from "../entry/scope.ts";
 import { isEqual } from "../equal.ts";
 import { DurableError } from "../errors.ts";
 import type { Change, ChangeRecorder } from "../part-types.ts";

@@ -62,7 +62,7 @@ export interface PersistedOptions<Value = unknown, Input = unknown> {
   readonly renamedFrom?: string | readonly string[] | undefined;
 }
 
-/** Options as the rest of the room uses them. */
+/** Options as the rest of the folder uses them. */
 export interface FieldOptions extends PersistedOptions {
   readonly version: number;
   readonly renamedFrom: readonly string[];

@@ -2,7 +2,7 @@
  * @module
  * Watching values that can change in place without a call of ours: bytes, instances of a codec's class, and Dates.
  */
-import type { Scope } from "../entry.ts";
+import type { Scope } from "../entry/scope.ts";
 import type { Field } from "./field.ts";
 import type { Leaf } from "./node.ts";
 

@@ -3,7 +3,8 @@
  * The object behind Hono's context: one app serves all objects of a class.
  */
 import type { Context } from "hono";
-import { enter, isInside, ownerOf } from "../entry.ts";
+import { enter } from "../entry/run.ts";
+import { isInside, ownerOf } from "../entry/scope.ts";
 import { DurableError, quote } from "../errors.ts";
 
 /** An object as its app sees it. */
@@ -47,7 +48,7 @@ export function inEntry<T>(self: Self, name: string, work: () => T | Promise<T>)
   const owner = ownerOf(self)!;
   if (isInside(owner)) return work();
   const source = { kind: "fetch", name, staysInside: true } as const;
-  return enter(owner, work, undefined, [], undefined, source) as T | Promise<T>;
+  return enter(owner, work, source) as T | Promise<T>;
 }
 
 /** Stands before all other middleware: lets them run in an entry, and makes an error of whatever else they throw. */

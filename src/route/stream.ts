@@ -2,7 +2,8 @@
  * @module
  * A result that comes bit by bit: an async iterable or an iterator as a stream of events or lines.
  */
-import { enter, ownerOf, type Source } from "../entry.ts";
+import { enter } from "../entry/run.ts";
+import { ownerOf, type Source } from "../entry/scope.ts";
 
 const PULL: Source = { kind: "later", name: "pull", staysInside: true };
 const CANCEL: Source = { kind: "later", name: "cancel", staysInside: true };
@@ -43,7 +44,7 @@ export function streamItems(items: Items, self: object, write: (item: unknown) =
   };
   const end = async (): Promise<void> => {
     try {
-      await enter(owner, () => endItems(items), undefined, [], undefined, CANCEL);
+      await enter(owner, () => endItems(items), CANCEL);
     } catch (error) {
       console.error(error);
     }
@@ -53,7 +54,7 @@ export function streamItems(items: Items, self: object, write: (item: unknown) =
     {
       async pull(controller) {
         try {
-          const text = (await enter(owner, next, undefined, [], undefined, PULL)) as string | undefined;
+          const text = (await enter(owner, next, PULL)) as string | undefined;
           if (isLeft) return;
           if (text === undefined) controller.close();
           else controller.enqueue(encoder.encode(text));

@@ -5,15 +5,15 @@
  * The platform sends an error's name, message and own properties, but not its class, and no property at all if one
  * of them cannot be cloned.
  */
-import { DurableError } from "./errors.ts";
-import { snapshot } from "./snapshot.ts";
+import { DurableError } from "../errors.ts";
+import { snapshot } from "../snapshot.ts";
 
 /** A class of errors that come back as themselves: its constructor is not called. */
 export type ErrorClass = abstract new (...args: never) => Error;
 
 /** Replaces the tracked values in an error, and in the errors inside it, by copies. */
 export function untrack(error: unknown): void {
-  walk(error, new Set(), () => {});
+  walk(error, () => {});
 }
 
 /**
@@ -21,15 +21,15 @@ export function untrack(error: unknown): void {
  * is left out, and an error of a class that gives itself no name gets that of its class. `withStack` keeps the stack
  * where it can be read, as `remoteStack`.
  */
-export function release(error: unknown, withStack = false): void {
-  walk(error, new Set(), (one, keys) => {
+export function release(error: unknown, withStack: boolean): void {
+  walk(error, (one, keys) => {
     for (const key of keys) if (!isCloneable(Reflect.get(one, key))) Reflect.deleteProperty(one, key);
     nameAndStack(one, withStack);
   });
 }
 
 /** Replaces tracked values by copies, and then calls `visit` with the properties that have a value. */
-function walk(error: unknown, seen: Set<unknown>, visit: (error: Error, keys: readonly string[]) => void): void {
+function walk(error: unknown, visit: (error: Error, keys: readonly string[]) => void, seen = new Set<unknown>()): void {
   if (!(error instanceof Error) || seen.has(error)) return;
   seen.add(error);
   const keys: string[] = [];
@@ -38,7 +38,7 @@ function walk(error: unknown, seen: Set<unknown>, visit: (error: Error, keys: re
     if (property === undefined || !("value" in property)) continue;
     keys.push(key);
     const value: unknown = snapshot(property.value);
-    for (const part of Array.isArray(value) ? (value as unknown[]) : [value]) walk(part, seen, visit);
+    for (const part of Array.isArray(value) ? (value as unknown[]) : [value]) walk(part, visit, seen);
     if (value !== property.value) Reflect.defineProperty(error, key, { ...property, value });
   }
   visit(error, keys);

@@ -1,0 +1,103 @@
+/**
+ * Checks the imports of the files of `src/`, type imports included:
+ * - A file imports only from lower layers, or from the same path of the table, and never in a cycle.
+ * - Nothing imports a part, and parts don't import each other.
+ * - Only `durable-base.ts`, and `testing/` beside it, import `cloudflare:workers` by value.
+ */
+import { globSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+
+/** From the lowest layer to the highest, the folders and files of `src/`. The longest path that matches a file counts. */
+const LAYERS = [
+  [
+    "after-write.ts",
+    "copies.ts",
+    "errors.ts",
+    "functions.ts",
+    "live-instance.ts",
+    "part-key.ts",
+    "platform.ts",
+    "reset.ts",
+    "snapshot.ts",
+    "vite.ts",
+  ],
+  ["call-part.ts", "entry/rpc-errors.ts", "equal.ts", "kinds.ts", "plan.ts", "schema.ts"],
+  ["entry/scope.ts", "storage"],
+  ["entry/run.ts", "part-types.ts"],
+  ["call", "entry/gate.ts", "persisted", "route", "transfer"],
+  ["destroy.ts", "entry/results.ts", "object", "openapi", "surface.ts"],
+  ["parts.ts", "shards"],
+  ["life.ts", "part-entries.ts", "part-host.ts", "part-sockets.ts"],
+  ["durable-base.ts", "part.ts"],
+  ["alarm.ts", "index.ts"],
+  ["jobs", "migrations", "once", "part-api.ts", "remote-storage"],
+  ["testing"],
+];
+
+/** The parts: nothing in `src/` imports one, except `durable-base/testing`, and they don't import each other. */
+const PARTS = ["jobs", "migrations", "once", "remote-storage"];
+
+const IMPORT = /(?:^(?:import|export)\s+(?<type>type\s)?(?:[^"';]*?\sfrom\s+)?|\bimport\()"(?<from>[^"]+)"/gm;
+
+const layerOf = new Map(LAYERS.flatMap((paths, layer) => paths.map((path) => [path, layer])));
+const problems = [];
+/** By file, the files of `src/` that it imports. */
+const imported = new Map();
+
+for (const path of globSync("src/**/*.ts", { exclude: ["**/*.d.ts"] })) {
+  const file = relative("src", path);
+  imported.set(file, new Set());
+  for (const { groups } of readFileSync(path, "utf8").matchAll(IMPORT)) {
+    if (groups.from.startsWith(".")) imported.get(file).add(join(file, "..", groups.from));
+    else if (groups.from === "cloudflare:workers" && groups.type === undefined) checkPlatform(file);
+  }
+}
+for (const [file, others] of imported) {
+  const place = placeOf(file);
+  if (place === undefined) problems.push(`src/${file}: give it a layer in scripts/check/layers.mjs`);
+  else for (const other of others) checkImport(file, place, other);
+}
+for (const [file, ...rest] of cycles()) problems.push(`src/${file}: an import cycle: ${[file, ...rest].join(" → ")}`);
+
+for (const problem of problems) console.error(problem);
+console.log(`${imported.size} files, ${problems.length} problems`);
+process.exitCode = problems.length === 0 ? 0 : 1;
+
+/** The longest path of the table that is the file or a folder around it. */
+function placeOf(file) {
+  for (let path = file; path !== "."; path = join(path, "..")) if (layerOf.has(path)) return path;
+  return undefined;
+}
+
+function checkPlatform(file) {
+  if (file === "durable-base.ts" || file.startsWith("testing/")) return;
+  problems.push(`src/${file}: only durable-base.ts imports cloudflare:workers by value`);
+}
+
+function checkImport(file, place, other) {
+  const target = placeOf(other);
+  // A file without a layer has a problem of its own.
+  if (target === undefined || target === place) return;
+  const refuse = (why) => problems.push(`src/${file}: must not import ${other}, ${why}`);
+  if (place !== "testing" && PARTS.includes(target)) refuse(`which belongs to the part ${target}`);
+  if (target === "alarm.ts" && ![...PARTS, "part-api.ts", "testing"].includes(place)) {
+    refuse("which comes with the parts that need it");
+  }
+  const [layer, below] = [layerOf.get(place), layerOf.get(target)];
+  if (below >= layer) refuse(`of layer ${below}, from layer ${layer}`);
+}
+
+/** The cycles that a walk in depth meets, each with its first file at both ends: one at least if there are any. */
+function cycles() {
+  const found = [];
+  const done = new Set();
+  const visit = (file, path) => {
+    const start = path.indexOf(file);
+    if (start !== -1) found.push([...path.slice(start), file]);
+    if (start !== -1 || done.has(file)) return;
+    for (const other of imported.get(file) ?? []) visit(other, [...path, file]);
+    done.add(file);
+  };
+  for (const file of imported.keys()) visit(file, []);
+  return found;
+}
