@@ -11,38 +11,15 @@ import type { Change, ChangeRecorder } from "../part-types.ts";
 import type { Plan } from "../plan.ts";
 import { copyPlain, isPrimitive } from "../snapshot.ts";
 import { adopt } from "../storage/keys.ts";
-import { withoutSqlite } from "../storage/sqlite.ts";
 import { stateOf } from "../storage/storage-state.ts";
 import { describe } from "./changes.ts";
-import { CodedField } from "./coded.ts";
 import { copyIn, isSmall } from "./copy.ts";
-import {
-  validate,
-  admit,
-  adoptedKey,
-  encode,
-  find,
-  nameIn,
-  NOTHING,
-  remake,
-  replaceUnreadable,
-  revive,
-  type Revived,
-} from "./evolve.ts";
-import { changedInConstructor, Field, staleValue, type Found, type Keeper } from "./field.ts";
-import {
-  emptyRecord,
-  isKept,
-  isVersioned,
-  fieldKey,
-  readRecord,
-  rowKey,
-  setEntry,
-  type StoredRecord,
-} from "./layout.ts";
-import { Node, prepare, type Leaf, type Tell } from "./node.ts";
+import { admit, encode, NOTHING, validate } from "./evolve.ts";
+import { FieldLoader } from "./field-loader.ts";
+import { changedInConstructor, staleValue, type Field, type Keeper } from "./field.ts";
+import { emptyRecord, isVersioned, type StoredRecord } from "./layout.ts";
+import { Node, type Leaf, type Tell } from "./node.ts";
 import { allOptions, fieldsByKey, type FieldOptions } from "./options.ts";
-import { encode as withPointers } from "./packing.ts";
 import { checkKeyed, planRows } from "./row-planner.ts";
 import { joinTransactions } from "./transactions.ts";
 import { Watcher, type WatcherOwner, type Writers } from "./watcher.ts";
@@ -57,7 +34,6 @@ const NOT_HERE = {};
 export class Fields implements Keeper, WatcherOwner {
   readonly #owner: Owner;
   readonly #ctx: DurableObjectState;
-  readonly #className: string;
   readonly #plan: Plan;
   /** By name, of the fields that have any; null when none has. */
   readonly #options: ReadonlyMap<string, FieldOptions> | null;
@@ -66,8 +42,13 @@ export class Fields implements Keeper, WatcherOwner {
   /** The platform's own, without the fields' part in it. */
   readonly #transact: (work: () => void) => void;
   /** Restores the storage's own transactions. */
+<<<<<<< HEAD
   #leave: (() => void) | undefined;
   #storage: SyncKvStorage | undefined;
+=======
+  readonly #leave: (() => void) | undefined;
+  readonly #loader: FieldLoader;
+>>>>>>> persisted
   /** Undefined until it is needed; null when nothing is stored. */
   #record: StoredRecord | null | undefined;
   readonly #changed = new Set<Field>();
@@ -89,9 +70,9 @@ export class Fields implements Keeper, WatcherOwner {
   #isRetired = false;
 
   constructor(className: string, plan: Plan, ctx: DurableObjectState, owner: Owner) {
-    this.#className = className;
     this.#plan = plan;
     this.#options = allOptions(plan);
+    this.#loader = new FieldLoader(this, className, this.#options, ctx.storage);
     this.#ctx = ctx;
     this.#owner = owner;
     const { storage } = stateOf(ctx.storage);
@@ -157,7 +138,7 @@ export class Fields implements Keeper, WatcherOwner {
   /** What is kept for a default that is no small primitive, as most are. */
   #asDefault(name: string, value: unknown): unknown {
     const options = this.#options?.get(name);
-    const field = this.#make(name, NOTHING);
+    const field = this.#loader.make(name, NOTHING);
     const raw = encode(options?.codec, value, field);
     checkKeyed(raw, options, field);
     return raw;
@@ -241,8 +222,20 @@ export class Fields implements Keeper, WatcherOwner {
     // Nothing may be written before the subclass has given its defaults.
     if (this.#owner.isConstructing) return;
     try {
+<<<<<<< HEAD
       if (!this.#watcher.isEmpty) this.#watcher.find(scope);
       if (this.#changed.size > 0) this.#writeChanges();
+=======
+      this.#watcher.find(scope);
+      if (this.#changed.size === 0) return;
+      if (this.#isRetired) throw this.#owner.refusal!();
+      if (this.#options !== null) this.#checkChanges(this.#options);
+      this.#writeRows();
+      for (const field of this.#changed) field.writer = undefined;
+      this.#changed.clear();
+      this.#writers.clear();
+      if (this.#transactions === 0) this.#taken.clear();
+>>>>>>> persisted
     } catch (cause) {
       this.#fail(cause);
     }
@@ -283,15 +276,13 @@ export class Fields implements Keeper, WatcherOwner {
   }
 
   foundChange(leaf: Leaf, field: Field, writers: Writers): void {
+    if (field.isStale) return this.#failWriters(staleValue(field), writers);
+    leaf.mark();
     // What an instance becomes is known once it was encoded.
     if (leaf instanceof Node) this.#tell?.(leaf);
     field.isChecked = false;
     this.#changed.add(field);
     for (const scope of writers) this.#writers.add(scope);
-  }
-
-  foundStaleChange(field: Field, writers: Writers): void {
-    this.#failWriters(staleValue(field), writers);
   }
 
   /** Lets schemas and codecs see what was changed inside. */
@@ -310,7 +301,7 @@ export class Fields implements Keeper, WatcherOwner {
       // The schema made another value of it: what is held of this one is no part of the field any more.
       this.#changed.delete(field);
       field.isStale = true;
-      const fresh = this.#keep(this.#make(field.name, { ...NOTHING, raw, from: field.from }));
+      const fresh = this.#keep(this.#loader.make(field.name, { ...NOTHING, raw, from: field.from }));
       fresh.replaceOf(field);
       this.#recordValue(fresh);
       this.#changed.add(fresh);
@@ -370,7 +361,7 @@ export class Fields implements Keeper, WatcherOwner {
   }
 
   fetch(key: string): unknown {
-    return this.#kv.get(key);
+    return this.#loader.kv.get(key);
   }
 
   /** Stores the fields that are to be stored when the object wakes up, if they are not. */
@@ -378,7 +369,7 @@ export class Fields implements Keeper, WatcherOwner {
     if (this.#options === null) return;
     try {
       for (const [name, { eager }] of this.#options) {
-        if (eager === true && !this.#isKnown(this.#readRecord(), name)) this.#addDefault(name);
+        if (eager === true && !this.#isKnown(name, this.#readRecord())) this.#addDefault(name);
       }
     } catch (error) {
       // Whoever uses a field gets the error.
@@ -396,94 +387,21 @@ export class Fields implements Keeper, WatcherOwner {
     }
   }
 
-  /** Native properties are no cheap ones, so it is looked up once. */
-  get #kv(): SyncKvStorage {
-    return (this.#storage ??= this.#ctx.storage.kv);
-  }
-
   #readRecord(): StoredRecord | null {
-    if (this.#record !== undefined) return this.#record;
-    try {
-      return (this.#record = readRecord(this.#kv) ?? null);
-    } catch (error) {
-      throw withoutSqlite(this.#ctx.storage, this.#className) ?? error;
-    }
+    return this.#record === undefined ? (this.#record = this.#loader.readRecord()) : this.#record;
   }
 
   /** Loads a field; where nothing is stored and it is about to be assigned, its default does not matter. */
   #load(name: string, isAssigned = false): Field {
-    const options = this.#options?.get(name);
-    const stored = this.#make(name, NOTHING);
-    const record = this.#readRecord();
-    this.#adoptAgain(record, options?.key);
-    const found = find(this.#kv, record, stored, options);
-    if (found === undefined) {
-      if (isAssigned) return stored;
-      return this.#keep(this.#make(name, remake(this.#defaults.get(name), options, stored)));
-    }
-    try {
-      return this.#keep(this.#revive(found, record, stored, options));
-    } catch (error) {
-      if (options?.onUnreadable === undefined || !DurableError.is(error, "field-unreadable")) throw error;
-      const field = this.#make(name, replaceUnreadable(error, plain(found, stored), options, stored));
-      field.unreadable = found;
-      return this.#keep(field);
-    }
+    const field = this.#loader.load(name, this.#readRecord());
+    if (field !== undefined) return this.#keep(field);
+    return isAssigned
+      ? this.#loader.make(name, NOTHING)
+      : this.#keep(this.#loader.remake(name, this.#defaults.get(name)));
   }
 
-  /** Once the user has deleted the unreadable row under a key, the field's value goes there again. */
-  #adoptAgain(record: StoredRecord | null, key: string | undefined): void {
-    if (key === undefined || !isKept(record, key)) return;
-    try {
-      if (this.#kv.get(key) === undefined) setEntry(record, "unreadable", key, undefined);
-    } catch {}
-  }
-
-  /** Makes a field of what was found. */
-  #revive(found: Found, record: StoredRecord | null, stored: Field, options: FieldOptions | undefined): Field {
-    const { name } = stored;
-    const { from, flaw } = found;
-    if (flaw !== undefined) throw flaw;
-    // A row of the user's holds plain data.
-    if (from === undefined) return this.#make(name, revive(found, options, stored));
-    stored.from = from;
-    stored.key = rowKey(record!, from);
-    stored.load(found.value);
-    // What decoding put in the place of pointers is not what is stored.
-    if (stored.held.size > 0 && Object.hasOwn(record!.fields, from)) record!.fields[from] = withPointers(stored.raw);
-    // Later there would be no other value to take its place.
-    if (options?.onUnreadable !== undefined) prepare(stored.raw, true);
-    const revived = revive({ ...found, value: stored.raw }, options, stored);
-    if (revived.isStored && adoptedKey(record, options) === undefined) {
-      stored.isStored = true;
-      return stored;
-    }
-    const raw = revived.raw === stored.raw ? copyPlain(stored.raw) : revived.raw;
-    const field = this.#make(name, { ...revived, raw, isStored: false });
-    field.replaceOf(stored);
-    return field;
-  }
-
-  /** Tells whether something is stored for a field. */
-  #isKnown(record: StoredRecord | null, name: string): boolean {
-    const options = this.#options?.get(name);
-    if (nameIn(record, name, options) !== undefined) return true;
-    const key = adoptedKey(record, options);
-    if (key === undefined) return false;
-    try {
-      return this.#loaded.get(name)?.isStored === true || this.#kv.get(key) !== undefined;
-    } catch {
-      // What cannot be read is stored all the same; whoever uses the field gets the error.
-      return true;
-    }
-  }
-
-  #make(name: string, revived: Revived): Field {
-    const codec = this.#options?.get(name)?.codec;
-    const key = fieldKey(name);
-    return codec === undefined
-      ? new Field(this, this.#className, name, key, revived)
-      : new CodedField(this, this.#className, name, key, revived, codec);
+  #isKnown(name: string, record: StoredRecord | null): boolean {
+    return this.#loaded.get(name)?.isStored === true || this.#loader.isKnown(name, record);
   }
 
   #keep(field: Field): Field {
@@ -502,7 +420,7 @@ export class Fields implements Keeper, WatcherOwner {
 
   /** One row where one is enough, else all or nothing. */
   #writeRows(): void {
-    const kv = this.#kv;
+    const kv = this.#loader.kv;
     const stored = this.#readRecord();
     const record = stored ?? emptyRecord();
     const isFirst = !this.#isComplete;
@@ -511,7 +429,7 @@ export class Fields implements Keeper, WatcherOwner {
     if (name !== undefined) record.name = name;
     // The first write stores all defaults with it, so a random one is stable from then on.
     for (const name of isFirst ? this.#plan.fields.keys() : []) {
-      if (!this.#isKnown(record, name)) this.#addDefault(name);
+      if (!this.#isKnown(name, record)) this.#addDefault(name);
     }
     const { puts, deletes } = planRows(this.#changed, this.#options, record, stored === null || name !== undefined);
     const writeAll = (): void => {
@@ -523,14 +441,5 @@ export class Fields implements Keeper, WatcherOwner {
     this.#record = record;
     this.#isComplete = true;
     if (stored === null) this.#owner.written();
-  }
-}
-
-/** The plain data that was found; undefined if not all of it can be decoded. */
-function plain({ from, value }: Found, { raw }: Field): unknown {
-  try {
-    return from === undefined ? value : copyPlain(raw);
-  } catch {
-    return undefined;
   }
 }

@@ -109,7 +109,7 @@ export function unreadable(
 ): DurableError {
   return new DurableError(
     "field-unreadable",
-    `${field} cannot be read. ${why} The stored value is kept, the field takes no other, and the other fields work. To go on without it: \`@Persisted({ onUnreadable: (error, stored) => … }) accessor ${name} = …\`.`,
+    `${field} cannot be read. ${why} The stored value is kept, the field takes no other, and the other fields work. To go on without it: \`@Persisted({ onUnreadable: (error, stored) => … }) accessor ${name}\`.`,
     options,
   );
 }

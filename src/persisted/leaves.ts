@@ -145,7 +145,7 @@ export class RegExpNode extends Node {
   constructor(raw: RegExp, parent: Parent) {
     super(raw, parent);
     const value = (): never => {
-      throw refused("`compile` cannot change a stored RegExp. Assign another: `new RegExp(…)`.", this);
+      throw refused("`compile` cannot change a stored RegExp. Assign another.", this);
     };
     this.outward = Object.preventExtensions(Object.defineProperty(raw, "compile", { value }));
     this.remember();

@@ -8,7 +8,7 @@
  */
 import { DurableError } from "../errors.ts";
 import { isContainer, rebuild } from "../snapshot.ts";
-import { MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
+import { bytesOf, MAX_ROW, sizeOf, sizeOfString } from "../storage/size.ts";
 import { collectionOf, NONE, POINTER_LENGTH, type Chunk, type Collection, type Store } from "./collection.ts";
 import { CHUNK_MAX, partKey } from "./layout.ts";
 import { attach, depthOf, mark } from "./node.ts";
@@ -212,7 +212,7 @@ export class Packer {
     const ids = collection.chunks.map(({ id }) => id);
     const head = { chunks: collection.kind, ids, ...collection.describe() };
     const bytes = sizeOf(ids) + sizeOf(head.counts) + sizeOf(head.prints);
-    if (bytes + collection.key.length > MAX_ROW) throw tooLarge(`${this.#store.field}, the list of its chunks,`, bytes);
+    checkRow(`${this.#store.field}, the list of its chunks,`, collection.key, bytes);
     this.#rows.put(collection.key, head);
     collection.isHeadDirty = false;
     collection.isStored = true;
@@ -269,7 +269,7 @@ export class Packer {
     chunk.held = met;
     if (chunk.dirtyFrom < chunk.count || chunk.count !== chunk.stored) {
       const key = collection.keyOf(chunk);
-      if (bytes + key.length > MAX_ROW) throw tooLarge(`${this.#store.field}, an entry,`, bytes);
+      checkRow(`${this.#store.field}, an entry,`, key, bytes);
       const part = collection.slice(chunk, start);
       this.#rows.put(key, met.size > 0 ? encodeMembers(part) : part);
     }
@@ -363,9 +363,10 @@ function encodeMembers(container: object): unknown {
   return rebuild(container, (member) => encode(member));
 }
 
-/** The error for what is over the limit of a row when it is written. */
-export function tooLarge(what: string, bytes: number): DurableError {
-  return new DurableError(
+/** @throws DurableError `too-large` for what doesn't fit the row of that key. */
+export function checkRow(what: string, key: string, bytes: number): void {
+  if (bytes + bytesOf(key) <= MAX_ROW) return;
+  throw new DurableError(
     "too-large",
     `${what} takes ${bytes} bytes, more than the 2 MB of a row; the change was taken back. Split it over several fields or objects.`,
   );

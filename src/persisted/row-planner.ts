@@ -6,7 +6,7 @@
  */
 import { isPrimitive } from "../snapshot.ts";
 import { RECORD_KEY } from "../storage/keys.ts";
-import { bytesOf, MAX_ROW, sizeOf } from "../storage/size.ts";
+import { sizeOf } from "../storage/size.ts";
 import { collectionOf, NONE } from "./collection.ts";
 import { isSmall } from "./copy.ts";
 import { adoptedKey } from "./evolve.ts";
@@ -23,7 +23,7 @@ import {
   type StoredRecord,
 } from "./layout.ts";
 import type { FieldOptions } from "./options.ts";
-import { freeRows, isTooLarge, Packer, Rows, tooLarge } from "./packing.ts";
+import { checkRow, freeRows, isTooLarge, Packer, Rows } from "./packing.ts";
 
 /**
  * Plans the rows of fields that changed, the record among them if it did or `isRecordChanged` says so.
@@ -78,7 +78,8 @@ function place(field: Field, options: FieldOptions | undefined, record: StoredRe
   packer.writeAll(field.dirty);
   const isCollection = !isPrimitive(raw) && collectionOf(raw) !== undefined;
   if (key !== undefined) {
-    putOwn(field, key, raw, sizeOf(raw), rows);
+    checkRow(field.field, key, sizeOf(raw));
+    rows.put(key, raw);
     packer.drop(field.held);
     field.held = NONE;
   } else if (!isCollection && (field.isDirty || !field.isStored)) {
@@ -92,7 +93,10 @@ function place(field: Field, options: FieldOptions | undefined, record: StoredRe
     } else {
       // What its parts are, its own rows point to.
       if (isTooLarge(raw, bytes)) packer.make(raw, "");
-      else putOwn(field, field.key, stored, bytes, rows);
+      else {
+        checkRow(field.field, field.key, bytes);
+        rows.put(field.key, stored);
+      }
       record.rows.add(name);
       delete record.fields[name];
     }
@@ -107,12 +111,6 @@ function place(field: Field, options: FieldOptions | undefined, record: StoredRe
   field.isDirty = false;
   field.isStored = true;
   return setVersion(record, name, options?.version ?? 1) || isRecordChanged;
-}
-
-/** Plans the row of a whole value. */
-function putOwn({ field }: Field, key: string, stored: unknown, bytes: number, rows: Rows): void {
-  if (bytes + bytesOf(key) > MAX_ROW) throw tooLarge(field, bytes);
-  rows.put(key, stored);
 }
 
 /** Keeps the rows of a value that couldn't be read; the field's value gets other ones. */
@@ -137,7 +135,5 @@ function keepUnreadable(
 
 /** @throws DurableError `too-large` for a value that doesn't fit the one row of its field's key. */
 export function checkKeyed(raw: unknown, options: FieldOptions | undefined, { field }: Field): void {
-  if (options?.key === undefined) return;
-  const bytes = sizeOf(raw);
-  if (bytes + bytesOf(options.key) > MAX_ROW) throw tooLarge(field, bytes);
+  if (options?.key !== undefined) checkRow(field, options.key, sizeOf(raw));
 }

@@ -11,10 +11,8 @@ export type Writers = readonly (Scope | undefined)[];
 
 /** What the watcher reports to. */
 export interface WatcherOwner {
-  /** Called when a value in a field was found changed. */
+  /** Called when a value in a field was found changed; the field may be one from before a failed write or a rollback. */
   foundChange(leaf: Leaf, field: Field, writers: Writers): void;
-  /** Called when a value from before a failed write or a rollback was found changed. */
-  foundStaleChange(field: Field, writers: Writers): void;
 }
 
 /** The values of one object that were handed out and can change in place, with the entries that got them. */
@@ -50,17 +48,13 @@ export class Watcher {
   }
 
   #blame(leaf: Leaf, field: Field, writers: Writers): void {
-    if (field.isStale) {
-      leaf.accept();
-      this.#owner.foundStaleChange(field, writers);
-    } else if (writers.every((scope) => scope?.failure !== undefined)) {
+    if (!field.isStale && writers.every((scope) => scope?.failure !== undefined)) {
       // An entry that failed changes nothing any more.
       leaf.undo();
-    } else {
-      leaf.accept();
-      leaf.mark();
-      this.#owner.foundChange(leaf, field, writers);
+      return;
     }
+    leaf.accept();
+    this.#owner.foundChange(leaf, field, writers);
   }
 
   /** Puts back what was changed in place; returns the name of the first such field, as messages call it. */
