@@ -42,13 +42,8 @@ export class Fields implements Keeper, WatcherOwner {
   /** The platform's own, without the fields' part in it. */
   readonly #transact: (work: () => void) => void;
   /** Restores the storage's own transactions. */
-<<<<<<< HEAD
   #leave: (() => void) | undefined;
-  #storage: SyncKvStorage | undefined;
-=======
-  readonly #leave: (() => void) | undefined;
   readonly #loader: FieldLoader;
->>>>>>> persisted
   /** Undefined until it is needed; null when nothing is stored. */
   #record: StoredRecord | null | undefined;
   readonly #changed = new Set<Field>();
@@ -222,20 +217,8 @@ export class Fields implements Keeper, WatcherOwner {
     // Nothing may be written before the subclass has given its defaults.
     if (this.#owner.isConstructing) return;
     try {
-<<<<<<< HEAD
-      if (!this.#watcher.isEmpty) this.#watcher.find(scope);
-      if (this.#changed.size > 0) this.#writeChanges();
-=======
       this.#watcher.find(scope);
-      if (this.#changed.size === 0) return;
-      if (this.#isRetired) throw this.#owner.refusal!();
-      if (this.#options !== null) this.#checkChanges(this.#options);
-      this.#writeRows();
-      for (const field of this.#changed) field.writer = undefined;
-      this.#changed.clear();
-      this.#writers.clear();
-      if (this.#transactions === 0) this.#taken.clear();
->>>>>>> persisted
+      if (this.#changed.size > 0) this.#writeChanges();
     } catch (cause) {
       this.#fail(cause);
     }
