@@ -65,9 +65,9 @@ export interface Due {
  */
 export interface AlarmSource {
   /**
-   * Returns what the part wants to run first, as its stored rows say; undefined when nothing waits. With `readsAhead` it is
-   * asked between runs, outside of transactions, and will be asked again: the part may read more rows than one, and keep
-   * those that it hasn't changed since.
+   * Returns what the part wants to run first, as its stored rows say; undefined when nothing waits. `readsAhead` is true between
+   * runs of one turn, in which only the part itself changes its rows: it may read several at once, and keep them for the next
+   * calls with `readsAhead`. Another call says that they may be out of date.
    */
   next(readsAhead: boolean): Due | undefined;
 }
@@ -381,15 +381,18 @@ export class Alarm implements SharedAlarm, Part {
   async #runDue(isRetry: boolean): Promise<number> {
     const began = Date.now();
     let n = 0;
+    let isSameTurn = false;
     // What is left of a replaced instance's is the live instance's.
     while (n < MOST && Date.now() - began <= SLICE && !this.#host.isOver) {
-      const due = this.#first(true);
+      const due = this.#first(isSameTurn);
       const user = this.#user;
       const isUser = user !== undefined && !(user.at >= (due?.at ?? Infinity));
       const at = isUser ? user.at : due?.at;
       if (at === undefined || at > Date.now()) break;
       const ending = isUser ? this.#runUser(user, isRetry) : due!.run(isRetry);
-      if (++n % STRETCH === 0 || ending !== undefined) await (ending ?? this.#host.ctx.storage.sync());
+      isSameTurn = ++n % STRETCH !== 0 && ending === undefined;
+      // Meanwhile other entries run, and transactions end.
+      if (!isSameTurn) await (ending ?? this.#host.ctx.storage.sync());
     }
     return n;
   }

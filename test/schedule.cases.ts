@@ -116,6 +116,60 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect([await logOf(stub), await rowsOf(stub)]).toEqual([["first", "last"], []]);
     });
 
+    it("runs what a transaction that was undone had cancelled, and nothing that it had scheduled", async () => {
+      const stub = fresh();
+      await runInDurableObject(stub, async (self: JobHost, { storage }) => {
+        const began = Promise.withResolvers<void>();
+        const going = Promise.withResolvers<void>();
+        self.hooks["slow"] = () => {
+          began.resolve();
+          return going.promise;
+        };
+        self.run(() => {
+          self.jobs.schedule(1, self.noteLater, { text: "slow" }, { id: "slow" });
+          self.jobs.schedule(2, self.note, { text: "cancelled" }, { id: "cancelled" });
+          self.jobs.schedule(HOUR, self.note, { text: "last" });
+        });
+        clock.at(10);
+        const running = self.alarm!();
+        await began.promise;
+        const undone = self.run(() =>
+          storage.transaction(async () => {
+            self.jobs.cancel("cancelled");
+            self.jobs.schedule(0, self.noteLater, { text: "never 1" });
+            self.jobs.schedule(0, self.note, { text: "never 2" });
+            // The job ends inside the transaction, and the next ones begin there.
+            going.resolve();
+            for (let n = 0; n < 100; n++) await null;
+            throw new RangeError("undone");
+          }),
+        );
+        await expect(undone).rejects.toThrow("undone");
+        await running;
+      });
+      for (let n = 0; n < 3; n++) await fire(stub);
+      const log = await logOf(stub);
+      expect(log.filter((text) => text === "cancelled")).toEqual(["cancelled"]);
+      expect(log).not.toContain("never 2");
+      expect(await clock.nativeOf(stub)).toBe(HOUR);
+    });
+
+    it("runs jobs as they are stored when the alarm comes", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (const [nth, id] of ["first", "changed", "deleted", "last"].entries())
+          self.jobs.schedule(nth * HOUR, self.note, { text: id }, { id });
+      });
+      await clock.fireAt(stub, 10);
+      await inside(stub, (_, { sql }) => {
+        sql.exec(`update durable_base_jobs set input = '{"text":"changed by hand"}' where id = 'changed'`);
+        sql.exec("delete from durable_base_jobs where id = 'deleted'");
+      });
+      await clock.fireAt(stub, HOUR);
+      await clock.fireAt(stub, DAY);
+      expect(await logOf(stub)).toEqual(["first", "changed by hand", "last"]);
+    });
+
     it("runs each job once, in order of time and of scheduling, and sets the alarm to the next", async () => {
       const stub = fresh();
       await inside(stub, (self) => {

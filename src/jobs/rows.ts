@@ -118,12 +118,13 @@ export class JobRows {
     return this.#storage.kv.get(IMPORT_KEY) !== undefined;
   }
 
-  /** The job that is due first. */
+  /** The job that is due first. What was read ahead is read anew. */
   next(): JobRow | undefined {
+    this.#ahead = [];
     return this.#table.select<Columns>(FIRST, 1).map(rowOf)[0];
   }
 
-  /** The same, from some rows that are read at once. Outside of transactions, whose rollback would undo what was read. */
+  /** The same, from some rows that are read at once. Call it only in the turn in which `next` was called. */
   ahead(): JobRow | undefined {
     if (this.#ahead.length === 0) this.#ahead = this.#table.select<Columns>(FIRST, PAGE).map(rowOf).reverse();
     return this.#ahead.at(-1);
