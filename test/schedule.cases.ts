@@ -140,7 +140,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
             self.jobs.schedule(0, self.note, { text: "never 2" });
             // The job ends inside the transaction, and the next ones begin there.
             going.resolve();
-            for (let n = 0; n < 100; n++) await null;
+            for (let n = 0; n < 100; n++) await Promise.resolve();
             throw new RangeError("undone");
           }),
         );
@@ -671,6 +671,57 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         tries = (await logOf(stub)).length;
       }
       expect(tries).toBe(10);
+    });
+
+    it("without a delay is tried again at once, however often it has failed", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["bad"] = () => {
+          throw new Error("no");
+        };
+        const retry = { maxAttempts: 2_000, baseDelay: 0 };
+        self.jobs.schedule(1, self.note, { text: "bad" }, { id: "bad", retry });
+        self.jobs.schedule(MINUTE, self.note, { text: "good" });
+      });
+      for (let n = 0; n < 3; n++) await clock.fireAt(stub, MINUTE);
+      expect((await logOf(stub)).length).toBe(2_001);
+      expect(await listOf(stub)).toMatchObject([{ id: "bad", state: "dead", attempts: 2_000 }]);
+    });
+
+    it("with an error that can't be read keeps no other from running", async () => {
+      const stub = fresh();
+      const unreadable = {
+        getter: Object.defineProperty(new Error("no"), "message", {
+          get() {
+            throw new Error("a getter");
+          },
+        }),
+        symbol: Object.assign(new Error("no"), { name: Symbol("name") }),
+        bare: Object.create(null) as object,
+        proxy: new Proxy(new Error("no"), {
+          get() {
+            throw new Error("a trap");
+          },
+          getPrototypeOf() {
+            throw new Error("a trap");
+          },
+        }),
+      };
+      await inside(stub, (self) => {
+        for (const [text, error] of Object.entries(unreadable)) {
+          self.hooks[text] = () => {
+            throw error;
+          };
+          self.jobs.schedule(1, self.note, { text }, { retry: { maxAttempts: 1 } });
+          self.jobs.schedule(1, self.noteLater, { text }, { retry: { maxAttempts: 1 } });
+        }
+        self.jobs.schedule(1, self.note, { text: "good" });
+      });
+      await clock.fireAt(stub, 10);
+      expect((await logOf(stub)).at(-1)).toBe("good");
+      const dead = await listOf(stub);
+      expect(dead.map(({ state, error }) => [state, typeof error])).toEqual(dead.map(() => ["dead", "string"]));
+      expect(dead.length).toBe(8);
     });
 
     it("never keeps others from running, nor do they run before it", async () => {

@@ -242,6 +242,11 @@ export function methodOf(self: object, name: string): Method | undefined {
 
 /** An error as it is stored with its job. */
 function textOf(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : quote(error);
-  return text.length > 500 ? `${text.slice(0, 499)}…` : text;
+  try {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : quote(error);
+    return text.length > 500 ? `${text.slice(0, 499)}…` : text;
+  } catch {
+    // A getter that throws, say: the job failed all the same.
+    return "an error that can't be read";
+  }
 }
