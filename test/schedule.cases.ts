@@ -154,6 +154,35 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await clock.nativeOf(stub)).toBe(HOUR);
     });
 
+    it("reads one large input at a time, in the order of all jobs", async () => {
+      const stub = fresh();
+      const texts = [..."abcdefgh"].map((letter, nth) => letter.repeat(nth % 3 === 0 ? 1 : 500_000));
+      await inside(stub, (self) => {
+        for (const text of texts) self.jobs.schedule(1, self.note, { text });
+      });
+      clock.at(10);
+      const most = await runInDurableObject(stub, async (self: JobHost, { storage: { sql } }) => {
+        self.note = ({ text }) => void self.log.push(text.slice(0, 1));
+        const sizes: number[] = [];
+        const exec = vi.spyOn(sql, "exec").mockImplementation((...args: Parameters<SqlStorage["exec"]>) => {
+          const cursor = (Object.getPrototypeOf(sql) as SqlStorage).exec.apply(sql, args);
+          const toArray = cursor.toArray.bind(cursor);
+          cursor.toArray = () => {
+            const rows = toArray();
+            sizes.push(JSON.stringify(rows).length);
+            return rows;
+          };
+          return cursor;
+        });
+        await self.alarm!();
+        exec.mockRestore();
+        return Math.max(...sizes);
+      });
+      expect(await logOf(stub)).toEqual([..."abcdefgh"]);
+      expect(most).toBeGreaterThan(500_000);
+      expect(most).toBeLessThan(600_000);
+    });
+
     it("runs jobs as they are stored when the alarm comes", async () => {
       const stub = fresh();
       await inside(stub, (self) => {

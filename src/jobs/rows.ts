@@ -20,7 +20,14 @@ const SCHEMA = [
 ];
 
 const SELECT = `select state, at, nth, id, job, input from ${TABLE}`;
-const FIRST = `${SELECT} where state = 'waiting' order by at, nth limit ?`;
+const ORDERED = `from ${TABLE} where state = 'waiting' order by at, nth limit`;
+const FIRST = `select state, at, nth, id, job, input ${ORDERED} 1`;
+
+/** Jobs that are read at once, and the most bytes that the input of one of them may have: all of them are in memory together. */
+const PAGE = 50;
+const LONG = 4_000;
+
+const AHEAD = `select state, at, nth, id, job, iif(octet_length(input) > ${LONG}, null, input) as input, octet_length(input) > ${LONG} as isLong ${ORDERED} ${PAGE}`;
 
 /** Finds one row. */
 const AT = "where state = ? and at = ? and nth = ?";
@@ -29,9 +36,6 @@ const INSERT = `insert into ${TABLE}(state, at, nth, id, job, input) values('wai
 const MOVE = `update ${TABLE} set state = ?, at = ?, id = ?, job = ? ${AT}`;
 const SET_ASIDE = `update ${TABLE} set state = 'unreadable', id = ? ${AT}`;
 const REMOVE = `delete from ${TABLE} ${AT}`;
-
-/** Jobs that are read at once. */
-const PAGE = 50;
 
 /** Digits, in base 36, of a time; of a number within a millisecond; of a random one. */
 const TIME = 9;
@@ -121,13 +125,17 @@ export class JobRows {
   /** The job that is due first. What was read ahead is read anew. */
   next(): JobRow | undefined {
     this.#ahead = [];
-    return this.#table.select<Columns>(FIRST, 1).map(rowOf)[0];
+    return this.#table.select<Columns>(FIRST).map(rowOf)[0];
   }
 
   /** The same, from some rows that are read at once. Call it only in the turn in which `next` was called. */
   ahead(): JobRow | undefined {
-    if (this.#ahead.length === 0) this.#ahead = this.#table.select<Columns>(FIRST, PAGE).map(rowOf).reverse();
-    return this.#ahead.at(-1);
+    if (this.#ahead.length === 0) {
+      const rows = this.#table.select<Columns & { isLong: number | null }>(AHEAD);
+      const end = rows.findIndex(({ isLong }) => isLong === 1);
+      this.#ahead = (end === -1 ? rows : rows.slice(0, end)).map(rowOf).reverse();
+    }
+    return this.#ahead.at(-1) ?? this.next();
   }
 
   /** The jobs in the order in which they are due, then the dead ones. */
