@@ -491,6 +491,23 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect([await clock.nativeOf(stub), (await rowsOf(stub)).length]).toEqual([5_000, 1]);
     });
 
+    it("sees its jobs again when their table was dropped and that was undone", async () => {
+      const stub = fresh();
+      await inside(stub, async (self, storage) => {
+        self.jobs.schedule(1, self.note, { text: "kept" }, { id: "kept" });
+        const dropped = (): never =>
+          storage.transactionSync(() => {
+            storage.sql.exec("drop table durable_base_jobs");
+            expect([self.jobs.list(), self.jobs.cancel("kept")]).toEqual([[], false]);
+            throw new RangeError("undone");
+          });
+        expect(dropped).toThrow("undone");
+        expect(self.jobs.get("kept")).toMatchObject({ id: "kept" });
+      });
+      await clock.fireAt(stub, 10);
+      expect([await logOf(stub), await rowsOf(stub)]).toEqual([["kept"], []]);
+    });
+
     it("is refused in the constructor, and works in onStart and outside entries", async () => {
       const stub = fresh();
       const [inTimer, listed] = await runInDurableObject(stub, async (self: JobHost) => {
