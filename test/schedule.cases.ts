@@ -376,6 +376,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         JSON.parse('{"__proto__": {"own": 1}}') as unknown,
         "\ud800",
         [],
+        // Storage keeps the data, and calls nothing.
+        { hidden: Object.defineProperty({ n: 1 }, "toJSON", { value: () => "lost" }) },
       ];
       (inputs[0] as { self: unknown }).self = inputs[0];
       await inside(stub, (self) => {
@@ -386,6 +388,13 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       await fire(stub);
       expect(seen).toEqual(inputs.map((input) => structuredClone(input)));
       expect([seen[0]!.self === seen[0], seen[0]!.shared === seen[0]!.again]).toEqual([true, true]);
+    });
+
+    it("refuses what is too deep to be copied", async () => {
+      let deep: unknown = "the end";
+      for (let n = 0; n < 100_000; n++) deep = { deep };
+      const message = await refusalOf(fresh(), "not-persistable", (self) => self.jobs.schedule(1, self.keep, deep));
+      expect(message).toContain("(…, this.keep): the input is nested too deeply");
     });
 
     it("refuses what is too large", async () => {
