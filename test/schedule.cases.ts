@@ -1027,6 +1027,34 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       ]);
     });
 
+    it.each([
+      ["when", '{ "every": 0 }'],
+      ["when", '{ "every": "x" }'],
+      ["when", "{}"],
+      ["when", "5"],
+      ["when", "null"],
+      ["when", '{ "cron": 5, "timeZone": "UTC" }'],
+      ["retry", '{ "baseDelay": "x" }'],
+      ["timeout", '"x"'],
+      ["time", '"x"'],
+      ["attempts", '"x"'],
+      ["missing", "{}"],
+      ["method", "5"],
+    ])("whose %s is damaged, as %s, keeps no other from running", async (property, json) => {
+      const stub = fresh();
+      await inside(stub, (self, { sql }) => {
+        self.hooks["tick"] = () => {
+          throw new Error("no");
+        };
+        self.jobs.schedule({ every: 1_000 }, self.tick, undefined, { id: "damaged" });
+        sql.exec("update durable_base_jobs set job = json_set(job, ?, json(?))", `$.${property}`, json);
+        self.jobs.schedule(1_000, self.note, { text: "good" });
+      });
+      await clock.fireAt(stub, 1_000);
+      expect(await logOf(stub)).toEqual(["good"]);
+      expect(await listOf(stub)).toMatchObject([{ id: "damaged", state: "unreadable" }]);
+    });
+
     it("whose row is damaged is listed, can be cancelled, and keeps no other from running", async () => {
       const stub = fresh();
       const ids = await inside(stub, (self) =>
