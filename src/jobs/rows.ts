@@ -210,7 +210,8 @@ function jobOf(text: string): StoredJob | undefined {
 /** Returns true if a job is what it says it is: one with a wrong number would have no next time, and stop the others. */
 function isJob({ method, when, retry, timeout, time, attempts, missing }: StoredJob): boolean {
   const numbers = [timeout, time, attempts, missing, ...Object.values(retry ?? {})] as unknown[];
-  if (typeof method !== "string" || numbers.some((number) => !["number", "undefined"].includes(typeof number))) return false;
+  if (typeof method !== "string" || numbers.some((number) => !["number", "undefined"].includes(typeof number)))
+    return false;
   if (when === undefined) return true;
   return "every" in when ? when.every >= 1 : typeof when.cron === "string" && typeof when.timeZone === "string";
 }
