@@ -433,6 +433,13 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       );
     });
 
+    it("says how to write a cron expression", async () => {
+      const when = { cron: "* * * * *", timeZone: "UTC" } as When;
+      expect(await refusalOf(fresh(), "bad-cron", (self) => self.jobs.schedule(when, self.tick))).toContain(
+        '`cron("* * * * *")`, with `import { cron } from "durable-base/jobs"`',
+      );
+    });
+
     it("takes the last millisecond that the platform takes", async () => {
       const stub = fresh();
       const last = 9_223_372_036_854;

@@ -88,7 +88,7 @@ export function checkRecurrence(when: Recurrence, label: string): void {
     if (typeof when.next === "function") return;
     throw new DurableError(
       "bad-cron",
-      `${label}: an expression has to be read first. Write \`cron(${quote(when.cron)})\`, with \`import { cron } from "durable-base"\`.`,
+      `${label}: a cron expression has to be made with \`cron\`. Write \`cron(${quote(when.cron)})\`, with \`import { cron } from "durable-base/jobs"\`.`,
     );
   }
   const { every } = when;
