@@ -30,11 +30,11 @@ const STRETCH = 200;
 const RETRIES = 6;
 const DELAY = 2_000;
 
-/** How long to wait at most when the object can't start, in milliseconds. */
-const LONGEST_START_WAIT = 300_000;
+/** How long to wait at most when the object can't start, or a part fails, in milliseconds. */
+const LONGEST_WAIT = 300_000;
 
-/** Why what was running steps back: it may be what stopped the object, and would keep all others from running. */
-export const STOPPED = "The object was stopped while it ran, or what ran before it.";
+/** The error of what was running and is put off: it may be what stopped the object, and would keep all others from running. */
+export const STOPPED = "The object stopped while this, or something before it, was running.";
 
 /**
  * The next run of a part.
@@ -50,7 +50,7 @@ export interface Due {
   /**
    * Runs it, when its time has come; afterwards {@link AlarmSource.next} returns what comes next. `stepsBack` is true if an alarm
    * that ran this, or something before it, stopped the object: put it off in storage before it runs. If it throws, the alarm
-   * fails, and the platform tries it again six times at most.
+   * fails, and what is still due waits: 2 seconds, then twice as long each time, at most 5 minutes.
    */
   run(stepsBack: boolean): Promise<void> | undefined;
 }
@@ -65,9 +65,9 @@ export interface Due {
  */
 export interface AlarmSource {
   /**
-   * Returns what the part wants to run first, as its stored rows say; undefined when nothing waits. With `readsAhead` it is
-   * asked between runs, outside of transactions, and will be asked again: the part may read more rows than one, and keep
-   * those that it hasn't changed since.
+   * Returns what the part wants to run first, as its stored rows say; undefined when nothing waits. `readsAhead` is true between
+   * runs of one turn, in which only the part itself changes its rows: it may read several at once, and keep them for the next
+   * calls with `readsAhead`. Another call says that they may be out of date.
    */
   next(readsAhead: boolean): Due | undefined;
 }
@@ -144,6 +144,7 @@ export class Alarm implements SharedAlarm, Part {
   /** True while an alarm runs: what it changes is settled at its end. */
   #isHeld = false;
   #failedStarts = 0;
+  #failedRuns = 0;
   /** The alarm that runs now. Resolves to how many runs it began. */
   firing: Promise<number> | undefined;
 
@@ -278,8 +279,8 @@ export class Alarm implements SharedAlarm, Part {
     return first;
   }
 
-  /** Sets the native alarm to what comes first, if it isn't. */
-  async #settle(): Promise<void> {
+  /** Sets the native alarm to what comes first, if it isn't: not before `earliest`. */
+  async #settle(earliest = 0): Promise<void> {
     let native: number | null;
     let changes: number;
     do {
@@ -301,7 +302,7 @@ export class Alarm implements SharedAlarm, Part {
     // Up to now the native alarm was the user's, also the one that runs, which a stop of the object would bring again.
     const taken = wasOurs !== false ? undefined : native === null ? this.#running : { at: native, nth: 1 };
     if (taken !== undefined) this.#user = user = taken;
-    const at = Math.min(next, user?.at ?? next);
+    const at = Math.max(earliest, Math.min(next, user?.at ?? next));
     const now = Date.now();
     // An overdue alarm fires at once, so its exact time may stay: one row less. Only while the alarm is ours: the user may
     // ask for the time of their own.
@@ -329,12 +330,18 @@ export class Alarm implements SharedAlarm, Part {
     this.#isHeld = true;
     this.touch();
     let delay: number | undefined;
+    let hasFailed = true;
     try {
       delay = await this.#startOrWait();
-      return delay === undefined ? await this.#runDue(info?.isRetry === true) : 0;
+      const runs = delay === undefined ? await this.#runDue(info?.isRetry === true) : 0;
+      hasFailed = false;
+      return runs;
     } finally {
       this.#isHeld = false;
-      if (delay === undefined) await this.#settle();
+      // The platform doesn't wait before an alarm that was set while it ran, whatever became of that.
+      const earliest = hasFailed ? Date.now() + Math.min(LONGEST_WAIT, DELAY * 2 ** this.#failedRuns) : 0;
+      this.#failedRuns = hasFailed ? this.#failedRuns + 1 : 0;
+      if (delay === undefined) await this.#settle(earliest);
       else {
         this.#wasOurs = undefined;
         await this.#native.set(Date.now() + delay);
@@ -351,7 +358,7 @@ export class Alarm implements SharedAlarm, Part {
     } catch (error) {
       console.error(`durable-base: ${this.#className}.onStart failed; what is due waits.`, error);
       // At random, so that what failed together isn't tried together.
-      const longest = Math.min(LONGEST_START_WAIT, DELAY * 2 ** this.#failedStarts++);
+      const longest = Math.min(LONGEST_WAIT, DELAY * 2 ** this.#failedStarts++);
       return 1_000 + Math.ceil(Math.random() * longest);
     }
   }
@@ -381,15 +388,18 @@ export class Alarm implements SharedAlarm, Part {
   async #runDue(isRetry: boolean): Promise<number> {
     const began = Date.now();
     let n = 0;
+    let isSameTurn = false;
     // What is left of a replaced instance's is the live instance's.
     while (n < MOST && Date.now() - began <= SLICE && !this.#host.isOver) {
-      const due = this.#first(true);
+      const due = this.#first(isSameTurn);
       const user = this.#user;
       const isUser = user !== undefined && !(user.at >= (due?.at ?? Infinity));
       const at = isUser ? user.at : due?.at;
       if (at === undefined || at > Date.now()) break;
       const ending = isUser ? this.#runUser(user, isRetry) : due!.run(isRetry);
-      if (++n % STRETCH === 0 || ending !== undefined) await (ending ?? this.#host.ctx.storage.sync());
+      isSameTurn = ++n % STRETCH !== 0 && ending === undefined;
+      // Meanwhile other entries run, and transactions end.
+      if (!isSameTurn) await (ending ?? this.#host.ctx.storage.sync());
     }
     return n;
   }

@@ -127,6 +127,39 @@ describe("the alarm of a part", () => {
     expect(await nativeOf(stub)).toBe(MINUTE);
   });
 
+  it("is tried again after a delay that doubles when a run fails and stays due, for as long as it fails", async () => {
+    const stub = fresh();
+    await runInDurableObject(stub, ({ ticks }) => {
+      ticks.run = () => {
+        ticks.set(start);
+        throw new RangeError("no");
+      };
+      ticks.set(start);
+    });
+    const waits: (number | null)[] = [];
+    for (let n = 0, at = 0; n < 9; n++, at = (await nativeOf(stub))!) {
+      expect(await errorOf(() => fireAt(stub, at))).toMatchObject({ name: "RangeError" });
+      waits.push((await nativeOf(stub))! - at);
+    }
+    expect(waits.map((ms) => ms / 1_000)).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 300]);
+    await runInDurableObject(stub, ({ ticks, log }) => {
+      ticks.run = () => void log.push("ticked");
+    });
+    await fireAt(stub, 60 * MINUTE);
+    expect(await runInDurableObject(stub, ({ log }) => [...log])).toEqual(["ticked"]);
+    expect(await nativeOf(stub)).toBe(null);
+    // As if it had never failed.
+    await runInDurableObject(stub, ({ ticks }) => {
+      ticks.run = () => {
+        ticks.set(start);
+        throw new RangeError("no");
+      };
+      ticks.set(start);
+    });
+    await errorOf(() => fireAt(stub, 120 * MINUTE));
+    expect(await nativeOf(stub)).toBe(120 * MINUTE + 2_000);
+  });
+
   it("leaves setAlarm to classes with an alarm()", async () => {
     await runInDurableObject(fresh(), async (_, { storage }) => {
       expect(await errorOf(() => storage.setAlarm(start + 1))).toMatchObject({ code: "no-alarm-handler" });

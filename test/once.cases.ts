@@ -547,6 +547,16 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       });
     });
 
+    it("finds an answer when the clock has gone back over midnight, as after a move to another machine", async () => {
+      const till = fresh();
+      await atTimes(async (at) => {
+        at(-1_000);
+        expect(await once(till, "a", { ttl: 30 * DAY }).add("a", 1)).toBe(1);
+        at(-1_001);
+        expect(await once(till, "a", { ttl: 30 * DAY }).add("a", 1)).toBe(1);
+      });
+    });
+
     it("finds an answer whatever the repeat says of its time", async () => {
       const till = fresh();
       await atTimes(async (at) => {

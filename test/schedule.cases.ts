@@ -116,6 +116,89 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect([await logOf(stub), await rowsOf(stub)]).toEqual([["first", "last"], []]);
     });
 
+    it("runs what a transaction that was undone had cancelled, and nothing that it had scheduled", async () => {
+      const stub = fresh();
+      await runInDurableObject(stub, async (self: JobHost, { storage }) => {
+        const began = Promise.withResolvers<void>();
+        const going = Promise.withResolvers<void>();
+        self.hooks["slow"] = () => {
+          began.resolve();
+          return going.promise;
+        };
+        self.run(() => {
+          self.jobs.schedule(1, self.noteLater, { text: "slow" }, { id: "slow" });
+          self.jobs.schedule(2, self.note, { text: "cancelled" }, { id: "cancelled" });
+          self.jobs.schedule(HOUR, self.note, { text: "last" });
+        });
+        clock.at(10);
+        const running = self.alarm!();
+        await began.promise;
+        const undone = self.run(() =>
+          storage.transaction(async () => {
+            self.jobs.cancel("cancelled");
+            self.jobs.schedule(0, self.noteLater, { text: "never 1" });
+            self.jobs.schedule(0, self.note, { text: "never 2" });
+            // The job ends inside the transaction, and the next ones begin there.
+            going.resolve();
+            for (let n = 0; n < 100; n++) await Promise.resolve();
+            throw new RangeError("undone");
+          }),
+        );
+        await expect(undone).rejects.toThrow("undone");
+        await running;
+      });
+      for (let n = 0; n < 3; n++) await fire(stub);
+      const log = await logOf(stub);
+      expect(log.filter((text) => text === "cancelled")).toEqual(["cancelled"]);
+      expect(log).not.toContain("never 2");
+      expect(await clock.nativeOf(stub)).toBe(HOUR);
+    });
+
+    it("reads one large input at a time, in the order of all jobs", async () => {
+      const stub = fresh();
+      const texts = [..."abcdefgh"].map((letter, nth) => letter.repeat(nth % 3 === 0 ? 1 : 500_000));
+      await inside(stub, (self) => {
+        for (const text of texts) self.jobs.schedule(1, self.note, { text });
+      });
+      clock.at(10);
+      const most = await runInDurableObject(stub, async (self: JobHost, { storage: { sql } }) => {
+        self.note = ({ text }) => void self.log.push(text.slice(0, 1));
+        const sizes: number[] = [];
+        const exec = vi.spyOn(sql, "exec").mockImplementation((...args: Parameters<SqlStorage["exec"]>) => {
+          const cursor = (Object.getPrototypeOf(sql) as SqlStorage).exec.apply(sql, args);
+          const toArray = cursor.toArray.bind(cursor);
+          cursor.toArray = () => {
+            const rows = toArray();
+            sizes.push(JSON.stringify(rows).length);
+            return rows;
+          };
+          return cursor;
+        });
+        await self.alarm!();
+        exec.mockRestore();
+        return Math.max(...sizes);
+      });
+      expect(await logOf(stub)).toEqual([..."abcdefgh"]);
+      expect(most).toBeGreaterThan(500_000);
+      expect(most).toBeLessThan(600_000);
+    });
+
+    it("runs jobs as they are stored when the alarm comes", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        for (const [nth, id] of ["first", "changed", "deleted", "last"].entries())
+          self.jobs.schedule(nth * HOUR, self.note, { text: id }, { id });
+      });
+      await clock.fireAt(stub, 10);
+      await inside(stub, (_, { sql }) => {
+        sql.exec(`update durable_base_jobs set input = '{"text":"changed by hand"}' where id = 'changed'`);
+        sql.exec("delete from durable_base_jobs where id = 'deleted'");
+      });
+      await clock.fireAt(stub, HOUR);
+      await clock.fireAt(stub, DAY);
+      expect(await logOf(stub)).toEqual(["first", "changed by hand", "last"]);
+    });
+
     it("runs each job once, in order of time and of scheduling, and sets the alarm to the next", async () => {
       const stub = fresh();
       await inside(stub, (self) => {
@@ -293,6 +376,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         JSON.parse('{"__proto__": {"own": 1}}') as unknown,
         "\ud800",
         [],
+        // Storage keeps the data, and calls nothing.
+        { hidden: Object.defineProperty({ n: 1 }, "toJSON", { value: () => "lost" }) },
       ];
       (inputs[0] as { self: unknown }).self = inputs[0];
       await inside(stub, (self) => {
@@ -303,6 +388,13 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       await fire(stub);
       expect(seen).toEqual(inputs.map((input) => structuredClone(input)));
       expect([seen[0]!.self === seen[0], seen[0]!.shared === seen[0]!.again]).toEqual([true, true]);
+    });
+
+    it("refuses what is too deep to be copied", async () => {
+      let deep: unknown = "the end";
+      for (let n = 0; n < 100_000; n++) deep = { deep };
+      const message = await refusalOf(fresh(), "not-persistable", (self) => self.jobs.schedule(1, self.keep, deep));
+      expect(message).toContain("(…, this.keep): the input is nested too deeply");
     });
 
     it("refuses what is too large", async () => {
@@ -338,6 +430,13 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
     ])("refuses the time %s", async (when, code) => {
       expect(await refusalOf(fresh(), code, (self) => self.jobs.schedule(when as When, self.tick))).toMatch(
         /Jobs: jobs\.schedule/,
+      );
+    });
+
+    it("says how to write a cron expression", async () => {
+      const when = { cron: "* * * * *", timeZone: "UTC" } as When;
+      expect(await refusalOf(fresh(), "bad-cron", (self) => self.jobs.schedule(when, self.tick))).toContain(
+        '`cron("* * * * *")`, with `import { cron } from "durable-base/jobs"`',
       );
     });
 
@@ -406,6 +505,23 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         await expect(self.wholeLater({ text: "undone" })).rejects.toThrow("stop");
       });
       expect([await clock.nativeOf(stub), (await rowsOf(stub)).length]).toEqual([5_000, 1]);
+    });
+
+    it("sees its jobs again when their table was dropped and that was undone", async () => {
+      const stub = fresh();
+      await inside(stub, async (self, storage) => {
+        self.jobs.schedule(1, self.note, { text: "kept" }, { id: "kept" });
+        const dropped = (): never =>
+          storage.transactionSync(() => {
+            storage.sql.exec("drop table durable_base_jobs");
+            expect([self.jobs.list(), self.jobs.cancel("kept")]).toEqual([[], false]);
+            throw new RangeError("undone");
+          });
+        expect(dropped).toThrow("undone");
+        expect(self.jobs.get("kept")).toMatchObject({ id: "kept" });
+      });
+      await clock.fireAt(stub, 10);
+      expect([await logOf(stub), await rowsOf(stub)]).toEqual([["kept"], []]);
     });
 
     it("is refused in the constructor, and works in onStart and outside entries", async () => {
@@ -617,6 +733,57 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         tries = (await logOf(stub)).length;
       }
       expect(tries).toBe(10);
+    });
+
+    it("without a delay is tried again at once, however often it has failed", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.hooks["bad"] = () => {
+          throw new Error("no");
+        };
+        const retry = { maxAttempts: 2_000, baseDelay: 0 };
+        self.jobs.schedule(1, self.note, { text: "bad" }, { id: "bad", retry });
+        self.jobs.schedule(MINUTE, self.note, { text: "good" });
+      });
+      for (let n = 0; n < 3; n++) await clock.fireAt(stub, MINUTE);
+      expect((await logOf(stub)).length).toBe(2_001);
+      expect(await listOf(stub)).toMatchObject([{ id: "bad", state: "dead", attempts: 2_000 }]);
+    });
+
+    it("with an error that can't be read keeps no other from running", async () => {
+      const stub = fresh();
+      const unreadable = {
+        getter: Object.defineProperty(new Error("no"), "message", {
+          get() {
+            throw new Error("a getter");
+          },
+        }),
+        symbol: Object.assign(new Error("no"), { name: Symbol("name") }),
+        bare: Object.create(null) as object,
+        proxy: new Proxy(new Error("no"), {
+          get() {
+            throw new Error("a trap");
+          },
+          getPrototypeOf() {
+            throw new Error("a trap");
+          },
+        }),
+      };
+      await inside(stub, (self) => {
+        for (const [text, error] of Object.entries(unreadable)) {
+          self.hooks[text] = () => {
+            throw error;
+          };
+          self.jobs.schedule(1, self.note, { text }, { retry: { maxAttempts: 1 } });
+          self.jobs.schedule(1, self.noteLater, { text }, { retry: { maxAttempts: 1 } });
+        }
+        self.jobs.schedule(1, self.note, { text: "good" });
+      });
+      await clock.fireAt(stub, 10);
+      expect((await logOf(stub)).at(-1)).toBe("good");
+      const dead = await listOf(stub);
+      expect(dead.map(({ state, error }) => [state, typeof error])).toEqual(dead.map(() => ["dead", "string"]));
+      expect(dead.length).toBe(8);
     });
 
     it("never keeps others from running, nor do they run before it", async () => {
@@ -865,6 +1032,34 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
         { id: "again", attempts: 0 },
         { id: "deadly", state: "dead", attempts: 1, error: expect.stringContaining("was stopped") as string },
       ]);
+    });
+
+    it.each([
+      ["when", '{ "every": 0 }'],
+      ["when", '{ "every": "x" }'],
+      ["when", "{}"],
+      ["when", "5"],
+      ["when", "null"],
+      ["when", '{ "cron": 5, "timeZone": "UTC" }'],
+      ["retry", '{ "baseDelay": "x" }'],
+      ["timeout", '"x"'],
+      ["time", '"x"'],
+      ["attempts", '"x"'],
+      ["missing", "{}"],
+      ["method", "5"],
+    ])("whose %s is damaged, as %s, keeps no other from running", async (property, json) => {
+      const stub = fresh();
+      await inside(stub, (self, { sql }) => {
+        self.hooks["tick"] = () => {
+          throw new Error("no");
+        };
+        self.jobs.schedule({ every: 1_000 }, self.tick, undefined, { id: "damaged" });
+        sql.exec("update durable_base_jobs set job = json_set(job, ?, json(?))", `$.${property}`, json);
+        self.jobs.schedule(1_000, self.note, { text: "good" });
+      });
+      await clock.fireAt(stub, 1_000);
+      expect(await logOf(stub)).toEqual(["good"]);
+      expect(await listOf(stub)).toMatchObject([{ id: "damaged", state: "unreadable" }]);
     });
 
     it("whose row is damaged is listed, can be cancelled, and keeps no other from running", async () => {

@@ -17,14 +17,16 @@ const SPARE = 8_000;
  * @throws DurableError `not-persistable`, with the path of what cannot be stored; `too-large`.
  */
 export function storable(input: unknown, label: string): string {
-  const plain = plainData(input, (part, what) => {
-    throw notStorable(label, `${pathTo(part, input, new Set()) ?? ""} is ${what}, which cannot be stored`);
-  });
   let text: string;
   try {
+    const plain = plainData(input, (part, what) => {
+      throw notStorable(label, `${pathTo(part, input, new Set()) ?? ""} is ${what}, which cannot be stored`);
+    });
     text = textOf(plain);
   } catch (cause) {
-    if (!(cause instanceof Error)) throw cause;
+    if (!(cause instanceof Error) || DurableError.is(cause)) throw cause;
+    // The stack is full.
+    if (cause instanceof RangeError) throw notStorable(label, " is nested too deeply to be copied", cause);
     throw notStorable(label, ` holds something that cannot be stored (${cause.message})`, cause);
   }
   if (!isOver(text, MAX_ROW - SPARE)) return text;

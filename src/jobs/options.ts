@@ -30,7 +30,7 @@ export interface JobRetry {
 }
 
 /**
- * What every job can be told, also one of {@link Scheduled}.
+ * Options of every job, including one of {@link Scheduled}.
  *
  * @example
  * ```ts
@@ -38,7 +38,7 @@ export interface JobRetry {
  * ```
  */
 export interface JobOptions {
-  /** What to do after a failure. */
+  /** How often and when a job that fails is tried again. */
   readonly retry?: JobRetry;
   /** How long a try may take, in milliseconds, before it counts as failed: at most 780,000; 300,000 by default. */
   readonly timeout?: number;
@@ -105,5 +105,6 @@ export function delayAfter(failures: number, retry: JobRetry | undefined): numbe
 
 /** A random time of up to twice as long after each failure, so that what failed together is not tried together. */
 function jittered(failures: number, base: number, most: number): number {
-  return Math.ceil(Math.random() * Math.min(most, base * 2 ** (failures - 1)));
+  // From 2 ** 1024 on the power is infinite, and with a base of 0 the product is no number.
+  return Math.ceil(Math.random() * Math.min(most, base * 2 ** Math.min(failures - 1, 1_000)));
 }

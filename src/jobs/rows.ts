@@ -20,7 +20,14 @@ const SCHEMA = [
 ];
 
 const SELECT = `select state, at, nth, id, job, input from ${TABLE}`;
-const FIRST = `${SELECT} where state = 'waiting' order by at, nth limit ?`;
+const ORDERED = `from ${TABLE} where state = 'waiting' order by at, nth limit`;
+const FIRST = `select state, at, nth, id, job, input ${ORDERED} 1`;
+
+/** Jobs that are read at once, and the most bytes that the input of one of them may have: all of them are in memory together. */
+const PAGE = 50;
+const LONG = 4_000;
+
+const AHEAD = `select state, at, nth, id, job, iif(octet_length(input) > ${LONG}, null, input) as input, octet_length(input) > ${LONG} as isLong ${ORDERED} ${PAGE}`;
 
 /** Finds one row. */
 const AT = "where state = ? and at = ? and nth = ?";
@@ -30,15 +37,12 @@ const MOVE = `update ${TABLE} set state = ?, at = ?, id = ?, job = ? ${AT}`;
 const SET_ASIDE = `update ${TABLE} set state = 'unreadable', id = ? ${AT}`;
 const REMOVE = `delete from ${TABLE} ${AT}`;
 
-/** Jobs that are read at once. */
-const PAGE = 50;
-
 /** Digits, in base 36, of a time; of a number within a millisecond; of a random one. */
 const TIME = 9;
 const NTH = 4;
 const ID = /^[0-9a-z]{26}$/;
 
-/** What a job does. */
+/** The method, recurrence and options of a job. */
 export interface JobData extends JobOptions {
   readonly method: string;
   /** How it comes again; absent for a job that runs once. */
@@ -88,7 +92,7 @@ export class JobRows {
   #last = 0;
   #count = 0;
   readonly #table: OwnTable;
-  /** What was read ahead, the first at the end: emptied by any change but the removal of the first. */
+  /** The rows that were read ahead, the first at the end: emptied by any change but the removal of the first. */
   #ahead: JobRow[] = [];
 
   constructor(storage: DurableObjectStorage, className: string) {
@@ -118,15 +122,20 @@ export class JobRows {
     return this.#storage.kv.get(IMPORT_KEY) !== undefined;
   }
 
-  /** The job that is due first. */
+  /** The job that is due first. Rows that were read ahead are read anew. */
   next(): JobRow | undefined {
-    return this.#table.select<Columns>(FIRST, 1).map(rowOf)[0];
+    this.#ahead = [];
+    return this.#table.select<Columns>(FIRST).map(rowOf)[0];
   }
 
-  /** The same, from some rows that are read at once. Outside of transactions, whose rollback would undo what was read. */
+  /** The same, from some rows that are read at once. Call it only in the turn in which `next` was called. */
   ahead(): JobRow | undefined {
-    if (this.#ahead.length === 0) this.#ahead = this.#table.select<Columns>(FIRST, PAGE).map(rowOf).reverse();
-    return this.#ahead.at(-1);
+    if (this.#ahead.length === 0) {
+      const rows = this.#table.select<Columns & { isLong: number | null }>(AHEAD);
+      const end = rows.findIndex(({ isLong }) => isLong === 1);
+      this.#ahead = (end === -1 ? rows : rows.slice(0, end)).map(rowOf).reverse();
+    }
+    return this.#ahead.at(-1) ?? this.next();
   }
 
   /** The jobs in the order in which they are due, then the dead ones. */
@@ -191,11 +200,20 @@ function rowOf({ state, at, nth, id, job, input }: Columns): JobRow {
 
 function jobOf(text: string): StoredJob | undefined {
   try {
-    const job = JSON.parse(text) as StoredJob | null;
-    return typeof job?.method === "string" ? job : undefined;
+    const job = JSON.parse(text) as StoredJob;
+    return isJob(job) ? job : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Returns true if a job is what it says it is: one with a wrong number would have no next time, and stop the others. */
+function isJob({ method, when, retry, timeout, time, attempts, missing }: StoredJob): boolean {
+  const numbers = [timeout, time, attempts, missing, ...Object.values(retry ?? {})] as unknown[];
+  if (typeof method !== "string" || numbers.some((number) => !["number", "undefined"].includes(typeof number)))
+    return false;
+  if (when === undefined) return true;
+  return "every" in when ? when.every >= 1 : typeof when.cron === "string" && typeof when.timeZone === "string";
 }
 
 function digits(value: number, length: number): string {

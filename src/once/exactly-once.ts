@@ -131,8 +131,8 @@ function checkedTtl(label: string, ttl: unknown): number {
   );
 }
 
-/** The days on which an answer that holds now can expire, from today. */
-const DAYS = Array.from({ length: MAX_TTL / DAY + 1 }, (_, nth) => `?1 + ${nth}`).join(", ");
+/** The days on which an answer that holds now can expire: from today, and one more for a clock that has gone back. */
+const DAYS = Array.from({ length: MAX_TTL / DAY + 2 }, (_, nth) => `?1 + ${nth}`).join(", ");
 
 /** The row of that call which has not expired: there may be one for each day. */
 function find(table: OwnTable, id: string): Answered | undefined {

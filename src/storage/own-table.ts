@@ -7,7 +7,7 @@
 import { DurableError } from "../errors.ts";
 import { withoutSqlite } from "./sqlite.ts";
 
-/** What {@link OwnTable} is made of. */
+/** Options of {@link OwnTable}. */
 export interface TableOptions {
   readonly storage: DurableObjectStorage;
   /** Begins messages. */
@@ -25,6 +25,8 @@ export class OwnTable {
   readonly #options: TableOptions;
   /** Whether the table is there, as far as is known. */
   #isThere: boolean | undefined;
+  /** True once the table was gone, which a rollback may undo: from then on its absence is looked up each time. */
+  #mayReturn = false;
 
   constructor(options: TableOptions) {
     this.#options = options;
@@ -61,12 +63,16 @@ export class OwnTable {
     } catch (error) {
       if (!isAbout(error, /^no such table/)) throw error;
       this.#isThere = undefined;
+      this.#mayReturn = true;
       return this.#hasTable() ? work() : otherwise;
     }
   }
 
   #hasTable(): boolean {
-    return (this.#isThere ??= this.#look());
+    if (this.#isThere !== undefined) return this.#isThere;
+    const isThere = this.#look();
+    if (isThere || !this.#mayReturn) this.#isThere = isThere;
+    return isThere;
   }
 
   #look(): boolean {

@@ -277,7 +277,8 @@ function isBare(value: unknown, seen: Set<object>, deepest: number): boolean {
   if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
   if (typeof value !== "object") return typeof value === "string" || typeof value === "boolean";
   if (value === null) return true;
-  if (seen.has(value) || deepest === 0) return false;
+  // JSON would call `toJSON`, which structured clone doesn't.
+  if (seen.has(value) || deepest === 0 || "toJSON" in value) return false;
   seen.add(value);
   const keys = Object.keys(value);
   if (Array.isArray(value)) {
