@@ -141,7 +141,7 @@ describe("the alarm of a part", () => {
       expect(await errorOf(() => fireAt(stub, at))).toMatchObject({ name: "RangeError" });
       waits.push((await nativeOf(stub))! - at);
     }
-    expect(waits.map((ms) => ms / 1_000)).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 300]);
+    expect(waits.map((ms) => ms! / 1_000)).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 300]);
     await runInDurableObject(stub, ({ ticks, log }) => {
       ticks.run = () => void log.push("ticked");
     });

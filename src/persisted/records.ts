@@ -195,7 +195,7 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
 }
 
 /**
- * The array methods that move items, and iterating. JavaScript's own would work through the traps, as `fill` and `copyWithin` do, but
+ * The array methods that move items, and iterating. JavaScript's own would work through the traps, as `copyWithin` does, but
  * would copy each item they move, and a reference held to one would go astray; and they ask the traps twice for each item.
  */
 const arrayMethods = {
@@ -245,6 +245,20 @@ const arrayMethods = {
   },
   reverse(this: unknown[]): unknown[] {
     rearrange(arrayOf(this), (raw) => raw.reverse());
+    return this;
+  },
+  fill(this: unknown[], value: unknown, start?: number, end?: number): unknown[] {
+    const node = arrayOf(this);
+    const filled = wholeArray(node).slice().fill(FILL, start, end);
+    // Each item is a copy of its own, of the value as it is now: it may be a part of this very array.
+    const copies = filled.map((item, i) => (item === FILL ? node.copyIn(value, i) : item));
+    rearrange(node, (raw) => {
+      for (let i = 0; i < filled.length; i++) {
+        if (filled[i] !== FILL) continue;
+        detach(raw[i]);
+        raw[i] = copies[i];
+      }
+    });
     return this;
   },
 };
@@ -317,6 +331,9 @@ function asText(a: unknown, b: unknown): number {
 function integer(value: unknown): number {
   return Math.trunc(Number(value)) || 0;
 }
+
+/** Marks the places that `fill` fills. */
+const FILL = {};
 
 function arrayOf(outward: object): ArrayNode {
   return nodeOf(outward, ArrayNode, "an array");
