@@ -33,8 +33,8 @@ const DELAY = 2_000;
 /** How long to wait at most when the object can't start, or a part fails, in milliseconds. */
 const LONGEST_WAIT = 300_000;
 
-/** Why what was running steps back: it may be what stopped the object, and would keep all others from running. */
-export const STOPPED = "The object was stopped while it ran, or what ran before it.";
+/** The error of what was running and is put off: it may be what stopped the object, and would keep all others from running. */
+export const STOPPED = "The object stopped while this, or something before it, was running.";
 
 /**
  * What a part wants to run next.

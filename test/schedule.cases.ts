@@ -1030,7 +1030,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await logOf(stub())).toEqual(["first", "good"]);
       expect(await listOf(stub())).toMatchObject([
         { id: "again", attempts: 0 },
-        { id: "deadly", state: "dead", attempts: 1, error: expect.stringContaining("was stopped") as string },
+        { id: "deadly", state: "dead", attempts: 1, error: expect.stringContaining("The object stopped while") as string },
       ]);
     });
 

@@ -58,7 +58,7 @@ export type Call = { readonly job: ModelJob; readonly attempt: number } | { read
 
 const SLICE = 60_000;
 const MOST_AT_ONCE = 1_000;
-const STOPPED = "The object was stopped while it ran, or what ran before it.";
+const STOPPED = "The object stopped while this, or something before it, was running.";
 export const DEFAULTS = { maxAttempts: 10, baseDelay: 2_000, maxDelay: 3_600_000 };
 
 /** The list, and the user's own alarm. */

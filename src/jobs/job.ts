@@ -18,27 +18,27 @@ export interface Job {
   readonly id: string;
   /** The name of the method; empty for a job that cannot be read. */
   readonly method: string;
-  /** What the method is called with; undefined when it is called without. */
+  /** The argument of the method; undefined if it is called without one. */
   readonly input: unknown;
   /**
-   * `"waiting"` for its time, or to be tried again; `"running"`; `"missing"`, while the class lacks its method, or else
-   * cannot run it; `"dead"`, when it was given up; `"unreadable"`, when its row is damaged.
+   * `"waiting"` for its time, or to be tried again; `"running"`; `"missing"` while the class has no such method, or can't
+   * run it for another reason; `"dead"` once it was given up; `"unreadable"` if its row is damaged.
    */
   readonly state: "dead" | "missing" | "running" | "unreadable" | "waiting";
-  /** When it runs next; of one that is dead, when it was to run at first. */
+  /** When it runs next; for a dead job, when it was first due. */
   readonly time: Date;
   /** How many tries have failed; for a job that comes again, of its present run. */
   readonly attempts: number;
-  /** Why the last one did. */
+  /** The error of the last one. */
   readonly error: string | undefined;
-  /** How it comes again; undefined for a job that runs once. */
+  /** When it runs again; undefined for a job that runs once. */
   readonly recurrence: StoredRecurrence | undefined;
   /** True for one that `@Scheduled` declares. */
   readonly isDeclared: boolean;
 }
 
 /**
- * Which jobs {@link Jobs.list} gives; all of them by default.
+ * Options of {@link Jobs.list}: it returns all jobs by default.
  *
  * @example
  * ```ts
@@ -105,12 +105,12 @@ export interface Jobs {
   /** One job; undefined when there is none, as when it has run. */
   get(id: string): Job | undefined;
   /**
-   * Deletes a job, also a dead one; tells whether there was one. A run that has begun goes on, and is not tried again.
+   * Deletes a job, even a dead one; returns true if there was one. A run that has begun goes on, and isn't tried again.
    *
    * @throws DurableError `bad-option` for a job that `@Scheduled` declares.
    */
   cancel(id: string): boolean;
-  /** Lets a job run now, dead or waiting, as if it had never failed; tells whether there is one. */
+  /** Runs a job now, dead or waiting, as if it had never failed; returns true if there is one that can be read. */
   retry(id: string): boolean;
   /** Stores what `@Scheduled` declares at once, in an object to which nothing has been written yet. */
   start(): void;

@@ -30,7 +30,7 @@ export interface JobRetry {
 }
 
 /**
- * What every job can be told, also one of {@link Scheduled}.
+ * Options of every job, including one of {@link Scheduled}.
  *
  * @example
  * ```ts
@@ -38,7 +38,7 @@ export interface JobRetry {
  * ```
  */
 export interface JobOptions {
-  /** What to do after a failure. */
+  /** How often and when a job that fails is tried again. */
   readonly retry?: JobRetry;
   /** How long a try may take, in milliseconds, before it counts as failed: at most 780,000; 300,000 by default. */
   readonly timeout?: number;

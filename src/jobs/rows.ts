@@ -42,7 +42,7 @@ const TIME = 9;
 const NTH = 4;
 const ID = /^[0-9a-z]{26}$/;
 
-/** What a job does. */
+/** The method, recurrence and options of a job. */
 export interface JobData extends JobOptions {
   readonly method: string;
   /** How it comes again; absent for a job that runs once. */
@@ -92,7 +92,7 @@ export class JobRows {
   #last = 0;
   #count = 0;
   readonly #table: OwnTable;
-  /** What was read ahead, the first at the end: emptied by any change but the removal of the first. */
+  /** The rows that were read ahead, the first at the end: emptied by any change but the removal of the first. */
   #ahead: JobRow[] = [];
 
   constructor(storage: DurableObjectStorage, className: string) {
@@ -122,7 +122,7 @@ export class JobRows {
     return this.#storage.kv.get(IMPORT_KEY) !== undefined;
   }
 
-  /** The job that is due first. What was read ahead is read anew. */
+  /** The job that is due first. Rows that were read ahead are read anew. */
   next(): JobRow | undefined {
     this.#ahead = [];
     return this.#table.select<Columns>(FIRST).map(rowOf)[0];

@@ -73,10 +73,10 @@ export class Runner {
   #run(row: JobRow, now: number, stepsBack: boolean): Promise<void> | undefined {
     let args: readonly unknown[];
     try {
-      if (row.job === undefined) throw new TypeError("It is no job.");
+      if (row.job === undefined) throw new TypeError("The row holds no job.");
       args = row.input === null ? [] : [valueOf(row.input)];
     } catch (error) {
-      // What can't be read is no reason to forget it.
+      // A job that can't be read is kept: its row may be mended.
       console.error(`durable-base: the job ${quote(row.id)} can't be read; it is kept, and other jobs run.`, error);
       this.#jobs.setAside(row);
       return undefined;
@@ -177,7 +177,7 @@ export class Runner {
   #tookTooLong({ method, timeout = TIMEOUT }: JobOptions & { readonly method: string }): DurableError {
     return new DurableError(
       "job-timeout",
-      `${this.#label(method)}: the job took over ${timeout} ms. What it still does goes on beside its next try. Give it longer, or do less at once: \`{ timeout: 600_000 }\`.`,
+      `${this.#label(method)}: the job took over ${timeout} ms. Its code goes on running beside its next try. Give it longer, or do less at once: \`{ timeout: 600_000 }\`.`,
     );
   }
 

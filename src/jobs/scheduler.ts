@@ -107,13 +107,13 @@ export class Scheduler implements Jobs {
     return label;
   }
 
-  /** Deletes a job, also a dead one; tells whether there was one. */
+  /** Deletes a job, even a dead one; returns true if there was one. */
   cancel(id: string): boolean {
     const label = this.#allow("cancel");
     if (id.startsWith("@")) {
       throw new DurableError(
         "bad-option",
-        `${label}(${quote(id)}): the job is declared by @Scheduled, and comes as long as it is. Remove the decorator, or let the method return at once.`,
+        `${label}(${quote(id)}): the job is declared by @Scheduled, and runs as long as the class declares it. Remove the decorator, or let the method return at once.`,
       );
     }
     const row = this.#jobs.find(id);
@@ -122,7 +122,7 @@ export class Scheduler implements Jobs {
     return this.#jobs.remove(row);
   }
 
-  /** Lets a job run now, as if it had never failed; tells whether there is one. */
+  /** Runs a job now, as if it had never failed; returns true if there is one that can be read. */
   retry(id: string): boolean {
     this.#allow("retry");
     const row = this.#jobs.find(id);

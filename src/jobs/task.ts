@@ -5,7 +5,7 @@
 import type { JobData, JobRow, JobRows, Progress } from "./rows.ts";
 import { following, upcoming, type Recurrence } from "./when.ts";
 
-/** A run of a job. What is done to one that was cancelled or replaced meanwhile does nothing. */
+/** A run of a job. If the job was cancelled or replaced meanwhile, its methods change nothing. */
 export class Task {
   /** The job as it runs: for one of `@Scheduled`, as the class declares it. */
   readonly data: JobData;
@@ -52,7 +52,7 @@ export class Task {
     else this.#jobs.move(this.#row, this.time, { ...withoutProgress(this.#row), ...progress }, "dead");
   }
 
-  /** Leaves out a run that comes so late that it is missed; tells whether it did. */
+  /** Leaves out a run that comes so late that it is missed; returns true if it did. */
   skip(now: number, late: number): boolean {
     const { time } = this;
     const after = following(this.#when!, time) ?? Infinity;
@@ -77,7 +77,7 @@ export class Task {
   }
 }
 
-/** What a row says about its job itself, and not about how it got on. */
+/** The job of a row without its progress. */
 export function withoutProgress({ job }: JobRow): JobData {
   const { time: _, attempts: __, error: ___, missing: ____, ...data } = job!;
   return data;

@@ -37,7 +37,7 @@ export interface Every {
   readonly every: number;
 }
 
-/** What gives one time after another. */
+/** A series of times. */
 export type Recurrence = Every | Cron;
 
 /**
@@ -54,7 +54,7 @@ export type When = Date | number | Recurrence;
 /** A recurrence as it is stored. */
 export type StoredRecurrence = Every | Pick<Cron, "cron" | "timeZone">;
 
-/** Tells whether a time is meant that comes again. */
+/** Returns true for a recurrence. */
 export function isRecurring(when: unknown): when is Recurrence {
   return typeof when === "object" && when !== null && ("every" in when || "cron" in when);
 }
@@ -71,14 +71,14 @@ export function firstOf(when: When, now: number, label: string): number {
     if (first !== undefined && first <= LATEST_ALARM) return first;
     throw new DurableError(
       "every" in when ? "bad-time" : "bad-cron",
-      `${label}: there is no such time up to the year 2262. Pass a recurrence that comes: \`{ every: 3_600_000 }\`.`,
+      `${label}: it would never run before the year 2262. Pass a recurrence that has a next time: \`{ every: 3_600_000 }\`.`,
     );
   }
   const time = when instanceof Date ? when.getTime() : typeof when === "number" ? now + when : NaN;
   if (time <= LATEST_ALARM && time !== -Infinity) return Math.max(Math.ceil(time), now);
   throw new DurableError(
     "bad-time",
-    `${label}: ${quote(when instanceof Date && Number.isNaN(time) ? "Invalid Date" : when)} is no time up to the year 2262. Pass a \`Date\`, a delay in milliseconds, \`{ every: 60_000 }\` or \`cron("0 9 * * *")\`.`,
+    `${label}: ${quote(when instanceof Date && Number.isNaN(time) ? "Invalid Date" : when)} isn't a time before the year 2262. Pass a \`Date\`, a delay in milliseconds, \`{ every: 60_000 }\` or \`cron("0 9 * * *")\`.`,
   );
 }
 
@@ -114,7 +114,7 @@ function within(time: number | undefined): number | undefined {
   return time === undefined || time > LATEST_ALARM ? undefined : time;
 }
 
-/** What of a recurrence is stored. */
+/** The part of a recurrence that is stored. */
 export function stored(when: Recurrence): StoredRecurrence {
   return "every" in when ? { every: when.every } : { cron: when.cron, timeZone: when.timeZone };
 }

@@ -7,7 +7,7 @@
 import { DurableError } from "../errors.ts";
 import { withoutSqlite } from "./sqlite.ts";
 
-/** What {@link OwnTable} is made of. */
+/** Options of {@link OwnTable}. */
 export interface TableOptions {
   readonly storage: DurableObjectStorage;
   /** Begins messages. */
