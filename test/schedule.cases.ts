@@ -183,6 +183,14 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(most).toBeLessThan(600_000);
     });
 
+    it("runs a job whose retry says more than it knows", async () => {
+      const stub = fresh();
+      const retry = { maxAttempts: 1, note: "see the runbook" };
+      await inside(stub, (self) => self.jobs.schedule(1, self.note, { text: "ran" }, { retry }));
+      await clock.fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["ran"]);
+    });
+
     it("runs jobs as they are stored when the alarm comes", async () => {
       const stub = fresh();
       await inside(stub, (self) => {
@@ -458,6 +466,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       ["an endless delay", { retry: { maxDelay: Infinity } }, "bad-option"],
       ["no time", { timeout: 0 }, "bad-option"],
       ["more time than an alarm has", { timeout: 900_000 }, "bad-option"],
+      ["a time that is a text", { timeout: "60000" }, "bad-option"],
       ["another policy", { missed: "never" }, "bad-option"],
     ])("refuses %s", async (_, options, code) => {
       await refusalOf(fresh(), code, (self) => self.jobs.schedule(1, self.tick, undefined, options));
@@ -1030,7 +1039,12 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await logOf(stub())).toEqual(["first", "good"]);
       expect(await listOf(stub())).toMatchObject([
         { id: "again", attempts: 0 },
-        { id: "deadly", state: "dead", attempts: 1, error: expect.stringContaining("The object stopped while") as string },
+        {
+          id: "deadly",
+          state: "dead",
+          attempts: 1,
+          error: expect.stringContaining("The object stopped while") as string,
+        },
       ]);
     });
 

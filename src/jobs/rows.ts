@@ -209,11 +209,12 @@ function jobOf(text: string): StoredJob | undefined {
 
 /** Returns true if a job is what it says it is: one with a wrong number would have no next time, and stop the others. */
 function isJob({ method, when, retry, timeout, time, attempts, missing }: StoredJob): boolean {
-  const numbers = [timeout, time, attempts, missing, ...Object.values(retry ?? {})] as unknown[];
+  const { maxAttempts, baseDelay, maxDelay } = retry ?? {};
+  const numbers: unknown[] = [timeout, time, attempts, missing, maxAttempts, baseDelay, maxDelay];
   if (typeof method !== "string" || numbers.some((number) => !["number", "undefined"].includes(typeof number)))
     return false;
   if (when === undefined) return true;
-  return "every" in when ? when.every >= 1 : typeof when.cron === "string" && typeof when.timeZone === "string";
+  return "every" in when ? when.every >= 1 : typeof when.cron === "string";
 }
 
 function digits(value: number, length: number): string {
