@@ -154,6 +154,28 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await clock.nativeOf(stub)).toBe(HOUR);
     });
 
+    it("reads few rows to run one job, however many wait", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.jobs.schedule(1, self.note, { text: "due" });
+        for (let n = 0; n < 100; n++) self.jobs.schedule(HOUR, self.note, { text: `${n}` });
+      });
+      clock.at(10);
+      const read = await runInDurableObject(stub, async (self: JobHost, { storage: { sql } }) => {
+        const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+        const exec = vi.spyOn(sql, "exec").mockImplementation((...args: Parameters<SqlStorage["exec"]>) => {
+          const cursor = (Object.getPrototypeOf(sql) as SqlStorage).exec.apply(sql, args);
+          cursors.push(cursor);
+          return cursor as never;
+        });
+        await self.alarm!();
+        exec.mockRestore();
+        return cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0);
+      });
+      expect(await logOf(stub)).toEqual(["due"]);
+      expect(read).toBeLessThanOrEqual(10);
+    });
+
     it("reads one large input at a time, in the order of all jobs", async () => {
       const stub = fresh();
       const texts = [..."abcdefgh"].map((letter, nth) => letter.repeat(nth % 3 === 0 ? 1 : 500_000));
