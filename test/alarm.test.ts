@@ -136,7 +136,7 @@ describe("the alarm of a part", () => {
       };
       ticks.set(start);
     });
-    const waits: (number | null)[] = [];
+    const waits: number[] = [];
     for (let n = 0, at = 0; n < 9; n++, at = (await nativeOf(stub))!) {
       expect(await errorOf(() => fireAt(stub, at))).toMatchObject({ name: "RangeError" });
       waits.push((await nativeOf(stub))! - at);

@@ -592,6 +592,30 @@ export function onceCases(dialect: string, className: string, namespace: () => D
       });
     });
 
+    it("reads a row for each day on which answers expire", async () => {
+      const till = fresh();
+      await once(till, "first").add("a", 1);
+      const reads = async (key: string): Promise<number> => {
+        const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+        await storageOf(till, ({ sql }) => {
+          vi.spyOn(sql, "exec").mockImplementation((...args: Parameters<SqlStorage["exec"]>) => {
+            const cursor = (Object.getPrototypeOf(sql) as SqlStorage).exec.apply(sql, args);
+            cursors.push(cursor);
+            return cursor as never;
+          });
+        });
+        await once(till, key).add("a", 1);
+        return await storageOf(till, () => {
+          vi.restoreAllMocks();
+          return cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0);
+        });
+      };
+      expect(await reads("a")).toBeLessThanOrEqual(10);
+      expect(await reads("a")).toBeLessThanOrEqual(5);
+      await once(till, "month", { ttl: 30 * DAY }).add("a", 1);
+      expect(await reads("month")).toBeLessThanOrEqual(40);
+    });
+
     it("writes one row a call besides what the method writes, and none for a repeat", async () => {
       const till = fresh();
       const written = async (call: () => Promise<unknown>): Promise<number> => {

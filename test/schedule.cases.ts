@@ -154,6 +154,28 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await clock.nativeOf(stub)).toBe(HOUR);
     });
 
+    it("reads few rows to run one job, however many wait", async () => {
+      const stub = fresh();
+      await inside(stub, (self) => {
+        self.jobs.schedule(1, self.note, { text: "due" });
+        for (let n = 0; n < 100; n++) self.jobs.schedule(HOUR, self.note, { text: `${n}` });
+      });
+      clock.at(10);
+      const read = await runInDurableObject(stub, async (self: JobHost, { storage: { sql } }) => {
+        const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+        const exec = vi.spyOn(sql, "exec").mockImplementation((...args: Parameters<SqlStorage["exec"]>) => {
+          const cursor = (Object.getPrototypeOf(sql) as SqlStorage).exec.apply(sql, args);
+          cursors.push(cursor);
+          return cursor as never;
+        });
+        await self.alarm!();
+        exec.mockRestore();
+        return cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0);
+      });
+      expect(await logOf(stub)).toEqual(["due"]);
+      expect(read).toBeLessThanOrEqual(10);
+    });
+
     it("reads one large input at a time, in the order of all jobs", async () => {
       const stub = fresh();
       const texts = [..."abcdefgh"].map((letter, nth) => letter.repeat(nth % 3 === 0 ? 1 : 500_000));
@@ -181,6 +203,14 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await logOf(stub)).toEqual([..."abcdefgh"]);
       expect(most).toBeGreaterThan(500_000);
       expect(most).toBeLessThan(600_000);
+    });
+
+    it("runs a job whose retry says more than it knows", async () => {
+      const stub = fresh();
+      const retry = { maxAttempts: 1, note: "see the runbook" };
+      await inside(stub, (self) => self.jobs.schedule(1, self.note, { text: "ran" }, { retry }));
+      await clock.fireAt(stub, 10);
+      expect(await logOf(stub)).toEqual(["ran"]);
     });
 
     it("runs jobs as they are stored when the alarm comes", async () => {
@@ -458,6 +488,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       ["an endless delay", { retry: { maxDelay: Infinity } }, "bad-option"],
       ["no time", { timeout: 0 }, "bad-option"],
       ["more time than an alarm has", { timeout: 900_000 }, "bad-option"],
+      ["a time that is a text", { timeout: "60000" }, "bad-option"],
       ["another policy", { missed: "never" }, "bad-option"],
     ])("refuses %s", async (_, options, code) => {
       await refusalOf(fresh(), code, (self) => self.jobs.schedule(1, self.tick, undefined, options));
@@ -1030,7 +1061,12 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       expect(await logOf(stub())).toEqual(["first", "good"]);
       expect(await listOf(stub())).toMatchObject([
         { id: "again", attempts: 0 },
-        { id: "deadly", state: "dead", attempts: 1, error: expect.stringContaining("The object stopped") as string },
+        {
+          id: "deadly",
+          state: "dead",
+          attempts: 1,
+          error: expect.stringContaining("The object stopped while") as string,
+        },
       ]);
     });
 

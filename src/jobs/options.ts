@@ -87,7 +87,7 @@ export function checkOptions({ id, retry, timeout, missed }: ScheduleOptions, la
     wrong("maxAttempts", maxAttempts, "{ retry: { maxAttempts: 3 } }");
   if (!isDelay(baseDelay)) wrong("baseDelay", baseDelay, "{ retry: { baseDelay: 2_000 } }");
   if (!isDelay(maxDelay)) wrong("maxDelay", maxDelay, "{ retry: { maxDelay: 3_600_000 } }");
-  if (timeout !== undefined && !(timeout >= 1 && timeout <= LONGEST_TRY))
+  if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 1 && timeout <= LONGEST_TRY))
     wrong("timeout", timeout, "{ timeout: 60_000 }");
   if (missed !== undefined && !["all", "once", "skip"].includes(missed)) wrong("missed", missed, '{ missed: "once" }');
 }

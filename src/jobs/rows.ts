@@ -20,14 +20,13 @@ const SCHEMA = [
 ];
 
 const SELECT = `select state, at, nth, id, job, input from ${TABLE}`;
-const ORDERED = `from ${TABLE} where state = 'waiting' order by at, nth limit`;
-const FIRST = `select state, at, nth, id, job, input ${ORDERED} 1`;
+const FIRST = `${SELECT} where state = 'waiting' order by at, nth limit 1`;
 
 /** Jobs that are read at once, and the most bytes that the input of one of them may have: all of them are in memory together. */
 const PAGE = 50;
 const LONG = 4_000;
 
-const AHEAD = `select state, at, nth, id, job, iif(octet_length(input) > ${LONG}, null, input) as input, octet_length(input) > ${LONG} as isLong ${ORDERED} ${PAGE}`;
+const AHEAD = `select state, at, nth, id, job, iif(octet_length(input) > ${LONG}, null, input) as input, octet_length(input) > ${LONG} as isLong from ${TABLE} where state = 'waiting' and at <= ? order by at, nth limit ${PAGE}`;
 
 /** Finds one row. */
 const AT = "where state = ? and at = ? and nth = ?";
@@ -128,10 +127,10 @@ export class JobRows {
     return this.#table.select<Columns>(FIRST).map(rowOf)[0];
   }
 
-  /** The same, from some rows that are read at once. Call it only in the turn in which `next` was called. */
+  /** The same, from some due rows that are read at once. Call it only in the turn in which `next` was called. */
   ahead(): JobRow | undefined {
     if (this.#ahead.length === 0) {
-      const rows = this.#table.select<Columns & { isLong: number | null }>(AHEAD);
+      const rows = this.#table.select<Columns & { isLong: number | null }>(AHEAD, Date.now());
       const end = rows.findIndex(({ isLong }) => isLong === 1);
       this.#ahead = (end === -1 ? rows : rows.slice(0, end)).map(rowOf).reverse();
     }
@@ -209,11 +208,12 @@ function jobOf(text: string): StoredJob | undefined {
 
 /** Returns true if a job is what it says it is: one with a wrong number would have no next time, and stop the others. */
 function isJob({ method, when, retry, timeout, time, attempts, missing }: StoredJob): boolean {
-  const numbers = [timeout, time, attempts, missing, ...Object.values(retry ?? {})] as unknown[];
+  const { maxAttempts, baseDelay, maxDelay } = retry ?? {};
+  const numbers: unknown[] = [timeout, time, attempts, missing, maxAttempts, baseDelay, maxDelay];
   if (typeof method !== "string" || numbers.some((number) => !["number", "undefined"].includes(typeof number)))
     return false;
   if (when === undefined) return true;
-  return "every" in when ? when.every >= 1 : typeof when.cron === "string" && typeof when.timeZone === "string";
+  return "every" in when ? when.every >= 1 : typeof when.cron === "string";
 }
 
 function digits(value: number, length: number): string {

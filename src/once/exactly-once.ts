@@ -42,8 +42,9 @@ type Answered = Record<"hash" | "answer", string>;
 /**
  * Lets callers call the object's methods exactly once per key, with `once(handle, key)`: for `static override parts`.
  *
- * A call costs one row written beside what its method writes, and one read more. Keys expire after a day unless the caller
- * says otherwise, and each call deletes up to two expired rows.
+ * A call costs one row written beside what its method writes. It reads one row for each day up to the last on which an answer
+ * expires, twice; a repeat reads them once. Keys expire after a day unless the caller says otherwise, and each call deletes up to
+ * two expired rows.
  *
  * @example
  * ```ts
@@ -131,14 +132,18 @@ function checkedTtl(label: string, ttl: unknown): number {
   );
 }
 
-/** The days on which an answer that holds now can expire: from today, and one more for a clock that has gone back. */
-const DAYS = Array.from({ length: MAX_TTL / DAY + 2 }, (_, nth) => `?1 + ${nth}`).join(", ");
+/** The most days after today on which an answer that holds now can expire: one more for a clock that has gone back. */
+const MOST_DAYS = MAX_TTL / DAY + 1;
 
-/** The row of that call which has not expired: there may be one for each day. */
+/** The row of that call which has not expired: there may be one for each day. Each day that is looked at is a row read. */
 function find(table: OwnTable, id: string): Answered | undefined {
   const now = Date.now();
-  const where = `day in (${DAYS}) and id = ?2 and expires > ?3`;
-  return table.select<Answered>(`select hash, answer from ${TABLE} where ${where}`, dayOf(now), id, now)[0];
+  const today = dayOf(now);
+  const [{ last } = { last: null }] = table.select<{ last: number | null }>(`select max(day) as last from ${TABLE}`);
+  if (last === null) return undefined;
+  const days = Array.from({ length: Math.min(last - today, MOST_DAYS) + 1 }, (_, nth) => `?1 + ${nth}`);
+  const where = `day in (${days.join(", ")}) and id = ?2 and expires > ?3`;
+  return table.select<Answered>(`select hash, answer from ${TABLE} where ${where}`, today, id, now)[0];
 }
 
 /** Stores an answer, and deletes some that expired on an earlier day. */
