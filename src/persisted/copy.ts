@@ -48,14 +48,15 @@ class Refusal {
  */
 export function copyIn(value: unknown, site: Site, key?: PropertyKey): unknown {
   if (isSmall(value)) return value;
+  const place = key === undefined ? [] : [key];
   try {
     return new Copy(site.depth()).of(value);
   } catch (refusal) {
     // Cold code takes more stack a level: it may run out before the limit is reached.
     if (refusal instanceof RangeError && refusal.message.includes("call stack"))
-      throw refused(`${TOO_DEEP} Or it holds itself (a cycle).`, site);
+      throw refused(`${TOO_DEEP} Or it holds itself (a cycle).`, site, place);
     if (!(refusal instanceof Refusal)) throw refusal;
-    throw refused(refusal.what, site, [...(key === undefined ? [] : [key]), ...refusal.path.reverse()], refusal.code);
+    throw refused(refusal.what, site, [...place, ...refusal.path.reverse()], refusal.code);
   }
 }
 
