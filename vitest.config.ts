@@ -37,6 +37,16 @@ export default defineConfig({
       project("testing", "./test/testing.toml", {
         ...together,
         include: TESTING,
+        // Sentry's modules one by one would take longer than most tests.
+        deps: {
+          optimizer: {
+            ssr: {
+              enabled: true,
+              include: ["sentry-10", "sentry-11"],
+              rolldownOptions: { external: [/^node:/, /^cloudflare:/] },
+            },
+          },
+        },
         // One worker is enough for few files, and each loads every fixture. Another number needs a group of its own, and it
         // comes first: `npm test` has other steps for the second core meanwhile.
         maxWorkers: 1,

@@ -42,7 +42,7 @@ const steps = [
   { name: "size", both: "node scripts/size.mjs --check" },
   { name: "publint", long: "publint --strict", after: "build" },
   { name: "attw", long: "attw --pack . --profile esm-only", after: "build" },
-  { name: "knip", both: "knip", after: "build" },
+  { name: "knip", long: "knip", after: "build" },
   { name: "smoke", long: "node scripts/smoke.mjs", after: "build" },
   { name: "tsc-matrix", long: "node scripts/tsc-matrix.mjs", after: "build" },
   { name: "stubs", both: "node scripts/stubs.mjs" },
@@ -50,7 +50,7 @@ const steps = [
   { name: "vite-edit", long: "node scripts/vite-edit.mjs" },
   { name: "hono", long: "node scripts/hono.mjs" },
   { name: "troubleshooting", long: "node scripts/troubleshooting.mjs" },
-  { name: "commands", quick: "node scripts/commands.mjs --every 8", long: "node scripts/commands.mjs" },
+  { name: "commands", quick: "node scripts/commands.mjs --every 16", long: "node scripts/commands.mjs" },
   { name: "model", long: `node scripts/model.mjs --runs 10000 --seed ${seed}` },
   {
     name: "crash",
