@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { extractReadme } from "./scripts/readme.mjs";
 import { writeTestConfig } from "./scripts/test-worker.mjs";
 import { decorators } from "./src/vite.ts";
@@ -21,6 +22,21 @@ const ROWS = "test/rows.test.ts";
 /** Files that share a workerd: each has objects of its own names, and starting one takes longer than most files do. */
 const together = { setupFiles: ["./test/setup.ts"], isolate: false };
 
+/** The files of each project that take longest. vitest knows that only from an earlier run, and would leave a core idle at the end. */
+const LONGEST = ["life", "schedule", "once", "cron.vectors", "testing"].map((name) => `/${name}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLongest = ({ moduleId }: TestSpecification): boolean => LONGEST.some((name) => moduleId.endsWith(name));
+    const projects = [...new Set(sorted.map(({ project }) => project))];
+    return projects.flatMap((project) => {
+      const own = sorted.filter((file) => file.project === project);
+      return [...own.filter(isLongest), ...own.filter((file) => !isLongest(file))];
+    });
+  }
+}
+
 const isLong = Boolean(process.env["TEST_LONG"]);
 const seed = process.env["TEST_SEED"] ?? "1";
 
@@ -31,6 +47,7 @@ export default defineConfig({
   test: {
     // vitest takes one fewer by default. Each worker is a workerd that loads every fixture, so more of them cost more than they save.
     maxWorkers: Math.min(4, availableParallelism()),
+    sequence: { sequencer: LongestFirst },
     projects: [
       project("test", "./test/wrangler.toml", { ...together, exclude: ["test/node/**", ROWS, ...TESTING] }),
       project("rows", "./test/rows.toml", { include: [ROWS] }),

@@ -88,7 +88,13 @@ export class Scope {
 }
 
 /** Holds the scope that the running code belongs to, open or not. */
-export const scopes: AsyncLocalStorage<Scope> = new AsyncLocalStorage();
+export const scopes: Scopes = new AsyncLocalStorage<Scope>();
+
+/** Its part that is used, for declarations that need no types of Node. */
+interface Scopes {
+  getStore(): Scope | undefined;
+  run<Result>(scope: Scope, work: () => Result): Result;
+}
 
 const owners = new WeakMap<object, Owner>();
 
