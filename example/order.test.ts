@@ -15,7 +15,7 @@ it("reminds every hour, until it is paid", async () => {
   expect(await order.reminders()).toBe(3);
 });
 
-it("reminds at the cost of four rows, also when it is put out of memory or crashes", async () => {
+it("writes four rows for each reminder, also after an eviction or a crash", async () => {
   const order = Object.from(env.ORDER).byName("2");
   await order.submit();
   await crash(order);

@@ -37,6 +37,23 @@ const stopsLater = async (work: () => Promise<unknown>): Promise<void> => {
   expect(await errorOf(work)).toMatchObject({ message: "stop" });
 };
 
+/** Runs `work` in an object, and returns what it has sent a moment later. */
+async function sentBy(
+  work: (given: Given) => unknown,
+  self: Sends,
+  id: DurableObjectId,
+  storage: DurableObjectStorage,
+): Promise<unknown[]> {
+  const sender = senderOf(self);
+  const tell = (): void => {
+    self.change();
+    sender.send(self.stored);
+  };
+  await work({ self, sender, sent: sender.sent, id, storage, tell });
+  await scheduler.wait(1);
+  return sender.sent;
+}
+
 describe.each(KINDS)("afterWrite of an object %s", (kind, namespace) => {
   let nth = 0;
 
@@ -44,14 +61,7 @@ describe.each(KINDS)("afterWrite of an object %s", (kind, namespace) => {
   const inside = async (work: (given: Given) => unknown): Promise<unknown[]> => {
     const stub = namespace().getByName(`after write ${nth++}`);
     return await runInDurableObject(stub, async (self: Sends, { id, storage }) => {
-      const sender = senderOf(self);
-      const tell = (): void => {
-        self.change();
-        sender.send(self.stored);
-      };
-      await work({ self, sender, sent: sender.sent, id, storage, tell });
-      await scheduler.wait(1);
-      return sender.sent;
+      return await sentBy(work, self, id, storage);
     });
   };
 
@@ -453,14 +463,7 @@ describe.each(KINDS)("afterWrite of an object %s", (kind, namespace) => {
 describe.each(KINDS.slice(0, 2))("afterWrite of an object %s", (_, namespace) => {
   const fails = async (work: (given: Given) => unknown, name: string): Promise<unknown[]> =>
     await runInDurableObject(namespace().getByName(`fails ${name}`), async (self: Sends, { id, storage }) => {
-      const sender = senderOf(self);
-      const tell = (): void => {
-        self.change();
-        sender.send(self.stored);
-      };
-      await work({ self, sender, sent: sender.sent, id, storage, tell });
-      await scheduler.wait(1);
-      return [...sender.sent];
+      return [...(await sentBy(work, self, id, storage))];
     });
   /** Makes the next write fail. */
   const breakWrite = ({ kv }: DurableObjectStorage): void => {
