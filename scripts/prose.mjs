@@ -3,7 +3,7 @@
  *
  * `prose.json` keeps the number of places where each rule may still be broken. A number may only fall: `-- --update`
  * writes the lower ones. `-- --list` prints every place, `-- --list long-sentence` only places that break one rule, and
- * `-- README.md src/plan.ts` only places in some files.
+ * `-- README.md src/core/plan.ts` only places in some files.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -19,7 +19,7 @@ const env = `declare namespace Cloudflare {
 
 const tsconfig = {
   extends: "../example/tsconfig.json",
-  include: [".", "../src/async-hooks.d.ts"],
+  include: [".", "../src/core/async-hooks.d.ts"],
   exclude: ["vitest.config.ts"],
 };
 

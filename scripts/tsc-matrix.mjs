@@ -111,7 +111,7 @@ async function compile(project, tsc, source, options) {
 /** Typechecks one file of this repository, and whether the compiler can write its declarations. */
 async function checkTypes(project, tsc, file, options) {
   const compilerOptions = { types: ["@cloudflare/workers-types"], declaration: true, ...options };
-  const files = [join(root, file), join(root, "src/async-hooks.d.ts"), join(root, "test/env.d.ts")];
+  const files = [join(root, file), join(root, "src/core/async-hooks.d.ts"), join(root, "test/env.d.ts")];
   mkdirSync(project);
   const config = { extends: join(root, "test/tsconfig.json"), compilerOptions, files, include: [] };
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify(config));

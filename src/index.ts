@@ -2,15 +2,15 @@
  * @module
  * A light, decorator-driven base class for Cloudflare Durable Objects.
  */
-export { Atomic } from "./call/atomic.ts";
-export { Exclusive, type ExclusiveOptions } from "./call/exclusive.ts";
-export { Idempotent } from "./call/idempotent.ts";
-export { Internal, type InternalDecorator } from "./call/internal.ts";
-export type { CallDecorator } from "./call/method.ts";
-export { DurableBase } from "./durable-base.ts";
-export { DurableError, type ErrorCode, type Issue } from "./errors.ts";
-export { objects as Object } from "./object/object.ts";
-export type { Finder, FromOptions, Handle, NotTransferable, Objects, RetryOptions, Stub } from "./object/object.ts";
+export { Atomic } from "./calls/atomic.ts";
+export { Exclusive, type ExclusiveOptions } from "./calls/exclusive.ts";
+export { Idempotent } from "./calls/idempotent.ts";
+export { Internal, type InternalDecorator } from "./calls/internal.ts";
+export type { CallDecorator } from "./calls/method.ts";
+export { DurableBase } from "./core/durable-base.ts";
+export { DurableError, type ErrorCode, type Issue } from "./core/errors.ts";
+export { objects as Object } from "./object/namespace.ts";
+export type { Finder, FromOptions, Handle, NotTransferable, Objects, RetryOptions, Stub } from "./object/namespace.ts";
 export type { Codec, PersistedOptions } from "./persisted/options.ts";
 export { Persisted } from "./persisted/persisted.ts";
 export type { BodyKind, InputSchema, RouteOptions } from "./route/options.ts";
@@ -24,7 +24,7 @@ export type {
   RouteVerb,
   UncheckedRouteDecorator,
 } from "./route/types.ts";
-export type { StandardSchema, Validated } from "./schema.ts";
+export type { StandardSchema, Validated } from "./core/values/schema.ts";
 export { problems } from "./object/problems.ts";
 export { serve } from "./object/serve.ts";
 export type {
@@ -35,5 +35,5 @@ export type {
   ServeRoute,
   ServeTarget,
 } from "./object/serve-options.ts";
-export { snapshot } from "./snapshot.ts";
+export { snapshot } from "./core/values/snapshot.ts";
 export * as Storage from "./storage/storage.ts";

@@ -3,7 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { Atomic, DurableBase, Storage } from "durable-base";
 import { describe, expect, it, vi } from "vitest";
-import { retireLive } from "../src/live-instance.ts";
+import { retireLive } from "../src/core/live-instance.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { senderOf, type Sender, type SendingLike } from "./fixtures/sent.ts";
 

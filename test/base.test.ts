@@ -1,8 +1,8 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { DurableError } from "../src/errors.ts";
-import { planOf, type Plan } from "../src/plan.ts";
+import { DurableError } from "../src/core/errors.ts";
+import { planOf, type Plan } from "../src/core/plan.ts";
 import { errorOf } from "./error-of.ts";
 import type { Disposing } from "./fixtures/disposing.ts";
 import { type Handing, Narrow, Starting, Surface } from "./fixtures/base.ts";

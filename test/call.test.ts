@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { Atomic } from "../src/call/atomic.ts";
-import { Exclusive } from "../src/call/exclusive.ts";
+import { Atomic } from "../src/calls/atomic.ts";
+import { Exclusive } from "../src/calls/exclusive.ts";
 import { callCases } from "./call.cases.ts";
 import { thrownBy } from "./error-of.ts";
 import { misplaced } from "./fixtures/call.ts";

@@ -5,10 +5,10 @@ import { attach, type Change, type ChangeRecorder, type Part } from "durable-bas
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { DurableBase } from "../src/durable-base.ts";
+import { DurableBase } from "../src/core/durable-base.ts";
 import { FIELDS, type Fields } from "../src/persisted/fields.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
-import { snapshot } from "../src/snapshot.ts";
+import { snapshot } from "../src/core/values/snapshot.ts";
 import { modelRuns, seed } from "./battery.ts";
 import { check } from "./check.ts";
 import { errorOf, thrownBy } from "./error-of.ts";

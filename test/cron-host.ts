@@ -1,5 +1,5 @@
 /** What the fixtures for cron expressions share, in both dialects. */
-import type { DurableBase } from "../src/durable-base.ts";
+import type { DurableBase } from "../src/core/durable-base.ts";
 import type { Jobs } from "../src/jobs/jobs.ts";
 
 export interface Pattern {

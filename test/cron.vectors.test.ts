@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { DurableError } from "../src/errors.ts";
+import { DurableError } from "../src/core/errors.ts";
 import { cron } from "../src/jobs/cron.ts";
 import { Scheduled } from "../src/jobs/scheduled.ts";
 import type { When } from "../src/jobs/when.ts";

@@ -1,10 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { DurableBase } from "../src/durable-base.ts";
-import { DurableError } from "../src/errors.ts";
+import { DurableBase } from "../src/core/durable-base.ts";
+import { DurableError } from "../src/core/errors.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
-import { planOf } from "../src/plan.ts";
+import { planOf } from "../src/core/plan.ts";
 import { Route } from "../src/route/route.ts";
 import { evict } from "../src/testing/testing.ts";
 import { errorOf } from "./error-of.ts";

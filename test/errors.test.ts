@@ -4,7 +4,7 @@ import * as transfer from "durable-base/transfer";
 import { describe, expect, it } from "vitest";
 import reference from "../docs/errors.md?raw";
 import * as library from "../src/index.ts";
-import source from "../src/errors.ts?raw";
+import source from "../src/core/errors.ts?raw";
 import * as storage from "../src/storage/storage.ts";
 
 const { DurableError } = library;

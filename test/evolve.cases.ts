@@ -5,9 +5,9 @@ import { type } from "arktype";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import type { DurableBase } from "../src/durable-base.ts";
-import { DurableError, type ErrorCode } from "../src/errors.ts";
-import { snapshot } from "../src/snapshot.ts";
+import type { DurableBase } from "../src/core/durable-base.ts";
+import { DurableError, type ErrorCode } from "../src/core/errors.ts";
+import { snapshot } from "../src/core/values/snapshot.ts";
 import { errorOf } from "./error-of.ts";
 import {
   behaviour,

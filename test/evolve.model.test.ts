@@ -2,7 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { snapshot } from "../src/snapshot.ts";
+import { snapshot } from "../src/core/values/snapshot.ts";
 import { isLong, seed } from "./battery.ts";
 import { behaviour, Money, usual, type After } from "./fixtures/evolve-options.ts";
 import { AccessorAfter, FieldAfter } from "./fixtures/evolve.ts";

@@ -4,9 +4,9 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { z } from "zod";
-import { DurableBase } from "../src/durable-base.ts";
+import { DurableBase } from "../src/core/durable-base.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
-import { snapshot } from "../src/snapshot.ts";
+import { snapshot } from "../src/core/values/snapshot.ts";
 
 abstract class Base extends DurableBase {
   run<R>(work: (self: this) => R): R {

@@ -1,10 +1,10 @@
 /** What the tests of jobs share: objects, times that pass, and what is stored. */
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, expect, vi, type MockInstance } from "vitest";
-import type { DurableBase } from "../src/durable-base.ts";
-import { DurableError, type ErrorCode } from "../src/errors.ts";
+import type { DurableBase } from "../src/core/durable-base.ts";
+import { DurableError, type ErrorCode } from "../src/core/errors.ts";
 import { jobs, type Job, type Jobs } from "../src/jobs/jobs.ts";
-import { planOf, type AnyClass, type RecordedPart } from "../src/plan.ts";
+import { planOf, type AnyClass, type RecordedPart } from "../src/core/plan.ts";
 import { errorOf } from "./error-of.ts";
 
 export interface Note {

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { objects } from "../src/object/object.ts";
+import { objects } from "../src/object/namespace.ts";
 import * as Storage from "../src/storage/storage.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import type { StandardAlarms, StandardDeclared } from "./fixtures/schedule.ts";

@@ -2,8 +2,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { DurableError } from "../src/errors.ts";
-import { objects } from "../src/object/object.ts";
+import { DurableError } from "../src/core/errors.ts";
+import { objects } from "../src/object/namespace.ts";
 import type { Handle } from "../src/object/types.ts";
 import { errorOf } from "./error-of.ts";
 import { eventually } from "./eventually.ts";

@@ -1,9 +1,9 @@
 /** What `migrations([...])` promises, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { DurableBase } from "../src/durable-base.ts";
+import type { DurableBase } from "../src/core/durable-base.ts";
 import { migrate, migrations, type Migration } from "../src/migrations/migrations.ts";
-import type { ListedPart } from "../src/part.ts";
+import type { ListedPart } from "../src/core/part/part.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { errorOf } from "./error-of.ts";
 import { meterOf } from "./fixtures/meter.ts";

@@ -2,7 +2,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { statementsOf } from "../src/storage/statements.ts";
+import { statementsOf } from "../src/storage/sql/statements.ts";
 import { slice } from "./battery.ts";
 import { setTrap, type Trap } from "./steps/stepped.ts";
 import { Upgraded } from "./steps/upgraded.ts";

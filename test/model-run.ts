@@ -1,7 +1,7 @@
 /** How a program is played: on a field of an object and on plain JavaScript at once, whatever befalls the object. */
-import { DurableError } from "../src/errors.ts";
+import { DurableError } from "../src/core/errors.ts";
 import { FIELDS, type Fields } from "../src/persisted/fields.ts";
-import { rawBehind } from "../src/snapshot.ts";
+import { rawBehind } from "../src/core/values/snapshot.ts";
 import { sizeOf } from "../src/storage/size.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { changeSurely, handFor, isObject, opFor, TAKES_OUT } from "./model-ops.ts";

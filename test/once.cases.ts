@@ -2,7 +2,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { DurableError, Object, type Handle } from "../src/index.ts";
-import type { DurableBase } from "../src/durable-base.ts";
+import type { DurableBase } from "../src/core/durable-base.ts";
 import { slice } from "./battery.ts";
 import { errorOf } from "./error-of.ts";
 import { works, type TillLike } from "./fixtures/once-data.ts";

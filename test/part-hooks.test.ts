@@ -137,7 +137,7 @@ describe.each([
 
       it("isn't called in a class without it", async () => {
         await runInDurableObject(env.TILL.getByName("unobserved"), async (self) => {
-          const { lifeOf } = await import("../src/life.ts");
+          const { lifeOf } = await import("../src/core/instance.ts");
           expect(lifeOf(self).observe).toBeUndefined();
         });
       });

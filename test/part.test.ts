@@ -7,7 +7,7 @@ import { migrations } from "durable-base/migrations";
 import { exactlyOnce } from "durable-base/once";
 import { attach, type ListedPart, type Part } from "durable-base/part";
 import { describe, expect, it, vi } from "vitest";
-import { retireLive } from "../src/live-instance.ts";
+import { retireLive } from "../src/core/live-instance.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
 import { visit, visited, Visits, visits, type VisitedLike } from "./fixtures/visits.ts";
 

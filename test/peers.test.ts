@@ -2,10 +2,10 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { DurableError } from "../src/errors.ts";
+import { DurableError } from "../src/core/errors.ts";
 import { sizeOf } from "../src/storage/size.ts";
-import { objects as Objects } from "../src/object/object.ts";
-import { snapshot } from "../src/snapshot.ts";
+import { objects as Objects } from "../src/object/namespace.ts";
+import { snapshot } from "../src/core/values/snapshot.ts";
 import { errorOf } from "./error-of.ts";
 import type { Faults } from "./fixtures/peers.ts";
 import { rowsOf } from "./persisted.cases.ts";

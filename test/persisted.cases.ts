@@ -1,9 +1,9 @@
 /** What `@Persisted()` promises, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import type { DurableBase } from "../src/durable-base.ts";
-import { DurableError } from "../src/errors.ts";
-import { snapshot } from "../src/snapshot.ts";
+import type { DurableBase } from "../src/core/durable-base.ts";
+import { DurableError } from "../src/core/errors.ts";
+import { snapshot } from "../src/core/values/snapshot.ts";
 import { show } from "./model.ts";
 
 export interface Log {

@@ -1,11 +1,11 @@
 /** Which rows are put and deleted for a change, case by case; `test/rows.test.ts` counts what real objects write. */
 import { describe, expect, it } from "vitest";
-import type { DurableError } from "../src/errors.ts";
+import type { DurableError } from "../src/core/errors.ts";
 import { nameIn } from "../src/persisted/evolve.ts";
 import { Field, type Found, type Keeper } from "../src/persisted/field.ts";
-import { emptyRecord, fieldKey, rowKey, versionOf, type StoredRecord } from "../src/persisted/layout.ts";
+import { emptyRecord, fieldKey, rowKey, versionOf, type StoredRecord } from "../src/persisted/rows/layout.ts";
 import type { FieldOptions } from "../src/persisted/options.ts";
-import { planRows } from "../src/persisted/row-planner.ts";
+import { planRows } from "../src/persisted/rows/planner.ts";
 
 const RECORD = "durable-base:record";
 const LONG = "x".repeat(1_100);

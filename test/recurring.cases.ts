@@ -2,7 +2,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import * as Transfer from "durable-base/transfer";
 import { describe, expect, it, vi } from "vitest";
-import type { AnyClass } from "../src/plan.ts";
+import type { AnyClass } from "../src/core/plan.ts";
 import { cron } from "../src/jobs/cron.ts";
 import type { Recurrence } from "../src/jobs/when.ts";
 import { errorOf } from "./error-of.ts";

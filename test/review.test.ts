@@ -2,10 +2,10 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { DurableBase } from "../src/durable-base.ts";
-import { DurableError } from "../src/errors.ts";
+import { DurableBase } from "../src/core/durable-base.ts";
+import { DurableError } from "../src/core/errors.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
-import { outgoing, snapshot } from "../src/snapshot.ts";
+import { outgoing, snapshot } from "../src/core/values/snapshot.ts";
 import { errorOf } from "./error-of.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { show } from "./model.ts";

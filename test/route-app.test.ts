@@ -2,7 +2,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { routeAppCases } from "./route-app.cases.ts";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { DurableBase } from "../src/durable-base.ts";
+import { DurableBase } from "../src/core/durable-base.ts";
 import { Route } from "../src/route/route.ts";
 import { routes } from "../src/route/router.ts";
 import { thrownBy } from "./error-of.ts";

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { HTTPException } from "hono/http-exception";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { DurableError } from "../src/errors.ts";
+import { DurableError } from "../src/core/errors.ts";
 import { Route } from "../src/route/route.ts";
 import { thrownBy } from "./error-of.ts";
 import { misplacedLegacy } from "./fixtures/legacy/route.ts";

@@ -3,7 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import docs from "../docs/rows.md?raw";
-import { DurableError } from "../src/errors.ts";
+import { DurableError } from "../src/core/errors.ts";
 import { isLong } from "./battery.ts";
 import { KINDS, type Entries } from "./fixtures/entries.ts";
 import { meterOf, type Rows as Counted } from "./fixtures/meter.ts";

@@ -1,7 +1,7 @@
 /** What `this.schedule` and `this.jobs` promise of jobs that run once, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
-import type { ErrorCode } from "../src/errors.ts";
+import type { ErrorCode } from "../src/core/errors.ts";
 import { cron } from "../src/jobs/cron.ts";
 import type { When } from "../src/jobs/when.ts";
 import { errorOf } from "./error-of.ts";

@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { DurableBase } from "../src/durable-base.ts";
-import { retireLive } from "../src/live-instance.ts";
+import { DurableBase } from "../src/core/durable-base.ts";
+import { retireLive } from "../src/core/live-instance.ts";
 import { Persisted } from "../src/persisted/persisted.ts";
 import { jobs, Scheduled, type Jobs } from "../src/jobs/jobs.ts";
 import { errorOf, thrownBy } from "./error-of.ts";
@@ -270,7 +270,7 @@ describe("an instance whose object has a newer one", () => {
   it("is known to another copy of the library too", async () => {
     await withState(async (state) => {
       const older = await born(Bytes, state);
-      const copy = "../src/live-instance.ts?copy";
+      const copy = "../src/core/live-instance.ts?copy";
       const other = (await import(/* @vite-ignore */ copy)) as { retireLive: typeof retireLive };
       expect(other.retireLive).not.toBe(retireLive);
       other.retireLive(state.id);

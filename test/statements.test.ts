@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { statementsOf } from "../src/storage/statements.ts";
+import { statementsOf } from "../src/storage/sql/statements.ts";
 import { mulberry32 } from "./random.ts";
 
 const texts = (sql: string): string[] => statementsOf(sql).map(({ text }) => text);

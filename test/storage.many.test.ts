@@ -1,6 +1,6 @@
 /** `Storage`, of one key more than get and put, and of several. */
 import { describe, expect, it } from "vitest";
-import { PREFIX } from "../src/storage/keys.ts";
+import { PREFIX } from "../src/storage/kv/keys.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { codeOf, errorOf, keysOf, within } from "./storages.ts";
 

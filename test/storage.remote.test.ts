@@ -4,7 +4,7 @@ import { DurableObject, env } from "cloudflare:workers";
 import * as Transfer from "durable-base/transfer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DurableError } from "../src/errors.ts";
+import { DurableError } from "../src/core/errors.ts";
 import { Object } from "../src/index.ts";
 import * as Storage from "../src/storage/storage.ts";
 import type { Locker } from "./fixtures/locker.ts";

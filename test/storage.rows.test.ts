@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import docs from "../docs/storage.md?raw";
-import { PREFIX } from "../src/storage/keys.ts";
+import { PREFIX } from "../src/storage/kv/keys.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { meterOf } from "./fixtures/meter.ts";
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { Object } from "../src/index.ts";
 import { sizeOf } from "../src/storage/size.ts";
 import * as Storage from "../src/storage/storage.ts";
-import { PREFIX } from "../src/storage/keys.ts";
+import { PREFIX } from "../src/storage/kv/keys.ts";
 import { byBytes, codeOf, errorOf, keysOf, within } from "./storages.ts";
 
 describe("Storage.get, put, delete", () => {

@@ -1,7 +1,7 @@
 /** What the tests of `Storage` share. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { DurableError, type ErrorCode } from "../src/errors.ts";
+import { DurableError, type ErrorCode } from "../src/core/errors.ts";
 import * as Storage from "../src/storage/storage.ts";
 import { thrownBy } from "./error-of.ts";
 

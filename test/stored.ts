@@ -1,5 +1,5 @@
 /** What lies in an object's storage, as `docs/storage-format.md` says. */
-import { CHUNK_MAX } from "../src/persisted/layout.ts";
+import { CHUNK_MAX } from "../src/persisted/rows/layout.ts";
 import { sizeOf } from "../src/storage/size.ts";
 import { readField } from "./formats/read-field.ts";
 import { show } from "./model.ts";

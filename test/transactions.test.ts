@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { DurableError } from "../src/errors.ts";
+import { DurableError } from "../src/core/errors.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 
 let nth = 0;

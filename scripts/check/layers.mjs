@@ -2,7 +2,7 @@
  * Checks the imports of the files of `src/`, type imports included:
  * - A file imports only from lower layers, or from the same path of the table, and never in a cycle.
  * - Nothing imports a part, and parts don't import each other.
- * - Only `durable-base.ts`, and `testing/` beside it, import `cloudflare:workers` by value.
+ * - Only `core/durable-base.ts`, and `testing/` beside it, import `cloudflare:workers` by value.
  */
 import { globSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -10,27 +10,27 @@ import { join, relative } from "node:path";
 /** From the lowest layer to the highest, the folders and files of `src/`. The longest path that matches a file counts. */
 const LAYERS = [
   [
-    "after-write.ts",
-    "copies.ts",
-    "errors.ts",
-    "functions.ts",
-    "live-instance.ts",
-    "part-key.ts",
-    "platform.ts",
-    "reset.ts",
-    "snapshot.ts",
+    "core/after-write.ts",
+    "core/copies.ts",
+    "core/errors.ts",
+    "core/live-instance.ts",
+    "core/part/key.ts",
+    "core/platform.ts",
+    "core/reset.ts",
+    "core/values/functions.ts",
+    "core/values/snapshot.ts",
     "vite.ts",
   ],
-  ["call-part.ts", "entry/rpc-errors.ts", "equal.ts", "kinds.ts", "plan.ts", "schema.ts"],
-  ["entry/scope.ts", "storage"],
-  ["entry/run.ts", "part-types.ts"],
-  ["call", "entry/gate.ts", "persisted", "route", "transfer"],
-  ["destroy.ts", "entry/results.ts", "object", "openapi", "surface.ts"],
-  ["parts.ts", "shards"],
-  ["life.ts", "part-entries.ts", "part-host.ts", "part-sockets.ts"],
-  ["durable-base.ts", "part.ts"],
-  ["alarm.ts", "index.ts"],
-  ["jobs", "migrations", "once", "part-api.ts", "remote-storage"],
+  ["core/entry/rpc-errors.ts", "core/part/call-part.ts", "core/plan.ts", "core/values"],
+  ["core/entry/scope.ts", "storage"],
+  ["core/entry/run.ts", "core/part/types.ts"],
+  ["calls", "core/entry/gate.ts", "persisted", "route", "transfer"],
+  ["core/destroy.ts", "core/entry/results.ts", "core/rpc-surface.ts", "object", "openapi"],
+  ["core/part/attached.ts", "shards"],
+  ["core/instance.ts", "core/part/entries.ts", "core/part/host.ts", "core/part/sockets.ts"],
+  ["core/durable-base.ts", "core/part/part.ts"],
+  ["core/alarm.ts", "index.ts"],
+  ["jobs", "migrations", "once", "part.ts", "remote-storage"],
   ["testing"],
 ];
 
@@ -70,8 +70,8 @@ function placeOf(file) {
 }
 
 function checkPlatform(file) {
-  if (file === "durable-base.ts" || file.startsWith("testing/")) return;
-  problems.push(`src/${file}: only durable-base.ts imports cloudflare:workers by value`);
+  if (file === "core/durable-base.ts" || file.startsWith("testing/")) return;
+  problems.push(`src/${file}: only core/durable-base.ts imports cloudflare:workers by value`);
 }
 
 function checkImport(file, place, other) {
@@ -80,7 +80,7 @@ function checkImport(file, place, other) {
   if (target === undefined || target === place) return;
   const refuse = (why) => problems.push(`src/${file}: must not import ${other}, ${why}`);
   if (place !== "testing" && PARTS.includes(target)) refuse(`which belongs to the part ${target}`);
-  if (target === "alarm.ts" && ![...PARTS, "part-api.ts", "testing"].includes(place)) {
+  if (target === "core/alarm.ts" && ![...PARTS, "part.ts", "testing"].includes(place)) {
     refuse("which comes with the parts that need it");
   }
   const [layer, below] = [layerOf.get(place), layerOf.get(target)];

@@ -3,7 +3,7 @@
  * Cron expressions, read by croner: the one file that imports it.
  */
 import { Cron as Croner } from "croner";
-import { DurableError, quote } from "../errors.ts";
+import { DurableError, quote } from "../core/errors.ts";
 import { readCronBy, type Cron } from "./when.ts";
 
 /**

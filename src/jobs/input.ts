@@ -2,9 +2,9 @@
  * @module
  * Which inputs a job can have: what comes back from storage as it was.
  */
-import { DurableError } from "../errors.ts";
-import { plainData } from "../kinds.ts";
-import { isContainer, isPrimitive } from "../snapshot.ts";
+import { DurableError } from "../core/errors.ts";
+import { plainData } from "../core/values/kinds.ts";
+import { isContainer, isPrimitive } from "../core/values/snapshot.ts";
 import { bytesOf, isOver, MAX_ROW } from "../storage/size.ts";
 import { textOf } from "../storage/tagged-json.ts";
 

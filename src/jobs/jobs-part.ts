@@ -2,8 +2,8 @@
  * @module
  * Jobs as a part of an object.
  */
-import { alarmOf } from "../alarm.ts";
-import { attach, type Host, type Part } from "../part.ts";
+import { alarmOf } from "../core/alarm.ts";
+import { attach, type Host, type Part } from "../core/part/part.ts";
 import type { Jobs } from "./job.ts";
 import type { Declaration } from "./runner.ts";
 import { Scheduler } from "./scheduler.ts";

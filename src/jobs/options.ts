@@ -2,8 +2,8 @@
  * @module
  * The options of jobs, and what they are by default.
  */
-import { DurableError, quote } from "../errors.ts";
-import { flawOf } from "../storage/keys.ts";
+import { DurableError, quote } from "../core/errors.ts";
+import { flawOf } from "../storage/kv/keys.ts";
 
 /** The most bytes the id of a job may have. */
 const MAX_ID = 1_024;

@@ -4,10 +4,10 @@
  *
  * A job's row goes in the turn in which its method ends, so its last changes and the row's end are committed together.
  */
-import { STOPPED, type Due } from "../alarm.ts";
-import { DurableError, quote } from "../errors.ts";
-import { isThenable } from "../functions.ts";
-import type { Host } from "../part.ts";
+import { STOPPED, type Due } from "../core/alarm.ts";
+import { DurableError, quote } from "../core/errors.ts";
+import { isThenable } from "../core/values/functions.ts";
+import type { Host } from "../core/part/part.ts";
 import { valueOf } from "../storage/tagged-json.ts";
 import type { JobRun } from "./job.ts";
 import { delayAfter, type JobOptions } from "./options.ts";

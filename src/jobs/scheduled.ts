@@ -2,9 +2,9 @@
  * @module
  * The `@Scheduled` decorator: a method that every object of the class runs again and again.
  */
-import { DurableError } from "../errors.ts";
-import { record } from "../part.ts";
-import { levelOf } from "../plan.ts";
+import { DurableError } from "../core/errors.ts";
+import { record } from "../core/part/part.ts";
+import { levelOf } from "../core/plan.ts";
 import { jobs } from "./jobs-part.ts";
 import { checkOptions, type JobOptions } from "./options.ts";
 import { checkRecurrence, isRecurring, type Recurrence } from "./when.ts";

@@ -2,10 +2,10 @@
  * @module
  * The jobs of one object as its class sees them.
  */
-import type { Due, SharedAlarm } from "../alarm.ts";
-import { behindGuard } from "../entry/gate.ts";
-import type { Method } from "../entry/scope.ts";
-import { DurableError, quote } from "../errors.ts";
+import type { Due, SharedAlarm } from "../core/alarm.ts";
+import { behindGuard } from "../core/entry/gate.ts";
+import type { Method } from "../core/entry/scope.ts";
+import { DurableError, quote } from "../core/errors.ts";
 import { valueOf } from "../storage/tagged-json.ts";
 import { storable } from "./input.ts";
 import { describe, type Job, type JobListOptions, type JobRun, type Jobs } from "./job.ts";

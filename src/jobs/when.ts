@@ -2,8 +2,8 @@
  * @module
  * When a job runs: a time, a delay, or again and again.
  */
-import { LATEST_ALARM } from "../alarm.ts";
-import { DurableError, quote } from "../errors.ts";
+import { LATEST_ALARM } from "../core/alarm.ts";
+import { DurableError, quote } from "../core/errors.ts";
 
 /** The shortest interval, in milliseconds. */
 const SHORTEST = 1_000;

@@ -2,13 +2,13 @@
  * @module
  * Changes of an object's tables and stored data, made once each, in order.
  */
-import { DurableError, quote } from "../errors.ts";
-import { isThenable, kindOf } from "../functions.ts";
-import { attach, type Host, type ListedPart, type Part } from "../part.ts";
-import { flawOf, PREFIX, withoutFields } from "../storage/keys.ts";
-import { sayingOf } from "../storage/sql-error.ts";
+import { DurableError, quote } from "../core/errors.ts";
+import { isThenable, kindOf } from "../core/values/functions.ts";
+import { attach, type Host, type ListedPart, type Part } from "../core/part/part.ts";
+import { flawOf, PREFIX, withoutFields } from "../storage/kv/keys.ts";
+import { sayingOf } from "../storage/sql/error.ts";
 import { storageOf, type StorageHandle } from "../storage/sqlite.ts";
-import { statementsOf, type Statement } from "../storage/statements.ts";
+import { statementsOf, type Statement } from "../storage/sql/statements.ts";
 import { stateOf } from "../storage/storage-state.ts";
 import { transaction } from "../storage/transaction.ts";
 

@@ -7,7 +7,7 @@ import type { Result, Router } from "hono/router";
 import { PatternRouter } from "hono/router/pattern-router";
 import type { H, RouterRoute } from "hono/types";
 import { findTargetHandler } from "hono/utils/handler";
-import { DurableError } from "../errors.ts";
+import { DurableError } from "../core/errors.ts";
 
 type Entry = [H, RouterRoute];
 

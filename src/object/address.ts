@@ -3,7 +3,7 @@
  * The path of a request: which part names the object, and which part is left for it.
  */
 import type { Context } from "hono";
-import { DurableError, quote } from "../errors.ts";
+import { DurableError, quote } from "../core/errors.ts";
 import { flawOfPath } from "../route/path.ts";
 
 /** Literal text, or a parameter; no wildcard or pattern, which may match several segments or none. */

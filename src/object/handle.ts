@@ -2,10 +2,10 @@
  * @module
  * A handle: a stub that survives resets of its object and takes tracked values as arguments.
  */
-import { DurableError } from "../errors.ts";
-import { isDestroyed } from "../reset.ts";
-import { markHandle, outgoing, unwrap } from "../snapshot.ts";
-import { revive, type ErrorClass } from "../entry/rpc-errors.ts";
+import { DurableError } from "../core/errors.ts";
+import { isDestroyed } from "../core/reset.ts";
+import { markHandle, outgoing, unwrap } from "../core/values/snapshot.ts";
+import { revive, type ErrorClass } from "../core/entry/rpc-errors.ts";
 import type { Repeater } from "./retry.ts";
 
 /** The promise of a native call: more calls can be made on it at once, which the platform pipelines. */

@@ -2,7 +2,7 @@
  * @module
  * `Object.native`: from a handle to a stub that the platform can send.
  */
-import { nativeBehind } from "../snapshot.ts";
+import { nativeBehind } from "../core/values/snapshot.ts";
 
 /**
  * Returns a fresh native stub of a handle's object; a native stub is returned as it is.

@@ -3,7 +3,7 @@
  * A Worker's errors as HTTP responses.
  */
 import type { Context } from "hono";
-import { DurableError } from "../errors.ts";
+import { DurableError } from "../core/errors.ts";
 import { keepHeaders, problem, refuse } from "../route/problem.ts";
 
 /** Seconds to wait before calling an object again that was overloaded, moving or destroyed. */

@@ -2,7 +2,7 @@
  * @module
  * Repeating calls on platforms that don't do it themselves: only of methods that are safe to run more than once.
  */
-import { platformRetryable } from "../platform.ts";
+import { platformRetryable } from "../core/platform.ts";
 
 /**
  * How often, and for how long, a call is repeated, by the platform or by the handle.

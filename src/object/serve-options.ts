@@ -3,7 +3,7 @@
  * What `serve` is told: where objects are, how a request names one, who may reach it. Checked before anything runs.
  */
 import type { Context } from "hono";
-import { DurableError, quote } from "../errors.ts";
+import { DurableError, quote } from "../core/errors.ts";
 
 /**
  * Where the objects of a path are: their class, found by its name in `ctx.exports`, or a function that gives

@@ -2,7 +2,7 @@
  * @module
  * What a caller can do with an object from outside, as types.
  */
-import type { IsValidated, Unvalidated } from "../schema.ts";
+import type { IsValidated, Unvalidated } from "../core/values/schema.ts";
 
 /** Members of every stub itself, on this side: what bears such a name on the other side cannot be reached. */
 type LocalMember =

@@ -2,11 +2,11 @@
  * @module
  * The part for exactly-once calls: what a call changes, its key and its answer are stored together.
  */
-import { notImplemented } from "../entry/gate.ts";
-import { DurableError, quote } from "../errors.ts";
-import { attach, type Host, type ListedPart, type Part } from "../part.ts";
-import { flawOf } from "../storage/keys.ts";
-import { OwnTable } from "../storage/own-table.ts";
+import { notImplemented } from "../core/entry/gate.ts";
+import { DurableError, quote } from "../core/errors.ts";
+import { attach, type Host, type ListedPart, type Part } from "../core/part/part.ts";
+import { flawOf } from "../storage/kv/keys.ts";
+import { OwnTable } from "../storage/sql/own-table.ts";
 import { bytesOf, isOver, MAX_ROW } from "../storage/size.ts";
 import { storageOf } from "../storage/sqlite.ts";
 import { textOf, valueOf } from "../storage/tagged-json.ts";

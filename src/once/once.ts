@@ -2,7 +2,7 @@
  * @module
  * Exactly-once calls: `once(handle, key)` for the caller, `exactlyOnce()` for the object's class.
  */
-import { callPart } from "../call-part.ts";
+import { callPart } from "../core/part/call-part.ts";
 import type { AnyFunction, Has, HiddenMember } from "../object/types.ts";
 
 export { exactlyOnce } from "./exactly-once.ts";

@@ -2,8 +2,8 @@
  * @module
  * Which arguments and answers a call can have of which a copy is kept, and what tells arguments apart.
  */
-import { DurableError } from "../errors.ts";
-import { plainData } from "../kinds.ts";
+import { DurableError } from "../core/errors.ts";
+import { plainData } from "../core/values/kinds.ts";
 
 /**
  * A copy of `value` that is plain data, nothing tracked in it; `value` itself where it is. `what` begins the message.

@@ -2,7 +2,7 @@
  * @module
  * How the operations of a document answer.
  */
-import { isSchema } from "../schema.ts";
+import { isSchema } from "../core/values/schema.ts";
 import type { JsonSchema, ResponseMedia } from "../route/operation-options.ts";
 import { kindsOf, type RouteOptions } from "../route/options.ts";
 import type { OpenApiOperation, OpenApiResponse } from "./document.ts";

@@ -2,7 +2,7 @@
  * @module
  * JSON Schemas out of Standard Schemas, and the place in a document where they can refer to each other.
  */
-import type { StandardSchema } from "../schema.ts";
+import type { StandardSchema } from "../core/values/schema.ts";
 import type { Json, JsonSchema } from "../route/operation-options.ts";
 
 /** What a client sends, or what it is sent. */

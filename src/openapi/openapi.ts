@@ -9,8 +9,8 @@
  * app.get("/openapi.json", (c) => c.json(openapi({ "/counters/:name": Counter })));
  * ```
  */
-import { DurableError, quote } from "../errors.ts";
-import { planOf, type AnyClass, type RoutePlan } from "../plan.ts";
+import { DurableError, quote } from "../core/errors.ts";
+import { planOf, type AnyClass, type RoutePlan } from "../core/plan.ts";
 import type { RouteOptions } from "../route/options.ts";
 import { answering } from "../route/router.ts";
 import type {

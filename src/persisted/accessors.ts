@@ -4,8 +4,8 @@
  *
  * They shadow the prototype's accessors, which a stub could reach, and take the place of plain fields.
  */
-import { DurableError } from "../errors.ts";
-import { ownLevel, planOf, type AnyClass, type Plan } from "../plan.ts";
+import { DurableError } from "../core/errors.ts";
+import { ownLevel, planOf, type AnyClass, type Plan } from "../core/plan.ts";
 import { FIELDS, type Fields } from "./fields.ts";
 import { verifyOptions } from "./options.ts";
 

@@ -2,11 +2,11 @@
  * @module
  * A field whose value a codec makes, such as an instance of a class.
  */
-import { isEqual } from "../equal.ts";
-import { copyPlain, isPrimitive } from "../snapshot.ts";
+import { isEqual } from "../core/values/equal.ts";
+import { copyPlain, isPrimitive } from "../core/values/snapshot.ts";
 import { decode, encode, type Revived } from "./evolve.ts";
 import { Field, type Keeper } from "./field.ts";
-import type { Leaf } from "./node.ts";
+import type { Leaf } from "./tracking/node.ts";
 import type { Codec } from "./options.ts";
 
 /** Stands for what an instance that cannot be encoded would be. */

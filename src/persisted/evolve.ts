@@ -5,12 +5,12 @@
  * `admit` is the way in, at the line of an assignment and when a value that was changed inside is written;
  * `revive` is the way out of storage. What fails there concerns one field: its bytes stay as they are.
  */
-import { isEqual } from "../equal.ts";
-import { DurableError, quote } from "../errors.ts";
-import { isThenable } from "../functions.ts";
-import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../schema.ts";
-import { copyPlain, snapshot } from "../snapshot.ts";
-import { copyIn, refused, type Site } from "./copy.ts";
+import { isEqual } from "../core/values/equal.ts";
+import { DurableError, quote } from "../core/errors.ts";
+import { isThenable } from "../core/values/functions.ts";
+import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../core/values/schema.ts";
+import { copyPlain, snapshot } from "../core/values/snapshot.ts";
+import { copyIn, refused, type Site } from "./tracking/copy.ts";
 import type { Found, Loaded } from "./field.ts";
 import {
   isInRecord,
@@ -21,7 +21,7 @@ import {
   versionOf,
   type Named,
   type StoredRecord,
-} from "./layout.ts";
+} from "./rows/layout.ts";
 import type { Codec, FieldOptions } from "./options.ts";
 
 /** A field's value as its options have made it of the stored one. */

@@ -2,16 +2,16 @@
  * @module
  * Loading fields: from the record, a row of their own or a key of the user's, or as their default.
  */
-import { DurableError } from "../errors.ts";
-import { copyPlain } from "../snapshot.ts";
+import { DurableError } from "../core/errors.ts";
+import { copyPlain } from "../core/values/snapshot.ts";
 import { withoutSqlite } from "../storage/sqlite.ts";
 import { CodedField } from "./coded.ts";
 import { adoptedKey, find, nameIn, NOTHING, remake, replaceUnreadable, revive, type Revived } from "./evolve.ts";
 import { Field, type Found, type Keeper } from "./field.ts";
-import { fieldKey, isKept, readRecord, rowKey, setEntry, type StoredRecord } from "./layout.ts";
-import { prepare } from "./node.ts";
+import { fieldKey, isKept, readRecord, rowKey, setEntry, type StoredRecord } from "./rows/layout.ts";
+import { prepare } from "./tracking/node.ts";
 import type { FieldOptions } from "./options.ts";
-import { encode } from "./packing.ts";
+import { encode } from "./rows/packing.ts";
 
 /** Loads the fields of one object; who keeps them keeps the record, too. */
 export class FieldLoader {

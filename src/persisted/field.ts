@@ -2,15 +2,15 @@
  * @module
  * One loaded field: its raw value, and the tracked one that reading gives.
  */
-import { isEqual } from "../equal.ts";
-import { DurableError, quote } from "../errors.ts";
-import { copyPlain, isPrimitive } from "../snapshot.ts";
-import { collectionOf, isHead, NONE, type Collection, type Store } from "./collection.ts";
-import { isSmall, type Site } from "./copy.ts";
-import { unreadable } from "./layout.ts";
-import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root, type Tell } from "./node.ts";
-import { decode, makeHeaded } from "./pointers.ts";
-import { track } from "./tree.ts";
+import { isEqual } from "../core/values/equal.ts";
+import { DurableError, quote } from "../core/errors.ts";
+import { copyPlain, isPrimitive } from "../core/values/snapshot.ts";
+import { collectionOf, isHead, NONE, type Collection, type Store } from "./rows/collection.ts";
+import { isSmall, type Site } from "./tracking/copy.ts";
+import { unreadable } from "./rows/layout.ts";
+import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root, type Tell } from "./tracking/node.ts";
+import { decode, makeHeaded } from "./rows/pointers.ts";
+import { track } from "./tracking/tree.ts";
 
 /** Who keeps the fields of an object. */
 export interface Keeper {

@@ -3,26 +3,26 @@
  * The registry of one object's loaded fields: what the decorator's accessors read and assign, when it is written, and when memory
  * goes back to what is stored.
  */
-import { AfterWrite } from "../after-write.ts";
-import { openScope, type Owner, type Scope } from "../entry/scope.ts";
-import { isEqual } from "../equal.ts";
-import { DurableError } from "../errors.ts";
-import type { Change, ChangeRecorder } from "../part-types.ts";
-import type { Plan } from "../plan.ts";
-import { copyPlain, isPrimitive } from "../snapshot.ts";
-import { adopt } from "../storage/keys.ts";
+import { AfterWrite } from "../core/after-write.ts";
+import { openScope, type Owner, type Scope } from "../core/entry/scope.ts";
+import { isEqual } from "../core/values/equal.ts";
+import { DurableError } from "../core/errors.ts";
+import type { Change, ChangeRecorder } from "../core/part/types.ts";
+import type { Plan } from "../core/plan.ts";
+import { copyPlain, isPrimitive } from "../core/values/snapshot.ts";
+import { adopt } from "../storage/kv/keys.ts";
 import { stateOf } from "../storage/storage-state.ts";
-import { describe } from "./changes.ts";
-import { copyIn, isSmall } from "./copy.ts";
+import { describe } from "./tracking/changes.ts";
+import { copyIn, isSmall } from "./tracking/copy.ts";
 import { admit, encode, NOTHING, validate } from "./evolve.ts";
 import { FieldLoader } from "./field-loader.ts";
 import { changedInConstructor, staleValue, type Field, type Keeper } from "./field.ts";
-import { emptyRecord, isVersioned, type StoredRecord } from "./layout.ts";
-import { Node, type Leaf, type Tell } from "./node.ts";
+import { emptyRecord, isVersioned, type StoredRecord } from "./rows/layout.ts";
+import { Node, type Leaf, type Tell } from "./tracking/node.ts";
 import { allOptions, fieldsByKey, type FieldOptions } from "./options.ts";
-import { checkKeyed, planRows } from "./row-planner.ts";
+import { checkKeyed, planRows } from "./rows/planner.ts";
 import { joinTransactions } from "./transactions.ts";
-import { Watcher, type WatcherOwner, type Writers } from "./watcher.ts";
+import { Watcher, type WatcherOwner, type Writers } from "./tracking/watcher.ts";
 
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
 export const FIELDS: unique symbol = Symbol("durable-base.fields");

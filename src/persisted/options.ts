@@ -2,10 +2,10 @@
  * @module
  * The options of `@Persisted({ … })`: what they are, and whether they can work.
  */
-import { DurableError, quote } from "../errors.ts";
-import type { FieldPlan, Plan } from "../plan.ts";
-import { isSchema, type StandardSchema } from "../schema.ts";
-import { usable } from "../storage/keys.ts";
+import { DurableError, quote } from "../core/errors.ts";
+import type { FieldPlan, Plan } from "../core/plan.ts";
+import { isSchema, type StandardSchema } from "../core/values/schema.ts";
+import { usable } from "../storage/kv/keys.ts";
 
 /**
  * How a field's value, such as an instance of a class, becomes plain data and back.

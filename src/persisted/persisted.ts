@@ -2,12 +2,12 @@
  * @module
  * The `@Persisted()` decorator.
  */
-import { PART_CALL } from "../call-part.ts";
-import { DurableError } from "../errors.ts";
-import { levelOf, type FieldPlan } from "../plan.ts";
+import { PART_CALL } from "../core/part/call-part.ts";
+import { DurableError } from "../core/errors.ts";
+import { levelOf, type FieldPlan } from "../core/plan.ts";
 import { accessorFor, fieldsOf } from "./accessors.ts";
 import { readOptions, verifyOptions, type Codec, type PersistedOptions } from "./options.ts";
-import type { HoldsMethod } from "./storable.ts";
+import type { HoldsMethod } from "./tracking/storable.ts";
 
 /** Names the framework, the platform or JavaScript owns on an instance. */
 const RESERVED = new Set([

@@ -3,7 +3,7 @@
  * The user's own transactions and `deleteAll`, made to take the fields along.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { snapshot } from "../snapshot.ts";
+import { snapshot } from "../core/values/snapshot.ts";
 import { followImports } from "../storage/imported.ts";
 import { methodOf, replaceOn, type Replaced } from "../storage/storage-state.ts";
 

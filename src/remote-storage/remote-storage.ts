@@ -2,16 +2,16 @@
  * @module
  * The part that opens an object's storage to callers: they pass a handle or stub to the functions of `Storage`.
  */
-import { isEqual } from "../equal.ts";
-import { DurableError, quote } from "../errors.ts";
-import { attach, type Host, type ListedPart } from "../part.ts";
-import { batch, deleteMany, getMany, putMany } from "../storage/batch.ts";
-import { writable } from "../storage/keys.ts";
-import { clear, count, pageOf } from "../storage/list.ts";
+import { isEqual } from "../core/values/equal.ts";
+import { DurableError, quote } from "../core/errors.ts";
+import { attach, type Host, type ListedPart } from "../core/part/part.ts";
+import { batch, deleteMany, getMany, putMany } from "../storage/kv/batch.ts";
+import { writable } from "../storage/kv/keys.ts";
+import { clear, count, pageOf } from "../storage/kv/list.ts";
 import { offered, type Offer, type Operation } from "../storage/offers.ts";
 import { closed, labelOf, letGo, PART } from "../storage/remote.ts";
 import { storageOf } from "../storage/sqlite.ts";
-import { get, has, put, remove, store } from "../storage/values.ts";
+import { get, has, put, remove, store } from "../storage/kv/values.ts";
 
 const READS: Record<string, Operation> = { get, has, getMany, list: pageOf, count };
 const WRITES: Record<string, Operation> = { put, delete: remove, putMany, deleteMany, batch, clear, update };

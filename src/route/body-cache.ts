@@ -3,7 +3,7 @@
  * Bodies that users' code reads before the library does. Hono keeps a body that `c.req.text()` or another of its readers read.
  */
 import type { HonoRequest } from "hono";
-import { DurableError, quote } from "../errors.ts";
+import { DurableError, quote } from "../core/errors.ts";
 
 /** The byte order mark of UTF-8. */
 const MARK = [0xef, 0xbb, 0xbf] as const;

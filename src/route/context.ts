@@ -3,9 +3,9 @@
  * The object behind Hono's context: one app serves all objects of a class.
  */
 import type { Context } from "hono";
-import { enter } from "../entry/run.ts";
-import { isInside, ownerOf } from "../entry/scope.ts";
-import { DurableError, quote } from "../errors.ts";
+import { enter } from "../core/entry/run.ts";
+import { isInside, ownerOf } from "../core/entry/scope.ts";
+import { DurableError, quote } from "../core/errors.ts";
 
 /** An object as its app sees it. */
 export type Self = Record<string, (input: unknown, c: Context) => unknown> & {

@@ -3,10 +3,10 @@
  * How a route answers a request: from the body to the response.
  */
 import type { Context, Handler } from "hono";
-import { DurableError } from "../errors.ts";
-import { isThenable } from "../functions.ts";
-import type { Plan, RoutePlan } from "../plan.ts";
-import { listIssues } from "../schema.ts";
+import { DurableError } from "../core/errors.ts";
+import { isThenable } from "../core/values/functions.ts";
+import type { Plan, RoutePlan } from "../core/plan.ts";
+import { listIssues } from "../core/values/schema.ts";
 import { readBody } from "./body.ts";
 import { inEntry, objectOf, throwError, type Self } from "./context.ts";
 import { after, merge, paramsOf, prepareParts, queryOf, type Input } from "./input.ts";

@@ -4,9 +4,9 @@
  * schemas that both doors share.
  */
 import type { Context } from "hono";
-import { DurableError } from "../errors.ts";
-import type { Prepare } from "../plan.ts";
-import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../schema.ts";
+import { DurableError } from "../core/errors.ts";
+import type { Prepare } from "../core/plan.ts";
+import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../core/values/schema.ts";
 import { safe } from "./body.ts";
 import { hasParts, type Schemas } from "./options.ts";
 

@@ -2,7 +2,7 @@
  * @module
  * How a route describes itself; `src/openapi/` makes documents of it.
  */
-import type { StandardSchema } from "../schema.ts";
+import type { StandardSchema } from "../core/values/schema.ts";
 
 /** Any JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };

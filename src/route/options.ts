@@ -3,8 +3,8 @@
  * The options of a route: their types, and what is wrong with them.
  */
 import type { MiddlewareHandler } from "hono";
-import { quote } from "../errors.ts";
-import { isSchema, type StandardSchema } from "../schema.ts";
+import { quote } from "../core/errors.ts";
+import { isSchema, type StandardSchema } from "../core/values/schema.ts";
 import type { OperationOptions } from "./operation-options.ts";
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { DurableError } from "../errors.ts";
+import { DurableError } from "../core/errors.ts";
 import { endItems, itemsOf, streamItems } from "./stream.ts";
 
 /** The content type of a `Response` made from a string. */

@@ -4,7 +4,7 @@
  */
 import { Hono } from "hono/tiny";
 import { getPath } from "hono/utils/url";
-import { quote } from "../errors.ts";
+import { quote } from "../core/errors.ts";
 
 /**
  * The path parameters of a path as the method gets them: `"/items/:id{[0-9]+}/:page?"` gives

@@ -7,7 +7,7 @@
  */
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { DurableError, type Issue } from "../errors.ts";
+import { DurableError, type Issue } from "../core/errors.ts";
 
 /** What a problem says beside its status. */
 export interface ProblemMembers {

@@ -3,8 +3,8 @@
  * The `@Route` decorator: lets HTTP call a method.
  */
 import type { Context } from "hono";
-import { DurableError, quote, type ErrorCode } from "../errors.ts";
-import { levelOf, type Level, type RoutePlan } from "../plan.ts";
+import { DurableError, quote, type ErrorCode } from "../core/errors.ts";
+import { levelOf, type Level, type RoutePlan } from "../core/plan.ts";
 import { preparation } from "./input.ts";
 import { flawOf, hasParts, isRaw, kindsOf, SCHEMAS, type RouteOptions, type Schemas } from "./options.ts";
 import { flawOfPath, paramNames, shapesOf } from "./path.ts";

@@ -6,8 +6,8 @@ import type { Context, ExecutionContext, Hono as HonoApp, MiddlewareHandler } fr
 import { Hono } from "hono/tiny";
 import type { RouterRoute } from "hono/types";
 import { findTargetHandler, isMiddleware } from "hono/utils/handler";
-import { DurableError } from "../errors.ts";
-import { planOf, type AnyClass, type HttpEngine, type Plan, type RoutePlan } from "../plan.ts";
+import { DurableError } from "../core/errors.ts";
+import { planOf, type AnyClass, type HttpEngine, type Plan, type RoutePlan } from "../core/plan.ts";
 import { findObject, inEntry, outermost, serveFor, type Self } from "./context.ts";
 import { handlerOf } from "./handler.ts";
 import { middlewareOf, type RouteOptions } from "./options.ts";

@@ -2,8 +2,8 @@
  * @module
  * A result that comes bit by bit: an async iterable or an iterator as a stream of events or lines.
  */
-import { enter } from "../entry/run.ts";
-import { ownerOf, type Source } from "../entry/scope.ts";
+import { enter } from "../core/entry/run.ts";
+import { ownerOf, type Source } from "../core/entry/scope.ts";
 
 const PULL: Source = { kind: "later", name: "pull", staysInside: true };
 const CANCEL: Source = { kind: "later", name: "cancel", staysInside: true };

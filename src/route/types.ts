@@ -5,7 +5,7 @@
 import type { Context } from "hono";
 import type { BodyKind, RouteOptions } from "./options.ts";
 import type { Flat, PathParams } from "./path.ts";
-import type { INPUT } from "../schema.ts";
+import type { INPUT } from "../core/values/schema.ts";
 
 /**
  * `@Route` for one HTTP method; its decorator is typed by the path and the schemas.

@@ -2,7 +2,7 @@
  * @module
  * The shard of a key: the jump consistent hash (Lamping and Veach, 2014) of the key's 64-bit FNV-1a hash.
  */
-import { DurableError, quote } from "../errors.ts";
+import { DurableError, quote } from "../core/errors.ts";
 
 const encoder = new TextEncoder();
 

@@ -9,8 +9,8 @@
  * await shards(env.ROOM, 16).byKey(user.id).join(user);
  * ```
  */
-import { DurableError, quote } from "../errors.ts";
-import { flawOfName, from, type Finder } from "../object/object.ts";
+import { DurableError, quote } from "../core/errors.ts";
+import { flawOfName, from, type Finder } from "../object/namespace.ts";
 import type { Handle } from "../object/types.ts";
 import { hash, jump } from "./jump.ts";
 

@@ -2,7 +2,7 @@
  * @module
  * Who has to know that the rows of an object were replaced by an import, or are about to be.
  */
-import { PREFIX } from "./keys.ts";
+import { PREFIX } from "./kv/keys.ts";
 import { stateOf } from "./storage-state.ts";
 
 /** The key under which an unfinished import keeps how far it is; keys that begin with it are the import's own, too. */

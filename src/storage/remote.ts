@@ -2,9 +2,9 @@
  * @module
  * The caller's side of storage over a stub; `remote-storage/` is the object's.
  */
-import { callPart } from "../call-part.ts";
-import { DurableError } from "../errors.ts";
-import { outgoing } from "../snapshot.ts";
+import { callPart } from "../core/part/call-part.ts";
+import { DurableError } from "../core/errors.ts";
+import { outgoing } from "../core/values/snapshot.ts";
 import type { RemoteStorage } from "./sqlite.ts";
 
 /** The name of the part that answers. */

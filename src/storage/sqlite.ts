@@ -2,9 +2,9 @@
  * @module
  * The storage behind a handle, and whether it is the one that everything here needs.
  */
-import { COPY, mixedCopies } from "../copies.ts";
-import { DurableError, quote, sqliteConfig } from "../errors.ts";
-import { isHandle } from "../snapshot.ts";
+import { COPY, mixedCopies } from "../core/copies.ts";
+import { DurableError, quote, sqliteConfig } from "../core/errors.ts";
+import { isHandle } from "../core/values/snapshot.ts";
 import { stateOf } from "./storage-state.ts";
 
 /**

@@ -10,11 +10,11 @@
  * for (const [key, value] of Storage.list(ctx, { prefix: "user:" })) console.log(key, value);
  * ```
  */
-export { batch, type BatchOperation, deleteMany, getMany, putMany } from "./batch.ts";
-export { clear, count, list, list as entries, type ListOptions } from "./list.ts";
-export { sql, type Sql, type SqlFragment, type SqlInput, type SqlValue } from "./sql.ts";
-export type { Query, SqlCounts } from "./sql-query.ts";
-export type { SqlBinding } from "./sql-values.ts";
+export { batch, type BatchOperation, deleteMany, getMany, putMany } from "./kv/batch.ts";
+export { clear, count, list, list as entries, type ListOptions } from "./kv/list.ts";
+export { sql, type Sql, type SqlFragment, type SqlInput, type SqlValue } from "./sql/sql.ts";
+export type { Query, SqlCounts } from "./sql/query.ts";
+export type { SqlBinding } from "./sql/values.ts";
 export type { RemoteStorage, StorageHandle } from "./sqlite.ts";
 export { transaction } from "./transaction.ts";
-export { get, has, put, remove as delete, update } from "./values.ts";
+export { get, has, put, remove as delete, update } from "./kv/values.ts";

@@ -5,8 +5,8 @@
  * A value becomes a list of nodes, one for each object in it; the first node is the value itself. A member refers to another
  * object by its place in the list, so nothing nests, and no value is too deep. `docs/transfer-format.md` has the table.
  */
-import { quote } from "../errors.ts";
-import { setOwn } from "../snapshot.ts";
+import { quote } from "../core/errors.ts";
+import { setOwn } from "../core/values/snapshot.ts";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 

@@ -2,8 +2,8 @@
  * @module
  * Several writes of any kind, all or nothing.
  */
-import { DurableError } from "../errors.ts";
-import { isThenable, kindOf } from "../functions.ts";
+import { DurableError } from "../core/errors.ts";
+import { isThenable, kindOf } from "../core/values/functions.ts";
 import { storageOf, type StorageHandle } from "./sqlite.ts";
 import { stateOf } from "./storage-state.ts";
 

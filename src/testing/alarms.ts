@@ -6,7 +6,7 @@
  * again, and `getAlarm` would return another time than was set. So such an alarm is stored far ahead of its time.
  */
 import { vi } from "vitest";
-import { LATEST_ALARM } from "../alarm.ts";
+import { LATEST_ALARM } from "../core/alarm.ts";
 import { showStorageTo } from "../storage/storage-state.ts";
 
 /** How far ahead of its time an alarm is stored, in milliseconds: 221 years. Later alarms than 2040 need no such thing. */

@@ -4,7 +4,7 @@
  */
 import { runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import { renewedBehind } from "../snapshot.ts";
+import { renewedBehind } from "../core/values/snapshot.ts";
 
 /** An object as a test holds it: a handle, or a native stub. */
 export interface Target {

@@ -15,10 +15,10 @@
  */
 import { evictDurableObject } from "cloudflare:test";
 import { vi } from "vitest";
-import type { Alarm } from "../alarm.ts";
-import { lifeOf, type Life } from "../life.ts";
-import { isDestroyed } from "../reset.ts";
-import { renewedBehind } from "../snapshot.ts";
+import type { Alarm } from "../core/alarm.ts";
+import { lifeOf, type Life } from "../core/instance.ts";
+import { isDestroyed } from "../core/reset.ts";
+import { renewedBehind } from "../core/values/snapshot.ts";
 import { alarmsOf, hold } from "./alarms.ts";
 import { meterOf, type Meter } from "./meter.ts";
 import { stubOf, within, type Target } from "./target.ts";

@@ -2,7 +2,7 @@
  * @module
  * Point-in-time recovery: names of moments, and going back to one.
  */
-import { DurableError, quote } from "../errors.ts";
+import { DurableError, quote } from "../core/errors.ts";
 import { offer } from "../storage/offers.ts";
 import { ask } from "../storage/remote.ts";
 import { isRemote, storageOf, type AnyStorage } from "../storage/sqlite.ts";

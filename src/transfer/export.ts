@@ -2,9 +2,9 @@
  * @module
  * A whole object as a stream.
  */
-import { DurableError, quote } from "../errors.ts";
+import { DurableError, quote } from "../core/errors.ts";
 import { IMPORT_KEY } from "../storage/imported.ts";
-import { after, RECORD_KEY } from "../storage/keys.ts";
+import { after, RECORD_KEY } from "../storage/kv/keys.ts";
 import { offer } from "../storage/offers.ts";
 import { ask } from "../storage/remote.ts";
 import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../storage/sqlite.ts";

@@ -2,7 +2,7 @@
  * @module
  * The frame of an export: lines of JSON in batches, each with a checksum and a cursor. `docs/transfer-format.md` is the reference.
  */
-import { DurableError } from "../errors.ts";
+import { DurableError } from "../core/errors.ts";
 import { base64, bytesOfBase64 } from "../storage/tagged-json.ts";
 
 /** The version of the format that this code writes, and the only one that it reads. */

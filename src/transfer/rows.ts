@@ -2,7 +2,7 @@
  * @module
  * Rows of SQL tables, as an import writes them.
  */
-import { quote } from "../errors.ts";
+import { quote } from "../core/errors.ts";
 import { IMPORT_KEY } from "../storage/imported.ts";
 import { bindingOf, compact, expressionOf, type Cell } from "./cells.ts";
 import { damaged } from "./format.ts";

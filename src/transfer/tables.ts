@@ -2,7 +2,7 @@
  * @module
  * The SQL tables of an object as an export sees them: what there is, how rows are told apart, and pages of them.
  */
-import { DurableError, quote } from "../errors.ts";
+import { DurableError, quote } from "../core/errors.ts";
 import { badText, bindingOf, cellOf, expressionOf, selected, type Cell } from "./cells.ts";
 import { crc32, toBytes } from "./format.ts";
 

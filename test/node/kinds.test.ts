@@ -1,6 +1,6 @@
 import { createContext, runInContext } from "node:vm";
 import { describe, expect, it } from "vitest";
-import { lossOf } from "../../src/kinds.ts";
+import { lossOf } from "../../src/core/values/kinds.ts";
 
 /** Values of another realm, which workerd does not have, and test runners in Node do. */
 describe("lossOf", () => {

@@ -1,6 +1,6 @@
 import { DurableBase, Persisted } from "durable-base";
 import { migrations, type Migration } from "../../src/migrations/migrations.ts";
-import type { ListedPart } from "../../src/part.ts";
+import type { ListedPart } from "../../src/core/part/part.ts";
 import { stepped } from "./stepped.ts";
 import { MIGRATIONS, storedText, write } from "./versions.ts";
 

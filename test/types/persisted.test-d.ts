@@ -2,7 +2,7 @@
 import { type } from "arktype";
 import * as v from "valibot";
 import { z } from "zod";
-import { DurableBase } from "../../src/durable-base.ts";
+import { DurableBase } from "../../src/core/durable-base.ts";
 import type { Codec, PersistedOptions } from "../../src/persisted/options.ts";
 import { Persisted } from "../../src/persisted/persisted.ts";
 

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { z } from "zod";
 import type { MiddlewareHandler } from "hono";
-import { DurableBase } from "../../src/durable-base.ts";
+import { DurableBase } from "../../src/core/durable-base.ts";
 import type { Stub } from "../../src/object/types.ts";
 import type { PathParams } from "../../src/route/path.ts";
 import { Route, type RouteContext } from "../../src/route/route.ts";

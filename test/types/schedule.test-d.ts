@@ -1,6 +1,6 @@
 /** What `jobs(this)` and `@Scheduled` accept and refuse at compile time. */
-import { DurableBase } from "../../src/durable-base.ts";
-import type { Handle } from "../../src/object/object.ts";
+import { DurableBase } from "../../src/core/durable-base.ts";
+import type { Handle } from "../../src/object/namespace.ts";
 import type { RouteContext } from "../../src/route/route.ts";
 import { cron } from "../../src/jobs/cron.ts";
 import type { ScheduleOptions } from "../../src/jobs/options.ts";

@@ -1,0 +1,73 @@
+/**
+ * @module
+ * An object as its parts see it. The first part loads this, not the core.
+ */
+import { atomically, endingWith } from "../../calls/atomic.ts";
+import { afterTurn } from "../../calls/method.ts";
+import { behindGate, notImplemented } from "../entry/gate.ts";
+import { enter } from "../entry/run.ts";
+import { openScope, type Method, type Owner } from "../entry/scope.ts";
+import { DurableError } from "../errors.ts";
+import { isThenable } from "../values/functions.ts";
+import type { Home } from "./attached.ts";
+import type { CallOptions, Host } from "./types.ts";
+import { reachable } from "../rpc-surface.ts";
+
+/** The object as one of its parts, by name, sees it. */
+export function hostOf(part: string, home: Home): Host {
+  const { owner, self, ctx, fields } = home;
+  const { plan, base } = home.shape;
+  return {
+    object: self,
+    ctx,
+    get isWritten() {
+      return fields.isWritten;
+    },
+    records: () => plan.parts.get(part)?.members ?? new Map(),
+    start: () => owner.start(),
+    enter: (work, { out = false, name } = {}) => {
+      const source = { kind: "part", name: name === undefined ? part : `${part}.${name}`, staysInside: !out } as const;
+      return enter(owner, work, source);
+    },
+    scope: () => openScope(owner),
+    isReachable: (name) => reachable(self, base, name) !== undefined,
+    call: (name, args, options) => call(home, name, args, options),
+    transacted: (name, last) => {
+      const member = (self as Record<string, unknown>)[name] as Method;
+      return endingWith(behindGate(member)?.method ?? member, name, last) ?? undefined;
+    },
+    get isOver() {
+      return owner.refusal?.() !== undefined;
+    },
+    onChange: (recorder) => fields.onChange(recorder),
+    reload: () => fields.forget(),
+    afterWrite: (work) => fields.afterWrite(work),
+    checkWritable: (label) => checkWritable(owner, label),
+  };
+}
+
+function call({ self, shape }: Home, name: string, args: unknown[], { atomic }: CallOptions = {}): unknown {
+  const gated = reachable(self, shape.base, name);
+  if (gated === undefined) throw notImplemented(name);
+  const whole = (inner: Method): Method =>
+    async function (...given) {
+      return await atomically(self, name, () => atomic!(async () => await inner.apply(self, given)));
+    };
+  // A method that waits for its turn does so before the transaction, which would keep the holder waiting too.
+  const method = atomic === undefined ? gated.method : afterTurn(gated.method, whole);
+  const ready = gated.prepare === undefined ? args : gated.prepare(args, self);
+  return isThenable(ready)
+    ? Promise.resolve(ready).then((list) => method.apply(self, list))
+    : method.apply(self, ready);
+}
+
+function checkWritable(owner: Owner, label: string): void {
+  if (owner.isConstructing) {
+    throw new DurableError(
+      "changed-in-constructor",
+      `${label}: in the constructor nothing can be changed. Move it to \`onStart() { … }\`.`,
+    );
+  }
+  const refusal = owner.refusal?.();
+  if (refusal !== undefined) throw refusal;
+}

@@ -1,0 +1,36 @@
+/**
+ * @module
+ * Telling parts about hibernating sockets: the hook `socket`.
+ */
+import { enter } from "../entry/run.ts";
+import { isInside, type Method } from "../entry/scope.ts";
+import type { SocketEvents } from "./types.ts";
+import type { Home } from "./attached.ts";
+
+/** By object, in the order in which the parts were attached. */
+const listeners = new WeakMap<object, SocketEvents[]>();
+
+/** The platform's handlers, by the event of a part. */
+const HANDLERS = { message: "webSocketMessage", close: "webSocketClose", error: "webSocketError" } as const;
+
+/** Forwards the events of the sockets that a part owns to it, and the rest to the class's own methods. */
+export function forwardSockets({ owner, self }: Home, events: SocketEvents): void {
+  const known = listeners.get(self);
+  if (known !== undefined) {
+    known.push(events);
+    return;
+  }
+  const all = [events];
+  listeners.set(self, all);
+  for (const [event, name] of Object.entries(HANDLERS) as [keyof typeof HANDLERS, string][]) {
+    const value = (socket: WebSocket, ...rest: unknown[]): unknown => {
+      const part = all.find((one) => one.owns(socket));
+      const args = [socket, ...rest];
+      if (part === undefined) return (Object.getPrototypeOf(self) as Record<string, Method>)[name]?.apply(self, args);
+      const handle = (): unknown => (part[event] as Method | undefined)?.apply(part, args);
+      return isInside(owner) ? handle() : enter(owner, handle, { kind: "socket", name, staysInside: true });
+    };
+    // The platform calls the handlers that it finds right after construction. Code that wraps the class may replace them.
+    Object.defineProperty(self, name, { value, writable: true, configurable: true });
+  }
+}

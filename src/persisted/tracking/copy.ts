@@ -1,0 +1,242 @@
+/**
+ * @module
+ * Copying a value in: checked and copied at the line that assigns it, as storage would do later.
+ */
+import { DurableError, quote, type ErrorCode } from "../../core/errors.ts";
+import { describe, lossOf } from "../../core/values/kinds.ts";
+import { NativeDate, rebuild, wholeBehind } from "../../core/values/snapshot.ts";
+import { cutOut } from "../../storage/kv/bytes.ts";
+import { MAX_ROW, sizeOf, sizeOfString } from "../../storage/size.ts";
+
+/** Containers inside containers; V8's serializer would overflow the stack a few thousand levels later. */
+const MAX_DEPTH = 1_000;
+
+const TOO_DEEP = `the value is nested more than ${MAX_DEPTH} levels deep. Store it flat, with ids.`;
+
+/** The most bytes one assignment may bring; an object has 128 MB of memory. */
+const MAX_VALUE = 64_000_000;
+
+/** Holes an array may have; V8 and our loops visit each. */
+export const MAX_HOLES = 1_000_000;
+
+/** Where a value is going, for messages and limits: `Counter.log` and the steps below it. */
+export interface Site {
+  /** `Class.field`. */
+  readonly field: string;
+  /** Keys from the field's value down to the place, outermost first. */
+  path(): PropertyKey[];
+  /** How many containers the place lies in. */
+  depth(): number;
+}
+
+/** Why a value cannot be stored; gathers its path while the copying unwinds. */
+class Refusal {
+  readonly code: ErrorCode;
+  readonly what: string;
+  readonly path: PropertyKey[] = [];
+
+  constructor(what: string, code: ErrorCode = "not-persistable") {
+    this.code = code;
+    this.what = what;
+  }
+}
+
+/**
+ * A plain copy of `value` that shares nothing with it.
+ *
+ * @throws DurableError `not-persistable` or `too-large`, naming class, field, path, what it is and the fix.
+ */
+export function copyIn(value: unknown, site: Site, key?: PropertyKey): unknown {
+  if (isSmall(value)) return value;
+  const place = key === undefined ? [] : [key];
+  try {
+    return new Copy(site.depth()).of(value);
+  } catch (refusal) {
+    // Cold code takes more stack a level: it may run out before the limit is reached.
+    if (refusal instanceof RangeError && refusal.message.includes("call stack"))
+      throw refused(`${TOO_DEEP} Or it holds itself (a cycle).`, site, place);
+    if (!(refusal instanceof Refusal)) throw refusal;
+    throw refused(refusal.what, site, [...place, ...refusal.path.reverse()], refusal.code);
+  }
+}
+
+/** Tells whether a value needs neither a copy nor a check. */
+export function isSmall(value: unknown): boolean {
+  return typeof value === "number" || typeof value === "boolean" || (typeof value === "string" && value.length < 1_000);
+}
+
+/** The error for something that cannot be stored at a place. */
+export function refused(
+  what: string,
+  site: Site,
+  below: PropertyKey[] = [],
+  code: ErrorCode = "not-persistable",
+): DurableError {
+  return new DurableError(code, `${site.field}${[...site.path(), ...below].map(step).join("")}: ${what}`);
+}
+
+function step(key: PropertyKey): string {
+  if (typeof key === "string" && isIndex(key)) return `[${key}]`;
+  return typeof key === "string" && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${quote(key)}]`;
+}
+
+class Copy {
+  readonly #startDepth: number;
+  readonly #ancestors: object[] = [];
+  #bytes = 0;
+  /** How many errors the value at hand lies in. */
+  #errors = 0;
+
+  constructor(depth: number) {
+    this.#startDepth = depth;
+  }
+
+  of(value: unknown): unknown {
+    switch (typeof value) {
+      case "object":
+        return value === null ? null : this.#object(wholeBehind(value));
+      case "function":
+        throw lost(value)!;
+      case "symbol":
+        throw new Refusal("a symbol cannot be stored. Store a string.");
+      default:
+        this.#count(sizeOf(value));
+        return value;
+    }
+  }
+
+  /** Counts what has to lie in one row. */
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (bytes > MAX_ROW) {
+      throw new Refusal("the value is over 2 MB, the most a row can hold. Store it in parts, or in R2.", "too-large");
+    }
+    if (this.#bytes > MAX_VALUE) {
+      throw new Refusal("the value is over 64 MB. Store it in parts, in several objects, or in R2.", "too-large");
+    }
+  }
+
+  #object(value: object): unknown {
+    // An Error is frozen when it is read, and these cannot be.
+    if (this.#errors > 0 && !Array.isArray(value) && !(value instanceof Error) && !isPlain(value)) {
+      throw new Refusal(`${describe(value)} cannot be stored inside an Error. Store it beside the error.`);
+    }
+    if (!Array.isArray(value) && !isPlain(value)) checkBrand(value);
+    const loss = lost(value);
+    if (loss !== undefined) throw loss;
+    if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#bytesOf(value);
+    if (value instanceof Date || value instanceof RegExp) {
+      this.#count(sizeOf(value));
+      return value instanceof Date ? new NativeDate(value.getTime()) : new RegExp(value.source, value.flags);
+    }
+    const bytes = Array.isArray(value) ? checkArray(value) : 0;
+    return this.#inside(value, () => {
+      if (value instanceof Error) return this.#error(value);
+      this.#count(bytes);
+      return rebuild(value, (member, key) => {
+        if (typeof key === "string" && !Array.isArray(value)) this.#count(sizeOfString(key));
+        return this.#at(key, member);
+      });
+    });
+  }
+
+  #inside(value: object, copy: () => unknown): unknown {
+    if (this.#startDepth + this.#ancestors.length >= MAX_DEPTH) {
+      const isCycle = new Set(this.#ancestors).size < this.#ancestors.length || this.#ancestors.includes(value);
+      throw isCycle
+        ? new Refusal("the value holds itself (a cycle). A field holds a tree: store an id in place of the reference.")
+        : new Refusal(TOO_DEEP);
+    }
+    this.#count(8);
+    this.#ancestors.push(value);
+    const result = copy();
+    this.#ancestors.pop();
+    return result;
+  }
+
+  #at(key: PropertyKey, value: unknown): unknown {
+    try {
+      return this.of(value);
+    } catch (refusal) {
+      if (refusal instanceof Refusal) refusal.path.push(key);
+      throw refusal;
+    }
+  }
+
+  #bytesOf(value: ArrayBufferView | ArrayBuffer): unknown {
+    const { detached = false } = (value instanceof ArrayBuffer ? value : value.buffer) as Partial<ArrayBuffer>;
+    if (detached) throw new Refusal("the bytes were transferred away. Store them before, or a copy.");
+    this.#count(sizeOf(value));
+    if (value instanceof ArrayBuffer) return cutOut(new Uint8Array(value)).buffer;
+    if (value.buffer instanceof ArrayBuffer) return cutOut(value);
+    throw new Refusal("bytes in shared memory cannot be stored. Copy them first: `value.slice()`.");
+  }
+
+  #error(value: Error): unknown {
+    if (typeof value.message !== "string") throw new Refusal("an Error whose message is no string cannot be stored.");
+    const before = this.#bytes;
+    // Built-in names that are stored though they are not enumerable.
+    const keys = [
+      ...new Set(Object.keys(value).concat(["cause", "errors"].filter((key) => Object.hasOwn(value, key)))),
+    ];
+    // A built-in error of the same kind, since only such a one is cloned as an error.
+    const copy = Object.setPrototypeOf(new Error(value.message), Object.getPrototypeOf(value) as object) as Error;
+    if (value.stack !== undefined) copy.stack = value.stack;
+    this.#errors++;
+    for (const key of keys) {
+      Object.defineProperty(copy, key, { value: this.#at(key, Reflect.get(value, key)), enumerable: true });
+    }
+    this.#errors--;
+    // All of an Error lies in one row.
+    this.#count(sizeOf(copy) - (this.#bytes - before));
+    return structuredClone(keys.length === 0 ? value : copy);
+  }
+}
+
+/** The class that all typed arrays extend. */
+const TypedArray = Object.getPrototypeOf(Uint8Array) as Uint8ArrayConstructor;
+
+const BUILT_INS = [Map, Set, ArrayBuffer, DataView, Date, RegExp, Error, Array, TypedArray];
+
+/** Refuses a Proxy of a built-in, and an object that merely inherits from one: neither has the contents that the methods need. */
+function checkBrand(value: object): void {
+  const kind = BUILT_INS.find((kind) => value instanceof kind);
+  if (kind === undefined) return;
+  try {
+    // The first line throws unless it's a real Map, Set, ArrayBuffer or DataView; the second recognizes the other kinds.
+    Reflect.get(kind.prototype, kind === ArrayBuffer || kind === DataView ? "byteLength" : "size", value);
+    if (Object.prototype.toString.call(value) !== "[object Object]") return;
+  } catch {}
+  throw new Refusal(`${describe(value)} that is a Proxy, or only inherits, cannot be stored. Store a real one.`);
+}
+
+/** Returns the refusal of an object or function if storage would lose something of it. */
+function lost(value: object): Refusal | undefined {
+  const loss = lossOf(value);
+  return loss && new Refusal(`${loss.what} cannot be stored. ${loss.advice}`);
+}
+
+function isPlain(value: object): boolean {
+  const proto: unknown = Object.getPrototypeOf(value);
+  return proto === Object.prototype || proto === null;
+}
+
+/** Returns the bytes of a storable array without its items. */
+function checkArray(value: readonly unknown[]): number {
+  const keys = Object.keys(value);
+  const last = keys.at(-1);
+  if (last !== undefined && !isIndex(last)) {
+    throw new Refusal(
+      `an array cannot carry the property ${quote(last)}. Use an object, or leave it out: \`[...value]\`.`,
+    );
+  }
+  const holes = value.length - keys.length;
+  if (holes > MAX_HOLES) throw new Refusal("the array has over a million holes. Use a Map.");
+  return holes;
+}
+
+/** Tells whether a property name is an array's index. */
+export function isIndex(key: string): boolean {
+  const index = Number(key);
+  return Number.isInteger(index) && index >= 0 && index < 2 ** 32 - 1 && String(index) === key;
+}
