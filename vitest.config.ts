@@ -14,16 +14,18 @@ const HANGS = 1_800_000;
  * The files that use `durable-base/testing`, which moves the alarms of a whole worker while a test mocks the clock, and those
  * with Sentry, whose 1,000 modules would be loaded by each worker of the other files.
  */
-const TESTING = ["decorators", "hidden", "reports", "testing", "wrapped"].map((name) => `test/${name}.test.ts`);
+const TESTING = ["core/decorators", "core/hidden", "core/reports", "core/wrapped", "testing/testing"].map(
+  (name) => `test/${name}.test.ts`,
+);
 
 /** The bytes of a row depend on what ran before in the same process: V8 writes `{ n: 1 }` as a double once there was a `{ n: 0.5 }`. */
-const ROWS = "test/rows.test.ts";
+const ROWS = "test/rows/rows.test.ts";
 
 /** Files that share a workerd: each has objects of its own names, and starting one takes longer than most files do. */
 const together = { setupFiles: ["./test/setup.ts"], isolate: false };
 
 /** The files of each project that take longest. vitest knows that only from an earlier run, and would leave a core idle at the end. */
-const LONGEST = ["life", "schedule", "once", "cron.vectors", "testing"].map((name) => `/${name}.test.ts`);
+const LONGEST = ["life", "schedule", "once", "cron-vectors", "testing"].map((name) => `/${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -13,7 +13,7 @@ import { DatabaseSync } from "node:sqlite";
 import { readField, whole } from "../test/formats/read-field.ts";
 import { openRows } from "../test/formats/read-file.mjs";
 import { changeLarge, changeLog, changeSmall, first, makeValues, mend } from "../test/formats/values.ts";
-import { show } from "../test/model.ts";
+import { show } from "../test/persisted/model.ts";
 import { fail, readOptions, wholeNumber } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 

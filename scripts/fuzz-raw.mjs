@@ -3,12 +3,12 @@
  * that are wrong, chunks that break off, targets with bytes that no URL has, connections that end in the middle.
  *
  * What workerd answers by itself, before our Worker, is its own concern (a CONNECT is a 500 to it). Each of our answers is held to
- * the rules of `test/fuzz.ts`; the object must stay the same one, and count what it said and no more than was sent.
+ * the rules of `test/route/fuzz.ts`; the object must stay the same one, and count what it said and no more than was sent.
  */
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import fc from "fast-check";
-import { flawOf } from "../test/fuzz.ts";
+import { flawOf } from "../test/route/fuzz.ts";
 import { readOptions, wholeNumber } from "./options.mjs";
 import { bundle, start } from "./runtime.mjs";
 

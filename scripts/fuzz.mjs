@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- --requests N --seed S`: random requests to an object with routes, see `test/fuzz.test.ts`.
+ * `npm run fuzz -- --requests N --seed S`: random requests to an object with routes, see `test/route/fuzz.test.ts`.
  *
  * A failure prints its seed and the shrunk requests. `npm run fuzz -- raw` sends malformed HTTP: see `fuzz-raw.mjs`.
  */
@@ -15,5 +15,8 @@ if (process.argv[2] === "raw") {
 const { requests, seed } = readOptions({ requests: { type: "string", default: "200000" }, seed: { type: "string" } });
 const env = { ...process.env, ...quiet, FUZZ_REQUESTS: `${wholeNumber("requests", requests)}` };
 if (seed !== undefined) env.TEST_SEED = `${wholeNumber("seed", seed, { least: 0, most: 2 ** 31 - 1 })}`;
-const { status } = spawnSync("vitest", ["run", "--project", "test", "test/fuzz.test.ts"], { stdio: "inherit", env });
+const { status } = spawnSync("vitest", ["run", "--project", "test", "test/route/fuzz.test.ts"], {
+  stdio: "inherit",
+  env,
+});
 process.exitCode = status ?? 1;

@@ -18,7 +18,7 @@ const seed = values.seed === undefined ? Date.now() % 2 ** 31 : wholeNumber("see
 for (let done = 0; done < runs && !process.exitCode; done += PART) {
   const part = { MODEL_RUNS: `${Math.min(PART, runs - done)}`, TEST_SEED: `${seed + done}` };
   const env = { ...process.env, ...quiet, ...part };
-  const files = ["test/model.test.ts", "test/schedule.model.test.ts"];
+  const files = ["test/persisted/model.test.ts", "test/jobs/schedule.model.test.ts"];
   const { status } = spawnSync("vitest", ["run", "--project", "test", ...files], { stdio: "inherit", env });
   process.exitCode = status ?? 1;
 }

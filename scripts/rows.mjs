@@ -2,7 +2,7 @@
  * `npm run rows`: what operations cost in rows, on persisted fields and by hand, beside what the design allows.
  *
  * `-- --update` writes `docs/rows.md` anew, which the test otherwise compares; look at the difference before
- * you commit it. The bounds, and what does not keep them yet, are in `test/rows.ts`.
+ * you commit it. The bounds, and what does not keep them yet, are in `test/rows/rows.ts`.
  */
 import { spawnSync } from "node:child_process";
 import { readOptions } from "./options.mjs";

@@ -22,7 +22,7 @@ const lowerings = {
   "lowers a decorator": { id: "decorated.ts" },
   "lowers a file that is not on disk": { id: "virtual.ts" },
   "takes the dialect of the file's folder": {
-    id: "test/fixtures/legacy/base.ts",
+    id: "test/legacy/base.ts",
     at: root,
     helper: "__decorateClass(",
   },

@@ -61,13 +61,13 @@ for (const [compiler, tsc] of Object.entries(compilers)) {
   }
 }
 for (const [dialect, file] of [
-  ["standard", "test/types/route.test-d.ts"],
-  ["legacy", "test/fixtures/legacy/route.test-d.ts"],
-  ["standard", "test/types/validated.test-d.ts"],
-  ["legacy", "test/types/validated.test-d.ts"],
-  ["standard", "test/types/stub.test-d.ts"],
-  ["standard", "test/types/object.test-d.ts"],
-  ["standard", "test/types/persisted.test-d.ts"],
+  ["standard", "test/route/route.test-d.ts"],
+  ["legacy", "test/legacy/route.test-d.ts"],
+  ["standard", "test/route/validated.test-d.ts"],
+  ["legacy", "test/route/validated.test-d.ts"],
+  ["standard", "test/object/stub.test-d.ts"],
+  ["standard", "test/object/object.test-d.ts"],
+  ["standard", "test/persisted/persisted.test-d.ts"],
 ]) {
   const name = `tsc 5, ${file}, ${dialect} decorators`;
   try {

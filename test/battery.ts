@@ -20,8 +20,8 @@ export function slice<T>(cases: readonly T[], every: number): readonly T[] {
 declare const FUZZ_REQUESTS: number;
 declare const MODEL_RUNS: number;
 
-/** How many requests `test/fuzz.test.ts` makes: `npm run fuzz -- --requests N`. */
+/** How many requests `test/route/fuzz.test.ts` makes: `npm run fuzz -- --requests N`. */
 export const fuzzRequests: number = FUZZ_REQUESTS;
 
-/** How many programs `test/model.test.ts` plays: `npm run test:model -- --runs N`. */
+/** How many programs `test/persisted/model.test.ts` plays: `npm run test:model -- --runs N`. */
 export const modelRuns: number = MODEL_RUNS;

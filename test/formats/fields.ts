@@ -1,5 +1,5 @@
 import { DurableBase, DurableError, Object, Persisted, snapshot } from "durable-base";
-import { show } from "../model.ts";
+import { show } from "../persisted/model.ts";
 import { changeLarge, changeLog, changeSmall, makeValues, type Values } from "./values.ts";
 
 /** The fields without options. */

@@ -1,6 +1,6 @@
-import { app } from "../fixtures/fuzz.ts";
+import { app } from "../route/fixtures/fuzz.ts";
 
-export { Fuzzed } from "../fixtures/fuzz.ts";
+export { Fuzzed } from "../route/fixtures/fuzz.ts";
 
 /**
  * The Worker that `scripts/fuzz-raw.mjs` sends malformed HTTP to. It marks its answers, whatever happens in it, to tell

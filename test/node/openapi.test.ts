@@ -8,9 +8,9 @@ import { z } from "zod";
 import { Counter } from "../../example/counter.ts";
 import { TodoList } from "../../example/todo-list.ts";
 import { DurableBase, DurableError, Route, type RouteOptions } from "../../src/index.ts";
-import { ChildLegacyRoutes, LegacyRoutes } from "../fixtures/legacy/route.ts";
-import { Shelf } from "../fixtures/openapi.ts";
-import { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "../fixtures/route.ts";
+import { ChildLegacyRoutes, LegacyRoutes } from "../legacy/route.ts";
+import { Shelf } from "../openapi/fixtures/openapi.ts";
+import { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "../route/fixtures/route.ts";
 import { isLong } from "../battery.ts";
 
 async function errorsOf(document: OpenApiDocument): Promise<unknown> {

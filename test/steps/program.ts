@@ -1,7 +1,7 @@
 /**
  * The program that is stopped at every step of storage, and what may be found afterwards.
  *
- * `test/steps.test.ts` stops it by errors and aborts, `npm run crash -- steps` by SIGKILL.
+ * `test/persisted/steps.test.ts` stops it by errors and aborts, `npm run crash -- steps` by SIGKILL.
  */
 
 /** What the program changes, on the object and on plain JavaScript alike. */

@@ -1,7 +1,7 @@
 /**
  * Five versions of an object's schema, each a migration after the one before, and what each makes of older data.
  *
- * No step may run twice or by half without being seen. `test/migrations.steps.test.ts` stops them by errors and resets,
+ * No step may run twice or by half without being seen. `test/migrations/migrations.steps.test.ts` stops them by errors and resets,
  * `npm run crash -- migrations` by SIGKILL.
  */
 import type { Migration } from "../../src/migrations/migrations.ts";

@@ -2,7 +2,7 @@
 import keyvTestSuite, { keyvIteratorTests } from "@keyv/test-suite";
 import { Keyv } from "keyv";
 import * as vitest from "vitest";
-import { within } from "../storages.ts";
+import { within } from "../storage/storages.ts";
 import { StorageStore } from "./keyv-store.ts";
 
 let inside: DurableObjectState | undefined;

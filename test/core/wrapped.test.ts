@@ -1,0 +1,313 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import * as Transfer from "durable-base/transfer";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { DurableBase } from "../../src/core/durable-base.ts";
+import { objects } from "../../src/object/namespace.ts";
+import { Persisted } from "../../src/persisted/persisted.ts";
+import * as Storage from "../../src/storage/storage.ts";
+import { advanceTo, rows } from "../../src/testing/testing.ts";
+import { errorOf } from "../error-of.ts";
+import type { StandardJobs } from "../jobs/fixtures/schedule.ts";
+import { proxiedState, work, type WrappedLike } from "./fixtures/wrapped-data.ts";
+import { once } from "../../src/once/once.ts";
+import { migrations } from "../../src/migrations/migrations.ts";
+import { jobs } from "../../src/jobs/jobs.ts";
+
+type Wrapped = DurableObjectNamespace<WrappedLike>;
+
+const classes: Record<string, Wrapped> = {
+  "Proxies, standard decorators": env.PROXIED_STANDARD,
+  "Proxies, legacy decorators": env.PROXIED_LEGACY,
+  "Sentry 10, standard decorators": env.SENTRY_TEN_STANDARD,
+  "Sentry 10, legacy decorators": env.SENTRY_TEN_LEGACY,
+  "Sentry 11, standard decorators": env.SENTRY_ELEVEN_STANDARD,
+  "Sentry 11, legacy decorators": env.SENTRY_ELEVEN_LEGACY,
+};
+
+describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
+  const namespace = classes[kind]!;
+  let nth = 0;
+  const fresh = (): DurableObjectStub<WrappedLike> => namespace.getByName(`${kind} ${nth++}`);
+  const failing = (change: (self: WrappedLike) => unknown): string =>
+    work((self) => {
+      change(self);
+      throw new RangeError("stop");
+    });
+  const change = (self: WrappedLike): void => {
+    self.count++;
+    self.list.push(self.count);
+    self.state.storage.kv.put("raw", self.count);
+  };
+  const read = work((self) => [self.count, [...self.list], self.state.storage.kv.get("raw"), self.owned]);
+
+  afterEach(() => void vi.useRealTimers());
+
+  it("stores fields and knows its name", async () => {
+    const stub = fresh();
+    await stub.act(work((self) => (change(self), void (self.owned = "mine"))));
+    expect(await stub.act(work((self) => self.name))).toBe(`${kind} ${nth - 1}`);
+    await evictDurableObject(stub);
+    expect(await stub.act(read)).toEqual([1, [1], 1, "mine"]);
+  });
+
+  it("commits and undoes sync @Atomic methods, nested ones alone", async () => {
+    const stub = fresh();
+    await stub.atomic(work(change));
+    expect(await errorOf(async () => await stub.atomic(failing(change)))).toMatchObject({ message: "stop" });
+    await stub.atomic(
+      work((self) => {
+        change(self);
+        expect(() => self.atomic(failing(change))).toThrow("stop");
+      }),
+    );
+    for (let n = 0; n < 2; n++) {
+      expect(await stub.act(read)).toEqual([2, [1, 2], 2, ""]);
+      await evictDurableObject(stub);
+    }
+  });
+
+  it("commits and undoes async @Atomic methods, nested ones alone", async () => {
+    const stub = fresh();
+    const slowly = async (self: WrappedLike): Promise<void> => {
+      change(self);
+      await scheduler.wait(1);
+    };
+    const failingSlowly = work(async (self) => {
+      await slowly(self);
+      throw new RangeError("stop");
+    });
+    await stub.atomicLater(work(slowly));
+    expect(await errorOf(async () => await stub.atomicLater(failingSlowly))).toMatchObject({ message: "stop" });
+    await stub.atomicLater(
+      work(async (self) => {
+        await slowly(self);
+        await expect(self.atomicLater(failingSlowly)).rejects.toThrow("stop");
+      }),
+    );
+    for (let n = 0; n < 2; n++) {
+      expect(await stub.act(read)).toEqual([2, [1, 2], 2, ""]);
+      await evictDurableObject(stub);
+    }
+  });
+
+  it("includes fields in the user's own transactions, and in deleteAll", async () => {
+    const stub = fresh();
+    await stub.later(
+      work(async (self) => {
+        const { storage } = self.state;
+        storage.transactionSync(() => change(self));
+        expect(() => storage.transactionSync(() => (change(self), failure()))).toThrow("stop");
+        await expect(storage.transaction(async () => (change(self), failure()))).rejects.toThrow("stop");
+        await storage.transaction(async (transaction) => (change(self), transaction.rollback()));
+        expect([self.count, [...self.list]]).toEqual([1, [1]]);
+        await storage.deleteAll();
+        expect([self.count, [...self.list], storage.kv.get("raw")]).toEqual([0, [], undefined]);
+      }),
+    );
+  });
+
+  it("lets one @Exclusive call run at a time", async () => {
+    const stub = fresh();
+    const slow = work(async (self) => {
+      const { count } = self;
+      await scheduler.wait(2);
+      self.count = count + 1;
+    });
+    await Promise.all([stub.alone(slow), stub.alone(slow), stub.alone(slow)]);
+    expect(await stub.act(read)).toEqual([3, [], undefined, ""]);
+  });
+
+  it("runs jobs, declared ones and the user's alarm when the platform's alarm fires", async () => {
+    const stub = fresh();
+    await stub.act(
+      work(async (self) => {
+        self.jobs.schedule(5, self.remind, { text: "one" });
+        self.jobs.schedule(6, self.remind, { text: "two" }, { id: "two" });
+        await self.state.storage.setAlarm(Date.now() + 7);
+        expect(self.jobs.list().map(({ method }) => method)).toEqual(["remind", "remind", "sweep"]);
+        expect(await self.state.storage.getAlarm()).toBeGreaterThan(0);
+      }),
+    );
+    await vi.waitFor(async () =>
+      expect(await stub.act(work((self) => self.log.toSorted()))).toEqual(["alarm", "one", "two"]),
+    );
+    expect(await stub.act(work((self) => [self.count, self.jobs.list().length]))).toEqual([2, 1]);
+    await advanceTo(stub, Date.now() + 3_600_000);
+    expect(await stub.act(work((self) => self.log.at(-1)))).toBe("sweep");
+  });
+
+  it("cancels jobs and deletes the native alarm", async () => {
+    const stub = fresh();
+    const left = await stub.act(
+      work(async (self) => {
+        self.jobs.schedule(60_000, self.remind, { text: "never" }, { id: "never" });
+        await scheduler.wait(1);
+        return [self.jobs.cancel("never"), await self.state.storage.getAlarm()];
+      }),
+    );
+    expect(left).toEqual([true, null]);
+  });
+
+  it("destroys itself, and the next call finds a new object", async () => {
+    const handle = objects.from(namespace).byName(`${kind} destroyed`);
+    const destroys = work((self) => {
+      change(self);
+      self.jobs.schedule(60_000, self.remind, { text: "never" });
+      self.destroy();
+      return "answer";
+    });
+    expect(await handle.act(destroys)).toBe("answer");
+    expect(await handle.act(read)).toEqual([0, [], undefined, ""]);
+    const stub = namespace.getByName(`${kind} destroyed`);
+    expect(await runInDurableObject(stub, (_, { storage }) => storage.getAlarm())).toBeNull();
+  });
+
+  it("runs migrations once, and again after deleteAll", async () => {
+    const stub = fresh();
+    const notes = work((self) => {
+      const { sql } = Storage;
+      sql(self.state)`insert into notes values (${"hello"})`.run();
+      return sql(self.state)`select text from notes`.all();
+    });
+    expect(await stub.act(notes)).toEqual([{ text: "hello" }]);
+    await evictDurableObject(stub);
+    expect(await stub.act(notes)).toHaveLength(2);
+    await stub.later(work((self) => self.state.storage.deleteAll()));
+    expect(await stub.act(notes)).toEqual([{ text: "hello" }]);
+  });
+
+  it("serves the functions of Storage, and guards the keys of fields", async () => {
+    const stub = fresh();
+    await stub.act(
+      work((self) => {
+        const { state } = self;
+        for (const handle of [state, state.storage]) {
+          Storage.put(handle, "a", 1);
+          expect(Storage.get(handle, "a")).toBe(1);
+          Storage.putMany(handle, { b: 2, c: 3 });
+          expect([...Storage.list(handle)]).toEqual([
+            ["a", 1],
+            ["b", 2],
+            ["c", 3],
+          ]);
+          expect(() => Storage.put(handle, "owned", "x")).toThrow("holds the persisted field owned");
+          expect(Storage.clear(handle)).toBe(3);
+          const inner = (): Promise<void> => Storage.transaction(handle, async () => {});
+          expect(() => Storage.transaction(state.storage, () => void inner())).toThrow(
+            "would run after the transaction",
+          );
+        }
+      }),
+    );
+    expect(await Storage.update<number>(stub as never, "far", (n = 0) => n + 1)).toBe(1);
+  });
+
+  it("answers a repeated call under a key once", async () => {
+    const handle = objects.from(namespace).byName(`${kind} once`);
+    const kept = once(handle as unknown as { add(by: number): Promise<number> }, "key");
+    expect([await kept.add(2), await kept.add(2), await handle.act(read)]).toEqual([2, 2, [2, [], undefined, ""]]);
+  });
+
+  it("is exported and imported, and reads its fields again after that", async () => {
+    const [source, target] = [fresh(), fresh()];
+    await source.act(work((self) => (change(self), void (self.owned = "mine"))));
+    const bytes = (await source.later(
+      work(async (self) => new Response(Transfer.export(self.state)).arrayBuffer()),
+    )) as ArrayBuffer;
+    await target.later(
+      work(async (self) => {
+        expect(self.count).toBe(0);
+        await Transfer.import(self.state, new Response(bytes).body!, { replace: true });
+      }),
+    );
+    expect(await target.act(read)).toEqual([1, [1], 1, "mine"]);
+  });
+
+  it("is counted by the helpers for tests", async () => {
+    const stub = fresh();
+    await stub.add(1);
+    expect(await rows(stub, () => stub.add(1))).toMatchObject({ result: 2, written: 1 });
+    expect(await rows(stub, () => stub.atomicLater(work(change)))).toMatchObject({ written: 2 });
+  });
+
+  it("keeps what is hidden from stubs hidden", async () => {
+    const stub = fresh() as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+    for (const name of ["destroy", "name", "onStart"]) {
+      expect(await errorOf(async () => await stub[name]!())).toBeInstanceOf(Error);
+    }
+  });
+});
+
+describe("a wrapper of the storage", () => {
+  class Seen extends DurableBase {
+    readonly jobs = jobs(this);
+    static override parts = [migrations([{ id: "1-none", up: "create table none (id)" }])];
+    @Persisted() accessor count = 0;
+
+    get state(): DurableObjectState {
+      return this.ctx;
+    }
+
+    async use(): Promise<void> {
+      const { storage } = this.ctx;
+      await storage.get("a");
+      await storage.delete(["a", "b"]);
+      await storage.setAlarm(Date.now() + 60_000);
+      await storage.getAlarm();
+      await storage.deleteAlarm();
+      storage.transactionSync(() => this.count++);
+      await storage.transaction(async () => void this.count++);
+      this.jobs.schedule(60_000, this.use);
+      await scheduler.wait(1);
+      await storage.deleteAll();
+    }
+
+    override alarm(): void {}
+  }
+
+  it("sees each call of the user's functions once, and none of the library's transactions and alarms", async () => {
+    await runInDurableObject(env.PROBE.getByName("seen"), async (_, state) => {
+      const seen: string[] = [];
+      const self = new Seen(
+        proxiedState(state, (name) => seen.push(name)),
+        env,
+      );
+      await scheduler.wait(0);
+      await self.use();
+      const users = ["setAlarm", "getAlarm", "deleteAlarm", "transactionSync", "transaction", "deleteAll"];
+      expect(seen.filter((name) => users.includes(name))).toEqual(users);
+      const { storage } = self.state;
+      // Before, calls of `kv.get` and `kv.delete` were among them.
+      seen.length = 0;
+      await storage.get(["a"]);
+      await storage.delete("a");
+      expect(seen).toEqual(["get", "delete"]);
+    });
+  });
+});
+
+describe("an object whose alarm can't be set", () => {
+  it("is reset, which undoes the job and rejects the call that scheduled it", async () => {
+    const printed = vi.spyOn(console, "error").mockImplementation(() => {});
+    const stub = (): DurableObjectStub<StandardJobs> => env.STANDARD_JOBS.getByName("no alarm");
+    const native = await runInDurableObject(
+      stub(),
+      (_, { storage }) => Object.getPrototypeOf(storage) as DurableObjectStorage,
+    );
+    const broken = vi.spyOn(native, "setAlarm").mockRejectedValueOnce(new Error("broken"));
+    const scheduled = runInDurableObject(stub(), async (self) => {
+      self.run((own) => own.jobs.schedule(60_000, own.tick));
+      await new Promise(() => {});
+    });
+    expect((await errorOf(() => scheduled)).message).toContain("the alarm for this object's jobs");
+    broken.mockRestore();
+    expect(printed).toHaveBeenCalledOnce();
+    printed.mockRestore();
+    expect(await runInDurableObject(stub(), (self) => self.jobs.list())).toEqual([]);
+  });
+});
+
+function failure(): never {
+  throw new RangeError("stop");
+}

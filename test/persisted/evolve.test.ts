@@ -1,0 +1,111 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it, vi } from "vitest";
+import { z } from "zod";
+import { Atomic } from "../../src/calls/atomic.ts";
+import { DurableBase } from "../../src/core/durable-base.ts";
+import { Persisted } from "../../src/persisted/persisted.ts";
+import { Route } from "../../src/route/route.ts";
+import { errorOf } from "../error-of.ts";
+import { evolveCases } from "./evolve.cases.ts";
+import { behaviour, Money, options, usual } from "./fixtures/evolve-options.ts";
+import * as standard from "./fixtures/evolve.ts";
+import * as legacy from "../legacy/evolve.ts";
+
+const {
+  AccessorBefore,
+  AccessorAfter,
+  AccessorMended,
+  AccessorEarly,
+  FieldBefore,
+  FieldAfter,
+  FieldMended,
+  FieldEarly,
+} = standard;
+const { LegacyBefore, LegacyAfter, LegacyMended, LegacyEarly } = legacy;
+
+evolveCases("standard accessor", {
+  Before: AccessorBefore,
+  After: AccessorAfter,
+  Mended: AccessorMended,
+  Early: AccessorEarly,
+});
+evolveCases("standard field", { Before: FieldBefore, After: FieldAfter, Mended: FieldMended, Early: FieldEarly });
+evolveCases("legacy field", { Before: LegacyBefore, After: LegacyAfter, Mended: LegacyMended, Early: LegacyEarly });
+
+describe("a field with options in a transaction", () => {
+  class Bank extends DurableBase {
+    @Persisted(options.price) accessor price = new Money(1);
+    @Persisted({ key: "visits" }) accessor visits = 0;
+    @Persisted({ schema: z.array(z.number()) }) accessor list: number[] = [];
+
+    @Atomic() change(fails: boolean): void {
+      this.price.add(1);
+      this.visits++;
+      this.list.push(fails ? ("text" as never) : 1);
+    }
+
+    @Atomic() async changeLater(fails: boolean): Promise<void> {
+      const { price } = this;
+      this.visits++;
+      await scheduler.wait(1);
+      price.add(1);
+      this.list.push(1);
+      if (fails) throw new RangeError("after all");
+    }
+
+    read(): unknown {
+      return [this.price.cents, this.visits, this.list.length];
+    }
+  }
+
+  it("is rolled back with it, in memory and on disk", async () => {
+    Object.assign(behaviour, usual);
+    await runInDurableObject(env.PROBE.getByName("bank"), async (_, state) => {
+      const bank = new Bank(state, env);
+      await scheduler.wait(0);
+      expect(await errorOf(() => bank.change(true))).toMatchObject({ code: "schema-failed" });
+      expect(bank.read()).toEqual([1, 0, 0]);
+      bank.change(false);
+      expect(await errorOf(() => bank.changeLater(true))).toBeInstanceOf(RangeError);
+      expect(bank.read()).toEqual([2, 1, 1]);
+      await bank.changeLater(false);
+      const again = new Bank(state, env);
+      await scheduler.wait(0);
+      expect(again.read()).toEqual([3, 2, 2]);
+      expect(state.storage.kv.get("visits")).toBe(2);
+    });
+  });
+});
+
+describe("what fails in a field", () => {
+  class Shown extends DurableBase {
+    @Persisted({ schema: z.enum(["public", "open"]) }) accessor word: "public" | "open" = "public";
+
+    @Route.post("/word")
+    write({ word }: { word?: string } = {}): string {
+      if (word !== undefined) this.word = word as "open";
+      return this.word;
+    }
+  }
+
+  it("tells an HTTP client its code alone: no issue, and nothing that is stored", async () => {
+    using _ = vi.spyOn(console, "error").mockImplementation(() => {});
+    await runInDurableObject(env.PROBE.getByName("shown"), async (_, state) => {
+      state.storage.kv.put("durable-base:record", { format: 1, fields: { word: "s3cret" }, rows: new Set() });
+      const shown = new Shown(state, env);
+      await scheduler.wait(0);
+      const headers = { "content-type": "application/json" };
+      const post = async (body: object): Promise<string> => {
+        const request = new Request("http://x/word", { method: "POST", headers, body: JSON.stringify(body) });
+        return await (await shown.fetch(request)).text();
+      };
+      const bare = (code: string): string =>
+        `{"type":"about:blank","title":"Internal Server Error","status":500,"code":"${code}"}`;
+      expect(await post({})).toBe(bare("field-unreadable"));
+      await state.storage.deleteAll();
+      expect(await post({ word: "s3cret" })).toBe(bare("schema-failed"));
+      expect(await post({ word: "open" })).toBe("open");
+    });
+  });
+});
