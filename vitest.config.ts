@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
-import { extractReadme } from "./scripts/readme.mjs";
-import { writeTestConfig } from "./scripts/test-worker.mjs";
+import { extractReadme } from "./scripts/lib/readme.mjs";
+import { writeTestConfig } from "./scripts/lib/test-worker.mjs";
 import { decorators } from "./src/vite.ts";
 
 /** Stops a test that hangs, in milliseconds: half an hour. On a busy machine the longest tests have taken over 5 minutes. */
@@ -71,7 +71,7 @@ export default defineConfig({
         maxWorkers: 1,
         sequence: { groupOrder: 0 },
       }),
-      project("example", "./wrangler.toml"),
+      project("example", "./wrangler.toml", together),
       project("readme", "./readme/wrangler.toml"),
       // What needs Node and not workerd.
       {

@@ -10,7 +10,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { readOptions, wholeNumber } from "../scripts/options.mjs";
+import { readOptions, wholeNumber } from "../scripts/lib/options.mjs";
 
 const CLASSES = 50;
 const run = promisify(execFile);

@@ -3,8 +3,8 @@ declare namespace Cloudflare {
     mainModule: typeof import("./worker.ts");
   }
   interface Env {
-    COUNTER: DurableObjectNamespace<import("./counter.ts").Counter>;
-    ORDER: DurableObjectNamespace<import("./order.ts").Order>;
-    LIST: DurableObjectNamespace<import("./todo-list.ts").TodoList>;
+    COUNTER: DurableObjectNamespace<import("./counter/counter.ts").Counter>;
+    ORDER: DurableObjectNamespace<import("./order/order.ts").Order>;
+    LIST: DurableObjectNamespace<import("./todo-list/todo-list.ts").TodoList>;
   }
 }

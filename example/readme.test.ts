@@ -7,14 +7,17 @@ const LINE =
 /** The types that curl sends. */
 const TYPES: Record<string, string> = { "--json": "application/json", "-d": "application/x-www-form-urlencoded" };
 
-const documents: Record<string, string> = import.meta.glob(["../*.md", "../docs/**/*.md", "./order.test.ts"], {
-  query: "?raw",
-  import: "default",
-  eager: true,
-});
+const documents: Record<string, string> = import.meta.glob(
+  ["../*.md", "../docs/**/*.md", "./*/README.md", "./order/order.test.ts"],
+  {
+    query: "?raw",
+    import: "default",
+    eager: true,
+  },
+);
 
 it("shows in docs/testing.md the test that runs here", () => {
-  expect(documents["../docs/testing.md"]).toContain(`\`\`\`ts\n${documents["./order.test.ts"]}\`\`\``);
+  expect(documents["../docs/testing.md"]).toContain(`\`\`\`ts\n${documents["./order/order.test.ts"]}\`\`\``);
 });
 
 it("leaves no placeholder in what it documents", () => {
@@ -30,8 +33,14 @@ it("leaves no placeholder in what it documents", () => {
 describe.each([
   ["README.md", 7],
   ["docs/routes.md", 10],
+  ["example/counter/README.md", 2],
+  ["example/todo-list/README.md", 2],
+  ["example/order/README.md", 3],
 ])("The curl lines of %s", (file, count) => {
-  const lines = /^```sh curl\n(.*?)^```$/ms.exec(documents[`../${file}`]!)![1]!.trim().split("\n");
+  const lines = /^```sh curl\n(.*?)^```$/ms
+    .exec(documents[`../${file}`.replace("../example/", "./")]!)![1]!
+    .trim()
+    .split("\n");
 
   it("are all there", () => {
     expect(lines).toHaveLength(count);

@@ -1,8 +1,8 @@
 /** The Worker of `npm start`: three kinds of objects over HTTP, and one route that calls several by RPC. */
 import { Object, serve } from "durable-base";
-import { Counter } from "./counter.ts";
-import { Order } from "./order.ts";
-import { TodoList } from "./todo-list.ts";
+import { Counter } from "./counter/counter.ts";
+import { Order } from "./order/order.ts";
+import { TodoList } from "./todo-list/todo-list.ts";
 
 export { Counter, Order, TodoList };
 

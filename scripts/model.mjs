@@ -5,8 +5,8 @@
  * A failure prints its seed and the shrunk program.
  */
 import { spawnSync } from "node:child_process";
-import { readOptions, wholeNumber } from "./options.mjs";
-import { quiet } from "./quiet.mjs";
+import { readOptions, wholeNumber } from "./lib/options.mjs";
+import { quiet } from "./lib/quiet.mjs";
 
 /** So many at a time: what vitest keeps of each would fill its heap. */
 const PART = 20_000;

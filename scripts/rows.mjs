@@ -5,8 +5,8 @@
  * you commit it. The bounds, and what does not keep them yet, are in `test/rows/rows.ts`.
  */
 import { spawnSync } from "node:child_process";
-import { readOptions } from "./options.mjs";
-import { quiet } from "./quiet.mjs";
+import { readOptions } from "./lib/options.mjs";
+import { quiet } from "./lib/quiet.mjs";
 
 const { update } = readOptions({ update: { type: "boolean", default: false } });
 const { status } = spawnSync("vitest", ["run", "--project", "rows", ...(update ? ["--update"] : [])], {

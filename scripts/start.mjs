@@ -7,8 +7,8 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { fail, readOptions } from "./options.mjs";
-import { quiet } from "./quiet.mjs";
+import { fail, readOptions } from "./lib/options.mjs";
+import { quiet } from "./lib/quiet.mjs";
 
 const values = readOptions({ port: { type: "string", default: process.env.PORT ?? "8787" } });
 const port = Number(values.port);

@@ -10,9 +10,9 @@ import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as keyvSuite from "@keyv/test-suite";
-import { fail, readOptions } from "./options.mjs";
-import { quiet } from "./quiet.mjs";
-import { bundle, start } from "./runtime.mjs";
+import { fail, readOptions } from "./lib/options.mjs";
+import { quiet } from "./lib/quiet.mjs";
+import { bundle, start } from "./lib/runtime.mjs";
 
 /** The longest that a run may take: after that it hangs, however slow the machine is. */
 const LONGEST_RUN = 1_800_000;

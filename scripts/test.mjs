@@ -13,8 +13,8 @@ import { mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { fail, wholeNumber } from "./options.mjs";
-import { quiet } from "./quiet.mjs";
+import { fail, wholeNumber } from "./lib/options.mjs";
+import { quiet } from "./lib/quiet.mjs";
 
 const AT_ONCE = 2;
 const FIXED_SEED = 20_261_130;
@@ -37,42 +37,46 @@ const steps = [
   { name: "typecheck", quick: "npm run --silent typecheck:core", long: "npm run --silent typecheck" },
   { name: "lint", both: "oxlint --type-aware --deny-warnings", after: "build" },
   { name: "format", both: "oxfmt --check" },
-  { name: "prose", both: "node scripts/prose.mjs" },
+  { name: "prose", both: "node scripts/check/prose.mjs" },
   { name: "layers", both: "node scripts/check/layers.mjs" },
-  { name: "size", both: "node scripts/size.mjs --check" },
+  { name: "size", both: "node scripts/check/size.mjs --check" },
   { name: "publint", long: "publint --strict", after: "build" },
   { name: "attw", long: "attw --pack . --profile esm-only", after: "build" },
   { name: "knip", long: "knip", after: "build" },
-  { name: "smoke", long: "node scripts/smoke.mjs", after: "build" },
-  { name: "tsc-matrix", long: "node scripts/tsc-matrix.mjs", after: "build" },
-  { name: "stubs", both: "node scripts/stubs.mjs" },
-  { name: "vite-dev", long: "node scripts/vite-dev.mjs" },
-  { name: "vite-edit", long: "node scripts/vite-edit.mjs" },
-  { name: "hono", long: "node scripts/hono.mjs" },
-  { name: "troubleshooting", long: "node scripts/troubleshooting.mjs" },
-  { name: "commands", quick: "node scripts/commands.mjs --every 16", long: "node scripts/commands.mjs" },
+  { name: "smoke", long: "node scripts/check/smoke.mjs", after: "build" },
+  { name: "tsc-matrix", long: "node scripts/check/tsc-matrix.mjs", after: "build" },
+  { name: "stubs", both: "node scripts/check/stubs.mjs" },
+  { name: "vite-dev", long: "node scripts/check/vite-dev.mjs" },
+  { name: "vite-edit", long: "node scripts/check/vite-edit.mjs" },
+  { name: "hono", long: "node scripts/check/hono.mjs" },
+  { name: "troubleshooting", long: "node scripts/check/troubleshooting.mjs" },
+  { name: "commands", quick: "node scripts/check/commands.mjs --every 16", long: "node scripts/check/commands.mjs" },
   { name: "model", long: `node scripts/model.mjs --runs 10000 --seed ${seed}` },
   {
     name: "crash",
-    quick: `node scripts/crash.mjs --rounds 2 --seed ${seed}`,
-    long: `node scripts/crash.mjs --rounds 50 --seed ${seed}`,
+    quick: `node scripts/crash/crash.mjs --rounds 2 --seed ${seed}`,
+    long: `node scripts/crash/crash.mjs --rounds 50 --seed ${seed}`,
   },
-  { name: "crash-steps", quick: "node scripts/crash.mjs steps --every 150", long: "node scripts/crash.mjs steps" },
+  {
+    name: "crash-steps",
+    quick: "node scripts/crash/crash.mjs steps --every 150",
+    long: "node scripts/crash/crash.mjs steps",
+  },
   {
     name: "crash-migrations",
-    quick: "node scripts/crash.mjs migrations --every 120",
-    long: "node scripts/crash.mjs migrations",
+    quick: "node scripts/crash/crash.mjs migrations --every 120",
+    long: "node scripts/crash/crash.mjs migrations",
   },
-  { name: "crash-once", long: `node scripts/crash.mjs once --rounds 20 --seed ${seed}` },
-  { name: "crash-destroy", long: `node scripts/crash.mjs destroy --rounds 20 --seed ${seed}` },
-  { name: "crash-jobs", long: `node scripts/crash.mjs jobs --rounds 3 --seed ${seed}` },
+  { name: "crash-once", long: `node scripts/crash/crash.mjs once --rounds 20 --seed ${seed}` },
+  { name: "crash-destroy", long: `node scripts/crash/crash.mjs destroy --rounds 20 --seed ${seed}` },
+  { name: "crash-jobs", long: `node scripts/crash/crash.mjs jobs --rounds 3 --seed ${seed}` },
   {
     name: "fuzz-raw",
-    quick: `node scripts/fuzz.mjs raw --requests 60 --seed ${seed}`,
-    long: `node scripts/fuzz.mjs raw --requests 1600 --seed ${seed}`,
+    quick: `node scripts/fuzz/fuzz.mjs raw --requests 60 --seed ${seed}`,
+    long: `node scripts/fuzz/fuzz.mjs raw --requests 1600 --seed ${seed}`,
   },
-  { name: "damage", long: "node scripts/damage.mjs" },
-  { name: "formats", long: "node scripts/formats.mjs" },
+  { name: "damage", long: "node scripts/check/damage.mjs" },
+  { name: "formats", long: "node scripts/check/formats.mjs" },
   { name: "transfer", quick: "node scripts/transfer.mjs --mb 5", long: "node scripts/transfer.mjs --mb 1000" },
   {
     name: "suites",

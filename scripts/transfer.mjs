@@ -16,9 +16,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text as read } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
-import { check, report } from "./check.mjs";
-import { fail, readOptions, wholeNumber } from "./options.mjs";
-import { bundle } from "./runtime.mjs";
+import { check, report } from "./lib/check.mjs";
+import { fail, readOptions, wholeNumber } from "./lib/options.mjs";
+import { bundle } from "./lib/runtime.mjs";
 
 const MOST = 32 * 1024 * 1024;
 const WARM = 8;

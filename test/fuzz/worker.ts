@@ -3,7 +3,7 @@ import { app } from "../route/fixtures/fuzz.ts";
 export { Fuzzed } from "../route/fixtures/fuzz.ts";
 
 /**
- * The Worker that `scripts/fuzz-raw.mjs` sends malformed HTTP to. It marks its answers, whatever happens in it, to tell
+ * The Worker that `scripts/fuzz/raw.mjs` sends malformed HTTP to. It marks its answers, whatever happens in it, to tell
  * them from those of workerd, which lets some requests not come as far.
  */
 export default {

@@ -1,4 +1,4 @@
-/** The application for `scripts/hono.mjs`, whose Hono may differ from durable-base's. */
+/** The application for `scripts/check/hono.mjs`, whose Hono may differ from durable-base's. */
 import { DurableBase, Persisted, Route, routes, serve } from "durable-base";
 import { Hono } from "hono";
 import { cors } from "hono/cors";

@@ -5,8 +5,8 @@ import { openapi, type OpenApiDocument, type OpenApiTarget } from "durable-base/
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Counter } from "../../example/counter.ts";
-import { TodoList } from "../../example/todo-list.ts";
+import { Counter } from "../../example/counter/counter.ts";
+import { TodoList } from "../../example/todo-list/todo-list.ts";
 import { DurableBase, DurableError, Route, type RouteOptions } from "../../src/index.ts";
 import { ChildLegacyRoutes, LegacyRoutes } from "../legacy/route.ts";
 import { Shelf } from "../openapi/fixtures/openapi.ts";

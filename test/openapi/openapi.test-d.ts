@@ -10,7 +10,7 @@ import {
 } from "durable-base/openapi";
 import * as v from "valibot";
 import { z } from "zod";
-import { Counter } from "../../example/counter.ts";
+import { Counter } from "../../example/counter/counter.ts";
 import { Route, type RouteOptions } from "../../src/index.ts";
 import type * as library from "../../src/index.ts";
 

@@ -5,7 +5,7 @@ import { openapi, type OpenApiDocument } from "durable-base/openapi";
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { Counter as ExampleCounter } from "../../example/counter.ts";
+import { Counter as ExampleCounter } from "../../example/counter/counter.ts";
 import { DurableBase, Route, type RouteOptions } from "../../src/index.ts";
 import { problem } from "../../src/route/problem.ts";
 import { thrownBy } from "../error-of.ts";

@@ -120,7 +120,7 @@ const TYPES = [
 const value = string({ maxLength: 12 });
 const header = oneof(
   { weight: 6, arbitrary: tuple(fc.constant("content-type"), constantFrom(...TYPES)) },
-  // Only a Worker can tell a false length; HTTP's own are the concern of `scripts/fuzz-raw.mjs`.
+  // Only a Worker can tell a false length; HTTP's own are the concern of `scripts/fuzz/raw.mjs`.
   {
     weight: 1,
     arbitrary: tuple(fc.constant("content-length"), constantFrom("0", "1", "7", "99999999", "-1", "x", "")),

@@ -203,7 +203,7 @@ export function routeCases(
 
       it.each([{}, { "content-length": "9" }])("refuses a body that breaks off with 400 (case %#)", async (length) => {
         const headers = { "content-type": "application/json", ...length };
-        // Inside the object: a stub takes the end of a broken stream for a good one. `scripts/fuzz-raw.mjs` breaks HTTP's own.
+        // Inside the object: a stub takes the end of a broken stream for a good one. `scripts/fuzz/raw.mjs` breaks HTTP's own.
         const problem = await runInDurableObject(stub(), async (self) => {
           const body = new ReadableStream({ pull: (controller) => controller.error(new Error(SECRET)) });
           return await (await self.fetch(new Request("http://o/same", { method: "POST", body, headers }))).json();

@@ -1,6 +1,6 @@
 import { hang, setTrap, Stepped } from "./stepped.ts";
 
-/** Runs the program, and hangs at a step: `scripts/crash-steps.mjs` hears of it and kills the process. */
+/** Runs the program, and hangs at a step: `scripts/crash/steps.mjs` hears of it and kills the process. */
 export class Hanging extends Stepped {
   arm(at: number): void {
     setTrap(this.ctx, { at, count: 0, isAfter: true, spring: hang });

@@ -1,4 +1,4 @@
-/** The Worker for `scripts/stubs.mjs`: behaviour that only shows without a test runner. */
+/** The Worker for `scripts/check/stubs.mjs`: behaviour that only shows without a test runner. */
 import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
 import { DurableBase, Idempotent, Object, type Stub } from "durable-base";
 

@@ -1,4 +1,4 @@
-/** The Worker for `scripts/troubleshooting.mjs`: answers with the message of an error. */
+/** The Worker for `scripts/check/troubleshooting.mjs`: answers with the message of an error. */
 import { DurableBase, Object, Persisted, serve } from "durable-base";
 // The script makes this import a second copy.
 import * as other from "../../src/index.ts";

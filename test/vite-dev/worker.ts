@@ -1,4 +1,4 @@
-/** A class whose stubs `scripts/vite-dev.mjs` tries under vite's dev server, which reads members of the prototype. */
+/** A class whose stubs `scripts/check/vite-dev.mjs` tries under vite's dev server, which reads members of the prototype. */
 import { Atomic, DurableBase, Internal, Object, Persisted, Route, serve } from "durable-base";
 import { exactlyOnce, once } from "durable-base/once";
 

@@ -1,4 +1,4 @@
-/** A class that `scripts/vite-edit.mjs` edits under vite's dev server while its calls run. */
+/** A class that `scripts/check/vite-edit.mjs` edits under vite's dev server while its calls run. */
 import { Atomic, DurableBase, DurableError, Persisted } from "durable-base";
 import { jobs } from "durable-base/jobs";
 

@@ -8,7 +8,7 @@ interface Env {
   UPGRADED: DurableObjectNamespace<Upgraded>;
 }
 
-/** What `scripts/crash-migrations.mjs` asks for, of the object of a name. */
+/** What `scripts/crash/migrations.mjs` asks for, of the object of a name. */
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const [, name, what, number] = new URL(request.url).pathname.split("/") as [string, string, string, string];

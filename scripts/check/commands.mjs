@@ -6,23 +6,23 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { readNumbers } from "./options.mjs";
+import { readNumbers } from "../lib/options.mjs";
 
 const mistakes = {
   "../bench/bench.mjs --case nothing": "nothing",
   "../bench/types.mjs --runs 0": "--runs",
-  "crash.mjs --rounds 0": "--rounds",
-  "crash.mjs --rounds many": "--rounds",
-  "crash.mjs --seed -1": "--seed",
-  "crash.mjs destroy --rounds 0": "--rounds",
-  "crash.mjs once --rounds 0": "--rounds",
-  "crash.mjs migrations --first 0": "--first",
-  "crash.mjs steps --every 0": "--every",
-  "crash.mjs step": "step",
-  "formats.mjs --write 1": "1.sqlite",
-  "formats.mjs --write next": "--write",
-  "fuzz.mjs --requests 0": "--requests",
-  "fuzz.mjs raw --seed x": "--seed",
+  "crash/crash.mjs --rounds 0": "--rounds",
+  "crash/crash.mjs --rounds many": "--rounds",
+  "crash/crash.mjs --seed -1": "--seed",
+  "crash/crash.mjs destroy --rounds 0": "--rounds",
+  "crash/crash.mjs once --rounds 0": "--rounds",
+  "crash/crash.mjs migrations --first 0": "--first",
+  "crash/crash.mjs steps --every 0": "--every",
+  "crash/crash.mjs step": "step",
+  "check/formats.mjs --write 1": "1.sqlite",
+  "check/formats.mjs --write next": "--write",
+  "fuzz/fuzz.mjs --requests 0": "--requests",
+  "fuzz/fuzz.mjs raw --seed x": "--seed",
   "model.mjs --runs 1.5": "--runs",
   "rows.mjs --updat": "--updat",
   "start.mjs --port 0": "port",

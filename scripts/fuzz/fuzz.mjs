@@ -1,14 +1,14 @@
 /**
  * `npm run fuzz -- --requests N --seed S`: random requests to an object with routes, see `test/route/fuzz.test.ts`.
  *
- * A failure prints its seed and the shrunk requests. `npm run fuzz -- raw` sends malformed HTTP: see `fuzz-raw.mjs`.
+ * A failure prints its seed and the shrunk requests. `npm run fuzz -- raw` sends malformed HTTP: see `raw.mjs`.
  */
 import { spawnSync } from "node:child_process";
-import { readOptions, wholeNumber } from "./options.mjs";
-import { quiet } from "./quiet.mjs";
+import { readOptions, wholeNumber } from "../lib/options.mjs";
+import { quiet } from "../lib/quiet.mjs";
 
 if (process.argv[2] === "raw") {
-  await import("./fuzz-raw.mjs");
+  await import("./raw.mjs");
   process.exit();
 }
 

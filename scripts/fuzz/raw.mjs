@@ -8,9 +8,9 @@
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import fc from "fast-check";
-import { flawOf } from "../test/route/fuzz.ts";
-import { readOptions, wholeNumber } from "./options.mjs";
-import { bundle, start } from "./runtime.mjs";
+import { flawOf } from "../../test/route/fuzz.ts";
+import { readOptions, wholeNumber } from "../lib/options.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
 const values = readOptions(
   { requests: { type: "string", default: "800" }, seed: { type: "string", default: `${Date.now() % 1e6}` } },

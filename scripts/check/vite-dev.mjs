@@ -4,8 +4,8 @@
  * Such a stub reaches the same members as in a deployed Worker, and code inside the object reaches all members.
  */
 import assert from "node:assert/strict";
-import { check, report } from "./check.mjs";
-import { startVite } from "./vite-server.mjs";
+import { check, report } from "../lib/check.mjs";
+import { startVite } from "../lib/vite-server.mjs";
 
 const HIDDEN = {
   "a member of the base": ["destroy"],

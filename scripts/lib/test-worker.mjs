@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-const folder = resolve(import.meta.dirname, "../test");
+const folder = resolve(import.meta.dirname, "../../test");
 const EXPORTS = /^export \{ (.+) \} from "(.+)";$/gm;
 
 /** The classes that have no SQLite, on purpose. */

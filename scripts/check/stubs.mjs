@@ -4,8 +4,8 @@
  * A test runner would put wrappers of its own between a stub and its object.
  */
 import assert from "node:assert/strict";
-import { check, report } from "./check.mjs";
-import { bundle, start } from "./runtime.mjs";
+import { check, report } from "../lib/check.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
 /** Resolves the platform's module to another: one of ours that notes its calls, or one that no platform has. */
 const inPlace = (build) => ({

@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { createViteServer } from "vitest/node";
-import { check, report } from "./check.mjs";
-import { quiet } from "./quiet.mjs";
-import { bundle, start } from "./runtime.mjs";
+import { check, report } from "../lib/check.mjs";
+import { quiet } from "../lib/quiet.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
-const root = resolve(import.meta.dirname, "..");
+const root = resolve(import.meta.dirname, "../..");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-troubleshooting-"));
 const objects = { COUNTER: "Counter", TWICE: "Twice", DEFINED: "Defined" };
 

@@ -10,9 +10,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { begin, boundaries, PROGRAM, textOf } from "../test/steps/program.ts";
-import { readNumbers } from "./options.mjs";
-import { bundle, start } from "./runtime.mjs";
+import { begin, boundaries, PROGRAM, textOf } from "../../test/steps/program.ts";
+import { readNumbers } from "../lib/options.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
 const { every, first } = readNumbers({ every: 1, first: 1 }, process.argv.slice(3));
 

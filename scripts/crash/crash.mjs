@@ -4,20 +4,20 @@
  * Each round sends increments with unique ids, SIGKILLs workerd, starts it again on the same folder
  * and asks: was every acknowledged increment kept, was none applied twice?
  *
- * `npm run crash -- steps` kills it inside each step of a program: see `crash-steps.mjs`; `-- migrations` inside each step
- * of migrations, from each older version: see `crash-migrations.mjs`; `-- once` under exactly-once calls: see
- * `crash-once.mjs`; `-- destroy` while objects destroy themselves: see `crash-destroy.mjs`;
- * `-- jobs` while jobs run: see `crash-jobs.mjs`.
+ * `npm run crash -- steps` kills it inside each step of a program: see `steps.mjs`; `-- migrations` inside each step
+ * of migrations, from each older version: see `migrations.mjs`; `-- once` under exactly-once calls: see
+ * `once.mjs`; `-- destroy` while objects destroy themselves: see `destroy.mjs`;
+ * `-- jobs` while jobs run: see `jobs.mjs`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mulberry32 } from "../test/random.ts";
-import { readNumbers } from "./options.mjs";
-import { bundle, start } from "./runtime.mjs";
+import { mulberry32 } from "../../test/random.ts";
+import { readNumbers } from "../lib/options.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
 if (["destroy", "jobs", "migrations", "once", "steps"].includes(process.argv[2])) {
-  await import(`./crash-${process.argv[2]}.mjs`);
+  await import(`./${process.argv[2]}.mjs`);
   process.exit();
 }
 

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { cloudflare } from "@cloudflare/vite-plugin";
 import { createLogger, createServer } from "vite";
-import { decorators } from "../src/vite.ts";
+import { decorators } from "../../src/vite.ts";
 import { quiet } from "./quiet.mjs";
 
 Object.assign(process.env, quiet);
 
-const root = resolve(import.meta.dirname, "..");
+const root = resolve(import.meta.dirname, "../..");
 
 /**
  * Serves a copy of `folder`, whose `worker.ts` is the Worker, on a free port of 127.0.0.1; `durable-base` is `src/`.

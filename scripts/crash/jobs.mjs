@@ -12,9 +12,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { mulberry32 } from "../test/random.ts";
-import { readNumbers } from "./options.mjs";
-import { bundle, start } from "./runtime.mjs";
+import { mulberry32 } from "../../test/random.ts";
+import { readNumbers } from "../lib/options.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
 const OBJECTS = 100;
 const JOBS_EACH = 10;

@@ -3,8 +3,8 @@
  * calls still run in the first: data that the second has stored stays.
  */
 import assert from "node:assert/strict";
-import { check, report } from "./check.mjs";
-import { startVite } from "./vite-server.mjs";
+import { check, report } from "../lib/check.mjs";
+import { startVite } from "../lib/vite-server.mjs";
 
 const server = await startVite({ folder: "test/vite-edit", objects: { GUESTS: "Guests" } });
 const ask = async (path) => JSON.parse((await server.request(path))[1]);

@@ -6,11 +6,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
-import { check, report } from "./check.mjs";
-import { readOptions } from "./options.mjs";
-import { bundle, start } from "./runtime.mjs";
+import { check, report } from "../lib/check.mjs";
+import { readOptions } from "../lib/options.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
-const root = resolve(import.meta.dirname, "..");
+const root = resolve(import.meta.dirname, "../..");
 const { oldest } = readOptions({ oldest: { type: "string", default: "hono-oldest" } });
 const read = (path) => JSON.parse(readFileSync(join(root, path), "utf8"));
 

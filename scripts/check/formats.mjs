@@ -2,7 +2,7 @@
  * Opens a real file of the storage format with the present code: is every value there, does reading write nothing, can it be
  * changed, does the reader of `docs/storage-format.md` say the same?
  *
- * `node scripts/formats.mjs --write 1` makes `test/formats/1.sqlite`, when 1 is the code's format and there is no such file:
+ * `node scripts/check/formats.mjs --write 1` makes `test/formats/1.sqlite`, when 1 is the code's format and there is no such file:
  * what a released version wrote is never written anew.
  */
 import assert from "node:assert/strict";
@@ -10,14 +10,14 @@ import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join, parse, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { readField, whole } from "../test/formats/read-field.ts";
-import { openRows } from "../test/formats/read-file.mjs";
-import { changeLarge, changeLog, changeSmall, first, makeValues, mend } from "../test/formats/values.ts";
-import { show } from "../test/persisted/model.ts";
-import { fail, readOptions, wholeNumber } from "./options.mjs";
-import { bundle, start } from "./runtime.mjs";
+import { readField, whole } from "../../test/formats/read-field.ts";
+import { openRows } from "../../test/formats/read-file.mjs";
+import { changeLarge, changeLog, changeSmall, first, makeValues, mend } from "../../test/formats/values.ts";
+import { show } from "../../test/persisted/model.ts";
+import { fail, readOptions, wholeNumber } from "../lib/options.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
-const root = resolve(import.meta.dirname, "..");
+const root = resolve(import.meta.dirname, "../..");
 const fixtures = join(root, "test/formats");
 const RECORD = "durable-base:record";
 

@@ -7,9 +7,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mulberry32 } from "../test/random.ts";
-import { readNumbers } from "./options.mjs";
-import { bundle, start } from "./runtime.mjs";
+import { mulberry32 } from "../../test/random.ts";
+import { readNumbers } from "../lib/options.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
 const LONGEST = 40;
 const WHOLE = "[1,5000,1,1,4000000000000]";

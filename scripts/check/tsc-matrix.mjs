@@ -11,10 +11,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { bundle, start } from "./runtime.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
 const run = promisify(execFile);
-const root = resolve(import.meta.dirname, "..");
+const root = resolve(import.meta.dirname, "../..");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-tsc-"));
 const source = readFileSync(join(root, "test/tsc-matrix/worker.ts"), "utf8");
 

@@ -10,13 +10,13 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { check, report } from "./check.mjs";
-import { quiet } from "./quiet.mjs";
-import { extractProject } from "./readme.mjs";
-import { start } from "./runtime.mjs";
+import { check, report } from "../lib/check.mjs";
+import { quiet } from "../lib/quiet.mjs";
+import { extractProject } from "../lib/readme.mjs";
+import { start } from "../lib/runtime.mjs";
 
 const run = promisify(execFile);
-const root = resolve(import.meta.dirname, "..");
+const root = resolve(import.meta.dirname, "../..");
 const folder = mkdtempSync(join(tmpdir(), "durable-base-smoke-"));
 const lowerings = {
   "lowers a decorator": { id: "decorated.ts" },

@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-const root = resolve(import.meta.dirname, "..");
+const root = resolve(import.meta.dirname, "../..");
 const folder = join(root, "readme");
 const FENCE = /^```\w+ ([\w.-]+\.\w+)\n(.*?)^```$/gms;
 

@@ -10,7 +10,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { parseSync } from "oxc-parser";
-import { fail } from "./options.mjs";
+import { fail } from "../lib/options.mjs";
 
 /** The longest sentence, in words. */
 const LONGEST = 30;
@@ -40,8 +40,8 @@ const RULES = {
   "made-again": [/\b(made|make|makes) again\b/i, "retried"],
 };
 
-const root = resolve(import.meta.dirname, "..");
-const ceilingFile = join(root, "scripts/prose.json");
+const root = resolve(import.meta.dirname, "../..");
+const ceilingFile = join(root, "scripts/check/prose.json");
 
 const { values, positionals } = parseCommand();
 const rules = values.list ? positionals.filter((name) => Object.hasOwn(RULES, name)) : [];
@@ -91,7 +91,9 @@ function compare() {
     if (count === ceiling) continue;
     failed++;
     const advice =
-      count > ceiling ? `node scripts/prose.mjs --list ${rule}` : "node scripts/prose.mjs --update keeps it that way";
+      count > ceiling
+        ? `node scripts/check/prose.mjs --list ${rule}`
+        : "node scripts/check/prose.mjs --update keeps it that way";
     console.log(`FAIL ${rule}: ${count} places, ${ceiling} allowed (${RULES[rule][1]}): ${advice}`);
   }
   console.log(`${Object.keys(counts).length - failed} passed, ${failed} failed`);

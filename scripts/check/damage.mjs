@@ -6,7 +6,7 @@ import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { bundle, start } from "./runtime.mjs";
+import { bundle, start } from "../lib/runtime.mjs";
 
 const OWN = "durable-base:field:log";
 const damages = {
