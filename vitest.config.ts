@@ -24,6 +24,12 @@ const ROWS = "test/rows/rows.test.ts";
 /** Files that share a workerd: each has objects of its own names, and starting one takes longer than most files do. */
 const together = { setupFiles: ["./test/setup.ts"], isolate: false };
 
+/**
+ * One worker is enough for few files, and each loads every fixture. Another number needs a group of its own, and it comes first:
+ * `npm test` has other steps for the second core meanwhile.
+ */
+const alone = { maxWorkers: 1, sequence: { groupOrder: 0 } };
+
 /** The files of each project that take longest. vitest knows that only from an earlier run, and would leave a core idle at the end. */
 const LONGEST = ["life", "schedule", "once", "cron-vectors", "testing"].map((name) => `/${name}.test.ts`);
 
@@ -52,9 +58,10 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       project("test", "./test/wrangler.toml", { ...together, exclude: ["test/node/**", ROWS, ...TESTING] }),
-      project("rows", "./test/rows.toml", { include: [ROWS] }),
+      project("rows", "./test/rows.toml", { ...alone, include: [ROWS] }),
       project("testing", "./test/testing.toml", {
         ...together,
+        ...alone,
         include: TESTING,
         // Sentry's modules one by one would take longer than most tests.
         deps: {
@@ -66,13 +73,9 @@ export default defineConfig({
             },
           },
         },
-        // One worker is enough for few files, and each loads every fixture. Another number needs a group of its own, and it
-        // comes first: `npm test` has other steps for the second core meanwhile.
-        maxWorkers: 1,
-        sequence: { groupOrder: 0 },
       }),
-      project("example", "./wrangler.toml", together),
-      project("readme", "./readme/wrangler.toml"),
+      project("example", "./wrangler.toml", { ...together, ...alone }),
+      project("readme", "./readme/wrangler.toml", alone),
       // What needs Node and not workerd.
       {
         plugins: [decorators()],

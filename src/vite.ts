@@ -26,10 +26,10 @@ export interface DecoratorsPlugin {
 const SOURCE = /^(?!.*\/node_modules\/).*\.[cm]?[jt]sx?$/;
 
 /** Finds every decorator, but not the tags of JSDoc. It may also find an `@` that isn't a decorator, such as one in a string. */
-const DECORATOR = /(?<![\p{ID_Continue}$'"`])(?<!^\s*(?:\/\*)?\*+\s*)@[\p{ID_Start}$_(]/mu;
+const DECORATOR = /@(?<![\p{ID_Continue}$'"`]@)(?<!^\s*(?:\/\*)?\*+\s*@)[\p{ID_Start}$_(]/mu;
 
 /** Finds every `accessor`. It may also find the word elsewhere, but not in a line that is a comment. */
-const ACCESSOR = /(?<=^|[\s;{}*/])(?<!^\s*(?:\*(?!\/)|\/\/|\/\*(?!.*\*\/)).*)accessor\s+[\p{ID_Start}$_#["'[\d]/mu;
+const ACCESSOR = /^(?!\s*(?:\*(?!\/)|\/\/|\/\*(?!.*\*\/)))(?:.*[\s;{}*/])?accessor\s+[\p{ID_Start}$_#["'[\d]/mu;
 
 /** The helpers that esbuild calls for a decorator that it compiles. */
 const LOWERED = /\b__decora\w+\(/;
@@ -57,9 +57,10 @@ export function decorators(options: DecoratorsOptions = {}): DecoratorsPlugin {
     enforce: "pre",
     async transform(code, id) {
       const [file = id] = id.split("?");
-      const hasAccessor = ACCESSOR.test(code);
       // Not `test`, which goes on where a global expression last ended.
-      if (file.search(include) === -1 || !(hasAccessor || DECORATOR.test(code))) return undefined;
+      if (file.search(include) === -1) return undefined;
+      const hasAccessor = ACCESSOR.test(code);
+      if (!hasAccessor && !DECORATOR.test(code)) return undefined;
       const result = await build({
         // An entry point, not stdin: esbuild looks for the nearest tsconfig.json of files only.
         entryPoints: [file],

@@ -6,21 +6,21 @@ import { call } from "../call.ts";
 
 describe("TodoList", () => {
   it("adds, changes, filters and removes todos", async () => {
-    const added = await call("POST", "/lists/home/todos", { title: "milk", tags: ["shop"] });
+    const added = await call("POST", "/lists/flat/todos", { title: "milk", tags: ["shop"] });
     expect(added.status).toBe(201);
     const milk = await added.json<{ id: string }>();
     expect(milk).toMatchObject({ title: "milk", done: false, tags: ["shop"] });
-    await call("POST", "/lists/home/todos", { title: "sleep" });
+    await call("POST", "/lists/flat/todos", { title: "sleep" });
 
-    const changed = await call("PATCH", `/lists/home/todos/${milk.id}`, { done: true });
+    const changed = await call("PATCH", `/lists/flat/todos/${milk.id}`, { done: true });
     expect(await changed.json()).toMatchObject({ done: true, dates: { done: expect.any(String) } });
-    expect(await (await call("GET", "/lists/home/todos?tag=shop")).json()).toEqual([
+    expect(await (await call("GET", "/lists/flat/todos?tag=shop")).json()).toEqual([
       expect.objectContaining({ id: milk.id, done: true }),
     ]);
 
-    expect((await call("DELETE", `/lists/home/todos/${milk.id}`)).status).toBe(204);
-    expect(await (await call("GET", "/lists/home/todos")).json()).toHaveLength(1);
-    expect((await call("PATCH", `/lists/home/todos/${milk.id}`, { done: true })).status).toBe(404);
+    expect((await call("DELETE", `/lists/flat/todos/${milk.id}`)).status).toBe(204);
+    expect(await (await call("GET", "/lists/flat/todos")).json()).toHaveLength(1);
+    expect((await call("PATCH", `/lists/flat/todos/${milk.id}`, { done: true })).status).toBe(404);
   });
 
   it("keeps nested changes when it is evicted", async () => {
