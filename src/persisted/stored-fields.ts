@@ -21,7 +21,7 @@ import { emptyRecord, partKey, readRecord, rowKey, type StoredRecord } from "./r
  * ```
  */
 export interface FieldInfo {
-  /** The name in the code; that of storage for a field which the code doesn't declare any longer. */
+  /** The name in the code; for a field of older code, the stored name. */
   readonly name: string;
   /** The stored version, 1 without `version` in its options; undefined if nothing is stored. */
   readonly version: number | undefined;
@@ -32,7 +32,7 @@ export interface FieldInfo {
 }
 
 /**
- * Returns an object's persisted fields as they are stored: those that its class declares, and then those of older code.
+ * Returns an object's persisted fields as they are stored: first the declared fields, then fields of older code.
  * It reads every row of every field. Changes that aren't written yet don't show.
  *
  * @throws DurableError `record-unreadable` if the row that small fields share is damaged, or newer than this code.
