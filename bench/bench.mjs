@@ -36,6 +36,8 @@ const CASES = [
   { name: "entry1000", title: "one of 1,000 entries", aim: 1.15, others: [] },
   { name: "entry10000", title: "one of 10,000 entries", aim: 1.15, others: [] },
   { name: "entries1000", title: "1,000 of 10,000 entries", aim: 2, others: [], unit: 1, rounds: 1 / 3 },
+  // Written once; `recorded` is ours with a part that is told of each change.
+  { name: "change1000", title: "one entry 1,000 times", aim: 1.5, others: ["recorded"], unit: 4 },
   { name: "fill10000", title: "10,000 entries filled", aim: 1, others: [], unit: 1, rounds: 1 / 3 },
   { name: "get", title: "GET route", aim: 1.1, others: ["hono"] },
   { name: "getparam50", title: "GET, parameter, 50 routes", aim: 1.1, others: ["hono"] },
@@ -46,6 +48,7 @@ const CASES = [
   { name: "cold10", title: "cold start, 10 fields", aim: 1.1, others: [] },
   { name: "cold100", title: "cold start, 100 fields", aim: 1.1, others: [] },
   // By hand a key a field, read by one `list`; `gets` reads one by one.
+  { name: "cold10keys", title: "cold start, 10 keys", aim: 1.08, others: [] },
   { name: "cold100keys", title: "cold start, 100 keys", aim: 0.95, others: ["gets"] },
   { name: "coldentry", title: "cold start, 1 of 10,000", aim: 1.1, others: [], unit: 1, most: 24 },
   // Over 10,000; by hand through a Proxy that only forwards.
@@ -73,6 +76,7 @@ const OBJECTS = {
   HAND100: "HandFields100",
   OURS10: "Fields10",
   OURS100: "Fields100",
+  HAND_KEYS10: "HandKeys10",
   HAND_KEYS100: "HandKeys100",
   HAND_GETS100: "HandGets100",
   HAND_ROUTES: "HandRoutes",
@@ -80,6 +84,7 @@ const OBJECTS = {
   OUR_ROUTES: "OurRoutes",
   HAND_ENTRIES: "HandEntries",
   ENTRIES: "Entries",
+  RECORDED_ENTRIES: "RecordedEntries",
   HAND_STORAGE: "HandStorage",
   OUR_STORAGE: "OurStorage",
   HAND_QUEUE: "HandQueue",

@@ -22,6 +22,8 @@ export interface Walked {
   /** Reads so many. */
   warm(count: number): number;
   change(...places: number[]): void;
+  /** Changes one entry so many times. */
+  change1000(i: number): void;
   read(i: number): number;
   evict(): void;
   walk(how: Walk, times: number): number;

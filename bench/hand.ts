@@ -78,6 +78,13 @@ export class HandEntries extends DurableObject implements Walked {
     }
   }
 
+  /** Written once. */
+  change1000(i: number): void {
+    const entry = this.#get(keyOf(i));
+    for (let time = 0; time < 1_000; time++) entry.n++;
+    this.#put(keyOf(i), entry);
+  }
+
   read(i: number): number {
     return this.#get(keyOf(i)).n;
   }

@@ -1,4 +1,5 @@
 import { DurableBase, Persisted, Route, snapshot } from "durable-base";
+import { attach, type Host } from "durable-base/part";
 import { entries, entryOf, keyOf, numbers, walk, type Entry, type Walk, type Walked } from "./entries.ts";
 import { Input } from "./input.ts";
 
@@ -53,6 +54,11 @@ export class Entries extends DurableBase implements Walked {
     for (const i of places) this.map.get(keyOf(i))!.n++;
   }
 
+  change1000(i: number): void {
+    const entry = this.map.get(keyOf(i))!;
+    for (let time = 0; time < 1_000; time++) entry.n++;
+  }
+
   read(i: number): number {
     return this.map.get(keyOf(i))!.n;
   }
@@ -79,4 +85,17 @@ export class Entries extends DurableBase implements Walked {
     for (let i = 0; i < times; i++) ({ length } = snapshot(this.entries));
     return length;
   }
+}
+
+const ignored = { changed: (): void => {}, reset: (): void => {} };
+const recorder = { name: "recorder", attach: (object: object): void => void attach(object, "recorder", record) };
+
+function record(host: Host): object {
+  host.onChange(ignored);
+  return {};
+}
+
+/** The same entries with a part that is told of each change. */
+export class RecordedEntries extends Entries {
+  static override parts = [recorder];
 }

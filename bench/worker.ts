@@ -10,7 +10,7 @@ import type { HandStorage, OurStorage, Stored } from "./storage.ts";
 
 export { HandCounter, HandEntries } from "./hand.ts";
 export { HonoCounter } from "./hono.ts";
-export { Counter, Entries } from "./ours.ts";
+export { Counter, Entries, RecordedEntries } from "./ours.ts";
 export { HandQueue, OurQueue } from "./jobs.ts";
 export { HandStorage, OurStorage } from "./storage.ts";
 
@@ -30,6 +30,7 @@ interface Env {
   HAND100: DurableObjectNamespace<Fields>;
   OURS10: DurableObjectNamespace<Fields>;
   OURS100: DurableObjectNamespace<Fields>;
+  HAND_KEYS10: DurableObjectNamespace<Omit<Fields, "change10">>;
   HAND_KEYS100: DurableObjectNamespace<Omit<Fields, "change10">>;
   HAND_GETS100: DurableObjectNamespace<Omit<Fields, "change10">>;
   HAND_ROUTES: DurableObjectNamespace;
@@ -37,6 +38,7 @@ interface Env {
   OUR_ROUTES: DurableObjectNamespace;
   HAND_ENTRIES: DurableObjectNamespace<HandEntries>;
   ENTRIES: DurableObjectNamespace<Entries>;
+  RECORDED_ENTRIES: DurableObjectNamespace<Entries>;
   HAND_STORAGE: DurableObjectNamespace<HandStorage>;
   OUR_STORAGE: DurableObjectNamespace<OurStorage>;
   HAND_QUEUE: DurableObjectNamespace<HandQueue>;
@@ -161,6 +163,13 @@ const changing =
       }
     };
 
+/** Changes one entry 1,000 times a call. */
+const changing1000 = (stub: EntryStub): Batch =>
+  async function (env, name, size) {
+    const object = stub(env, `${name}-of-1000`);
+    for (let i = 0; i < size; i++) await object.change1000((i * 7_919) % 1_000);
+  };
+
 const filling = (stub: EntryStub): Batch =>
   async function (env, name, size) {
     for (const one of coldNames(name, size)) await stub(env, `fill-${one}`).fill(10_000);
@@ -208,6 +217,12 @@ const copying = (stub: EntryStub): Batch =>
   async function (env, name, size) {
     check(await stub(env, `walk-${name}`).copy(size), 10_000);
   };
+
+/** Also with a part that is told of each change. */
+const onRecorded = (batch: (stub: EntryStub) => Batch): Record<string, Batch> => ({
+  ...onEntries(batch),
+  recorded: batch((env, name) => Object.from(env.RECORDED_ENTRIES).byName(name)),
+});
 
 /** Both classes of entries. */
 const onEntries = (batch: (stub: EntryStub) => Batch): Record<string, Batch> => ({
@@ -288,6 +303,7 @@ const batches: Record<string, Record<string, Batch>> = {
   entry1000: onEntries(changing(1_000, 1)),
   entry10000: onEntries(changing(10_000, 1)),
   entries1000: onEntries(changing(10_000, 1_000)),
+  change1000: onRecorded(changing1000),
   fill10000: onEntries(filling),
   coldentry: onEntries(coldEntry),
   walkNumbers: onEntries(walking("numbers")),
@@ -302,6 +318,10 @@ const batches: Record<string, Record<string, Batch>> = {
   "storage-insert": stored("insert"),
   "jobs-insert": queued(async (queue, size) => await queue.insert(size, Date.now() + 86_400_000)),
   "jobs-fire": queued(async (queue) => await queue.drained()),
+  cold10keys: {
+    hand: cold((env, name) => env.HAND_KEYS10.getByName(name)),
+    ours: cold((env, name) => env.OURS10.getByName(name)),
+  },
   cold100keys: {
     hand: cold((env, name) => env.HAND_KEYS100.getByName(name)),
     ours: cold((env, name) => env.OURS100.getByName(name)),
@@ -328,6 +348,7 @@ const preparations: Record<string, Record<string, Batch>> = {
   entry1000: onEntries(filled(1_000)),
   entry10000: onEntries(filled(10_000)),
   entries1000: onEntries(filled(10_000)),
+  change1000: onRecorded(filled(1_000)),
   fill10000: onEntries(cleared),
   coldentry: onEntries(evictedEntries),
   walkNumbers: onEntries(readyToWalk),
@@ -342,6 +363,10 @@ const preparations: Record<string, Record<string, Batch>> = {
   "storage-insert": stored("fill"),
   "jobs-insert": queued(async (queue) => await queue.empty()),
   "jobs-fire": queued(async (queue, size, time) => await queue.insert(size, time)),
+  cold10keys: {
+    hand: evicted((env, name) => env.HAND_KEYS10.getByName(name)),
+    ours: evicted((env, name) => env.OURS10.getByName(name)),
+  },
   cold100keys: {
     hand: evicted((env, name) => env.HAND_KEYS100.getByName(name)),
     ours: evicted((env, name) => env.OURS100.getByName(name)),
