@@ -24,6 +24,8 @@ const compilers = {
 };
 const dialects = {
   standard: { source, helper: "__esDecorate(", options: {} },
+  // What a field's initializer does to an inherited setter: by default it defines the field, here it calls the setter.
+  "standard [[Set]]": { source, helper: "__esDecorate(", options: { useDefineForClassFields: false } },
   legacy: {
     source: source.replaceAll(" accessor ", " "),
     helper: "__decorate(",
@@ -33,7 +35,7 @@ const dialects = {
 
 /** Every entry that the file imports from, as one module: bundles of their own would be two copies of the library. */
 const library = await bundle({
-  contents: 'export * from "./index.js"; export * from "./once/once.js";',
+  contents: 'export * from "./index.js"; export * from "./jobs/jobs.js"; export * from "./once/once.js";',
   resolveDir: join(root, "dist"),
 });
 for (const name of ["durable-base", "@cloudflare/workers-types"]) {
@@ -119,8 +121,12 @@ async function checkTypes(project, tsc, file, options) {
 }
 
 async function runs(script) {
-  const once = 'export { exactlyOnce, once } from "../durable-base";';
-  const modules = { "worker.js": script, "durable-base": library, "durable-base/once": once };
+  const modules = {
+    "worker.js": script,
+    "durable-base": library,
+    "durable-base/jobs": 'export { jobs, Scheduled } from "../durable-base";',
+    "durable-base/once": 'export { exactlyOnce, once } from "../durable-base";',
+  };
   const worker = await start({ modules, objects: { COUNTER: "Counter" } });
   try {
     const response = await fetch(worker.url);
@@ -135,6 +141,7 @@ async function runs(script) {
         { "by 2": { at: "1970-01-01T00:00:00.002Z" }, "by 3": { at: "1970-01-01T00:00:00.003Z" } },
       ],
       once: [10, 10],
+      jobs: ["hourly", true, ["@daily", "hourly"]],
       lamp: 4,
       steps: [6, 8, 9],
       global: [["a"], true, true],

@@ -1,6 +1,7 @@
 // The names below meet those that tsc's decorator helpers use: this file is never bundled, so nothing renames them.
 import { RpcTarget } from "cloudflare:workers";
 import { DurableBase, Object, Persisted, Route, type StandardSchema, type Validated } from "durable-base";
+import { jobs, Scheduled } from "durable-base/jobs";
 import { exactlyOnce, once } from "durable-base/once";
 
 interface Env {
@@ -25,6 +26,9 @@ const Step: StandardSchema<{ by?: string }, { by: number }> = {
 export class Counter extends DurableBase<Env> {
   static override parts = [exactlyOnce()];
 
+  // A part asked for twice is the same; the fields are set or defined, by the compiler's options.
+  readonly #jobs = jobs(this);
+  protected readonly again = jobs(this);
   @Persisted() accessor count = 0;
   @Persisted accessor seen = new Map<string, { at: Date }>();
   @Persisted() plain = "default";
@@ -52,6 +56,21 @@ export class Counter extends DurableBase<Env> {
     return [this.count, this.plain, Object.entries({ n: this.count }), this.seen];
   }
 
+  @Scheduled({ every: 86_400_000 })
+  daily(): void {}
+
+  plan(): unknown[] {
+    const id = this.#jobs.schedule({ every: 3_600_000 }, this.daily, undefined, { id: "hourly" });
+    return [
+      id,
+      this.again === this.#jobs,
+      this.#jobs
+        .list()
+        .map(({ id }) => id)
+        .toSorted(),
+    ];
+  }
+
   reset(): void {
     this.ctx.abort("reset");
   }
@@ -75,6 +94,8 @@ export default {
       state: [count, plain, entries, Object.fromEntries(seen as Map<string, unknown>)],
       // Its type compiles without `esnext.disposable` in `lib`, where `Disposable` has no members.
       once: [await once(counter, "key").increment({ by: 5 }), await once(counter, "key").increment({ by: 5 })],
+      // A part in a field, one in the list, and one that a decorator brings.
+      jobs: await counter.plan(),
       // A call on the value of a getter goes out before the value has arrived.
       lamp: await untyped.lamp.light(4),
       global: [
