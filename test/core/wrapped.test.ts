@@ -17,12 +17,12 @@ import { jobs } from "../../src/jobs/jobs.ts";
 type Wrapped = DurableObjectNamespace<WrappedLike>;
 
 const classes: Record<string, Wrapped> = {
-  "Proxies, standard decorators": env.PROXIED_STANDARD,
-  "Proxies, legacy decorators": env.PROXIED_LEGACY,
-  "Sentry 10, standard decorators": env.SENTRY_TEN_STANDARD,
-  "Sentry 10, legacy decorators": env.SENTRY_TEN_LEGACY,
-  "Sentry 11, standard decorators": env.SENTRY_ELEVEN_STANDARD,
-  "Sentry 11, legacy decorators": env.SENTRY_ELEVEN_LEGACY,
+  "Proxies, standard decorators": env.PROXIED,
+  "Proxies, legacy decorators": env.LEGACY_PROXIED,
+  "Sentry 10, standard decorators": env.SENTRY_TEN,
+  "Sentry 10, legacy decorators": env.LEGACY_SENTRY_TEN,
+  "Sentry 11, standard decorators": env.SENTRY_ELEVEN,
+  "Sentry 11, legacy decorators": env.LEGACY_SENTRY_ELEVEN,
 };
 
 describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {

@@ -72,7 +72,7 @@ export class Accepted extends DurableBase {
 
   @Scheduled({ every: 60_000 }) sweep(): void {}
   @Scheduled(cron("0 3 * * *", { timeZone: "Europe/Berlin" }), { missed: "skip", timeout: 1_000 })
-  async nightly(): Promise<void> {}
+  protected async nightly(): Promise<void> {}
   @Scheduled({ every: 60_000 }) optional(_n = 1): void {}
 }
 
@@ -120,6 +120,10 @@ export class Refused extends DurableBase {
   @Scheduled(60_000) once(): void {}
   // @ts-expect-error a field isn't a method
   @Scheduled({ every: 60_000 }) field = 1;
+  // @ts-expect-error a getter isn't a method
+  @Scheduled({ every: 60_000 }) get doubled(): number {
+    return 2;
+  }
   // @ts-expect-error an id is the method's own
   @Scheduled({ every: 60_000 }, { id: "a" }) named(): void {}
   // @ts-expect-error it has to be told when

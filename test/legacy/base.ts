@@ -1,3 +1,4 @@
+/** Written by hand: fields on prototypes and what a compiler does to them exist in the legacy dialect alone. */
 import { DurableBase } from "../../src/core/durable-base.ts";
 import { Persisted } from "../../src/persisted/persisted.ts";
 

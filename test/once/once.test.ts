@@ -7,7 +7,7 @@ import { isLong, seed } from "../battery.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import { Starting } from "../core/fixtures/base.ts";
 import { works } from "./fixtures/once-data.ts";
-import { OpenTill } from "./fixtures/once.ts";
+import { OpenTill } from "./fixtures/open-till.ts";
 import { onceCases } from "./once.cases.ts";
 import { mulberry32 } from "../random.ts";
 import { once } from "../../src/once/once.ts";

@@ -9,7 +9,7 @@ import { Counter as ExampleCounter } from "../../example/counter/counter.ts";
 import { DurableBase, Route, type RouteOptions } from "../../src/index.ts";
 import { problem } from "../../src/route/problem.ts";
 import { thrownBy } from "../error-of.ts";
-import { LegacyRoutes } from "../legacy/route.ts";
+import { LegacyRoutes } from "../legacy/twins/route.ts";
 import { library, Shelf } from "./fixtures/openapi.ts";
 import { Routes } from "../route/fixtures/route.ts";
 

@@ -5,8 +5,9 @@ import { expect, it } from "vitest";
 import { snapshot } from "../../src/core/values/snapshot.ts";
 import { isLong, seed } from "../battery.ts";
 import { behaviour, Money, usual, type After } from "./fixtures/evolve-options.ts";
-import { AccessorAfter, FieldAfter } from "./fixtures/evolve.ts";
-import { LegacyAfter } from "../legacy/evolve.ts";
+import { AccessorAfter } from "./fixtures/evolve.ts";
+import { FieldAfter } from "./twins/evolve.ts";
+import { LegacyAfter } from "../legacy/twins/evolve.ts";
 import { show } from "./model.ts";
 
 type Model = Omit<After, "run">;
