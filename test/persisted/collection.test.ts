@@ -214,8 +214,7 @@ describe("a collection", () => {
   });
 });
 
-/** What a review found, each by the sentence that was wrong. */
-describe("a collection, reviewed,", () => {
+describe("a collection in an unusual place or state", () => {
   const nums = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
   const of = <T>({ any }: AccessorThings): T => any as T;
 
