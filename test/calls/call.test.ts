@@ -1,8 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { Atomic, Exclusive } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { Atomic } from "../../src/calls/atomic.ts";
-import { Exclusive } from "../../src/calls/exclusive.ts";
 import { callCases } from "./call.cases.ts";
 import { thrownBy } from "../error-of.ts";
 import { misplaced, StandardCalls } from "./fixtures/call.ts";

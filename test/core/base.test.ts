@@ -1,7 +1,7 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError } from "durable-base";
 import { describe, expect, it, vi } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
 import { planOf, type Plan } from "../../src/core/plan.ts";
 import { errorOf } from "../error-of.ts";
 import type { Disposing } from "./fixtures/disposing.ts";

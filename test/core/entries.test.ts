@@ -1,9 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, Persisted } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { DurableBase } from "../../src/core/durable-base.ts";
 import { outgoing } from "../../src/core/values/snapshot.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
 import type { AccessorThings } from "../persisted/fixtures/persisted.ts";
 import { agreed, codeOf, freshThings, inside } from "../persisted/things.ts";
 

@@ -1,14 +1,14 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, DurableError, Internal, Object } from "durable-base";
+import { once } from "durable-base/once";
+import { advanceTo } from "durable-base/testing";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { DurableBase, DurableError, Internal, Object } from "../../src/index.ts";
 import { planOf } from "../../src/core/plan.ts";
 import { shapeOf } from "../../src/core/rpc-surface.ts";
-import { advanceTo } from "../../src/testing/testing.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import { misplaced, type StandardHidden, type StandardListed } from "./fixtures/hidden.ts";
 import { misplaced as misplacedLegacy } from "../legacy/twins/hidden.ts";
-import { once } from "../../src/once/once.ts";
 
 type Namespace<T extends DurableBase> = DurableObjectNamespace<T>;
 const LATER = 4_000_000_000_000;

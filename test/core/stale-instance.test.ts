@@ -1,10 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, Persisted } from "durable-base";
+import { jobs, type Jobs, Scheduled } from "durable-base/jobs";
 import { describe, expect, it } from "vitest";
-import { DurableBase } from "../../src/core/durable-base.ts";
 import { retireLive } from "../../src/core/live-instance.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
-import { jobs, Scheduled, type Jobs } from "../../src/jobs/jobs.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import { StandardLife } from "./fixtures/life.ts";
 import { LegacyLife } from "../legacy/twins/life.ts";

@@ -1,12 +1,6 @@
 /** What `jobs(this)` and `@Scheduled` accept and refuse at compile time. */
-import { DurableBase } from "../../src/core/durable-base.ts";
-import type { Handle } from "../../src/object/namespace.ts";
-import type { RouteContext } from "../../src/route/route.ts";
-import { cron } from "../../src/jobs/cron.ts";
-import type { ScheduleOptions } from "../../src/jobs/options.ts";
-import { Scheduled } from "../../src/jobs/scheduled.ts";
-import type { Job, JobRun } from "../../src/jobs/job.ts";
-import { jobs, type Jobs } from "../../src/jobs/jobs.ts";
+import { DurableBase, type Handle, type RouteContext } from "durable-base";
+import { cron, type Job, type JobRun, jobs, type Jobs, Scheduled, type ScheduleOptions } from "durable-base/jobs";
 
 interface Note {
   text: string;

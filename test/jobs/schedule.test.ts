@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
+import { Scheduled } from "durable-base/jobs";
 import { describe, expect, it } from "vitest";
-import { Scheduled } from "../../src/jobs/scheduled.ts";
 import { thrownBy } from "../error-of.ts";
 import { misplacedSchedules as misplacedLegacy } from "../legacy/twins/schedule-misplaced.ts";
 import { misplacedSchedules } from "./fixtures/schedule-misplaced.ts";

@@ -1,6 +1,5 @@
 /** Written by hand: legacy decorators are refused in other words, or where standard ones have no counterpart. */
-import { Idempotent } from "../../src/calls/idempotent.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
+import { Idempotent, Persisted } from "durable-base";
 
 /** `@Persisted` where it cannot work: what, the class, the code, a part of the message. */
 export const misplacedLegacy: readonly [string, () => unknown, string, string][] = [

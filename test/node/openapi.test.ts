@@ -1,13 +1,13 @@
 /** Documents, checked by a public validator; in Node, as it compiles its schemas by `new Function`. */
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { DurableBase, DurableError, Route, type RouteOptions } from "durable-base";
 import { openapi, type OpenApiDocument, type OpenApiTarget } from "durable-base/openapi";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Counter } from "../../example/counter/counter.ts";
 import { TodoList } from "../../example/todo-list/todo-list.ts";
-import { DurableBase, DurableError, Route, type RouteOptions } from "../../src/index.ts";
 import { LegacyChildRoutes, LegacyRoutes } from "../legacy/twins/route.ts";
 import { Shelf } from "../openapi/fixtures/openapi.ts";
 import { FetchingRoutes, StuckRoutes } from "../route/fixtures/failing.ts";

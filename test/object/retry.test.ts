@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
+import { type Handle, Idempotent, Object } from "durable-base";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Idempotent, Object, type Handle } from "../../src/index.ts";
 import { makeHandle } from "../../src/object/handle.ts";
 import { Repeater, type RetryOptions } from "../../src/object/retry.ts";
 import { planOf } from "../../src/core/plan.ts";

@@ -1,10 +1,8 @@
 /** Bytes in fields: changed in place, and transferred away. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, Persisted, snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { DurableBase } from "../../src/core/durable-base.ts";
-import { snapshot } from "../../src/core/values/snapshot.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
 import { show } from "./model.ts";
 import { agreed, codeOf, failPuts, freshThings, inObject, inside } from "./things.ts";
 

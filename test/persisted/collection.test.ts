@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { snapshot } from "../../src/index.ts";
 import { isLong } from "../battery.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";

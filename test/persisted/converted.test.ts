@@ -1,8 +1,7 @@
 /** Fields whose values a schema, a codec or `migrate` converts, with values that need several rows or are held for long. */
+import { Persisted, snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { snapshot } from "../../src/core/values/snapshot.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
 import { errorOf } from "../error-of.ts";
 import { manyTexts, onDisk, OnDisk } from "./disk.ts";
 

@@ -1,7 +1,7 @@
 /** An object's storage for tests of fields: rows can be damaged, and classes wake up on it one after the other. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { DurableBase } from "../../src/core/durable-base.ts";
+import { DurableBase } from "durable-base";
 
 export const RECORD = "durable-base:record";
 

@@ -1,8 +1,8 @@
 /** Random programs on fields with options, compared step by step with the same on plain JavaScript. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { snapshot } from "durable-base";
 import { expect, it } from "vitest";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { isLong, seed } from "../battery.ts";
 import { behaviour, Money, usual, type After } from "./fixtures/evolve-options.ts";
 import { AccessorAfter } from "./fixtures/evolve.ts";

@@ -4,8 +4,8 @@
  * the test of names until it is in the tables.
  */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { slice } from "../battery.ts";
 import { show } from "./model.ts";
 import { agreed, freshThings, inside } from "./things.ts";

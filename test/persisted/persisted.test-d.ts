@@ -1,10 +1,8 @@
 /** What `@Persisted({ … })` accepts and refuses at compile time: options that fit the field's type. */
 import { type } from "arktype";
+import { type Codec, DurableBase, Persisted, type PersistedOptions } from "durable-base";
 import * as v from "valibot";
 import { z } from "zod";
-import { DurableBase } from "../../src/core/durable-base.ts";
-import type { Codec, PersistedOptions } from "../../src/persisted/options.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
 
 class Money {
   cents = 0;

@@ -1,9 +1,8 @@
 /** Helpers for tests that use the fields of `AccessorThings`, inside the object and after an eviction. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError, snapshot } from "durable-base";
 import { expect } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { show } from "./model.ts";
 

@@ -1,9 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, DurableError, Persisted } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { DurableBase } from "../../src/core/durable-base.ts";
-import { DurableError } from "../../src/core/errors.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { show } from "./model.ts";
 import { agreed, codeOf, freshThings, inObject } from "./things.ts";

@@ -1,8 +1,7 @@
 /** Values that can't be read, in fields with `onUnreadable`. */
+import { Persisted, snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { snapshot } from "../../src/core/values/snapshot.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
 import { manyTexts, onDisk, OnDisk, RECORD } from "./disk.ts";
 
 class Plain extends OnDisk {

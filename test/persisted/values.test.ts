@@ -1,6 +1,6 @@
 /** Values without members of their own that are stored in a field: errors, regular expressions and dates. */
+import { snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { errorOf } from "../error-of.ts";
 import { show } from "./model.ts";
 import { rowsOf } from "./persisted.cases.ts";

@@ -1,10 +1,8 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, Route, routes } from "durable-base";
 import { routeAppCases } from "./route-app.cases.ts";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { DurableBase } from "../../src/core/durable-base.ts";
-import { Route } from "../../src/route/route.ts";
-import { routes } from "../../src/route/router.ts";
 import { thrownBy } from "../error-of.ts";
 import { Added } from "./fixtures/apps.ts";
 import { SECRET } from "./fixtures/route-data.ts";

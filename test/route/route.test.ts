@@ -1,8 +1,7 @@
 import { env } from "cloudflare:workers";
+import { DurableError, Route } from "durable-base";
 import { HTTPException } from "hono/http-exception";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
-import { Route } from "../../src/route/route.ts";
 import { thrownBy } from "../error-of.ts";
 import { misplaced as misplacedLegacy } from "../legacy/twins/route.ts";
 import { By, SECRET } from "./fixtures/route-data.ts";
