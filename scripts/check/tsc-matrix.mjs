@@ -64,7 +64,7 @@ for (const [compiler, tsc] of Object.entries(compilers)) {
 }
 for (const [dialect, file] of [
   ["standard", "test/route/route.test-d.ts"],
-  ["legacy", "test/legacy/route.test-d.ts"],
+  ["legacy", "test/route/route.test-d.ts"],
   ["standard", "test/route/validated.test-d.ts"],
   ["legacy", "test/route/validated.test-d.ts"],
   ["standard", "test/object/stub.test-d.ts"],

@@ -1,11 +1,13 @@
 /**
  * The configurations of the tests' Workers, made from what `test/worker.ts` and its neighbours export: a class in SQLite and
- * a binding for each, `HandRows100` as `HAND_ROWS_100`, a bucket, and the types of `env`.
+ * a binding for each, `HandRows100` as `HAND_ROWS_100`, a bucket, and the types of `env`; and the twins of fixtures.
  *
  * vitest.config.ts and the typecheck run it; these files are ignored by git.
  */
-import { readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { bindingOf } from "./binding-of.mjs";
+import { makeTwins } from "./twins.mjs";
 
 const folder = resolve(import.meta.dirname, "../../test");
 const EXPORTS = /^export \{ (.+) \} from "(.+)";$/gm;
@@ -16,8 +18,12 @@ const KV_ONLY = new Set(["Unbacked"]);
 /** The configuration of each Worker, by its file. */
 const CONFIGS = { "worker.ts": "wrangler.toml", "testing-worker.ts": "testing.toml", "rows-worker.ts": "rows.toml" };
 
-/** Writes `test/*.toml` and `test/bindings.d.ts`. */
+/** Writes `test/*.toml`, `test/bindings.d.ts` and the twins of fixtures. */
 export function writeTestConfig() {
+  const twins = new Map(makeTwins(folder));
+  for (const [path, text] of twins) write(path, text);
+  // A fixture that was renamed leaves its twin behind, which the typecheck would still see.
+  for (const path of globSync("*/twins/*", { cwd: folder })) if (!twins.has(path)) rmSync(join(folder, path));
   const lines = new Set();
   for (const [main, config] of Object.entries(CONFIGS)) {
     const worker = readFileSync(join(folder, main), "utf8");
@@ -57,10 +63,6 @@ class_name = "${name}"
 `;
 }
 
-function bindingOf(name) {
-  return name.replaceAll(/(?<=[a-z])(?=[A-Z0-9])/g, "_").toUpperCase();
-}
-
 /** Leaves a file that is right alone, so that a watching vitest does not start again. */
 function write(name, text) {
   const path = join(folder, name);
@@ -70,7 +72,9 @@ function write(name, text) {
   } catch {
     // The first time.
   }
-  if (old !== text) writeFileSync(path, text);
+  if (old === text) return;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
 }
 
 if (import.meta.main) writeTestConfig();

@@ -1,8 +1,7 @@
 /** What `@Atomic` and `@Exclusive` promise, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { type DurableBase, DurableError, type ErrorCode } from "durable-base";
 import { describe, expect, it, vi } from "vitest";
-import type { DurableBase } from "../../src/core/durable-base.ts";
-import { DurableError, type ErrorCode } from "../../src/core/errors.ts";
 
 /** The methods that every fixture of these cases has. */
 export interface Calls {

@@ -1,9 +1,6 @@
 /** `@Atomic`, `@Exclusive`, `@Idempotent` and `@Internal` accept any method at compile time, and keep its type. */
+import { Atomic, Exclusive, type ExclusiveOptions, Idempotent, Internal } from "durable-base";
 import { expectTypeOf } from "vitest";
-import { Atomic } from "../../src/calls/atomic.ts";
-import { Exclusive, type ExclusiveOptions } from "../../src/calls/exclusive.ts";
-import { Idempotent } from "../../src/calls/idempotent.ts";
-import { Internal } from "../../src/calls/internal.ts";
 
 const options: ExclusiveOptions = { wait: 1 };
 

@@ -1,12 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { Atomic, Exclusive } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { Atomic } from "../../src/calls/atomic.ts";
-import { Exclusive } from "../../src/calls/exclusive.ts";
 import { callCases } from "./call.cases.ts";
 import { thrownBy } from "../error-of.ts";
-import { misplaced } from "./fixtures/call.ts";
-import { misplacedLegacy } from "../legacy/call.ts";
+import { misplaced, StandardCalls } from "./fixtures/call.ts";
+import { misplaced as misplacedLegacy } from "../legacy/twins/call.ts";
 
 callCases("standard", "StandardCalls", () => env.STANDARD_CALLS as never);
 callCases("legacy", "LegacyCalls", () => env.LEGACY_CALLS as never);
@@ -57,10 +56,22 @@ describe("@Exclusive on any class", () => {
 });
 
 describe("@Atomic on a #private method", () => {
+  class PrivateCalls extends StandardCalls {
+    @Atomic() #hidden(): void {
+      this.fail(1);
+    }
+
+    failHidden(): void {
+      this.#hidden();
+    }
+  }
+
   it("is all or nothing", async () => {
-    await runInDurableObject(env.STANDARD_CALLS.getByName("hidden"), (self) => {
-      expect(() => self.failHidden()).toThrow("cannot add 1");
-      expect(self.count).toBe(0);
+    await runInDurableObject(env.STANDARD_CALLS.getByName("hidden"), async (_, state) => {
+      const calls = new PrivateCalls(state, env);
+      await scheduler.wait(0);
+      expect(() => calls.failHidden()).toThrow("cannot add 1");
+      expect(calls.count).toBe(0);
     });
   });
 });

@@ -1,12 +1,14 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError } from "durable-base";
 import { describe, expect, it, vi } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
 import { planOf, type Plan } from "../../src/core/plan.ts";
 import { errorOf } from "../error-of.ts";
 import type { Disposing } from "./fixtures/disposing.ts";
 import { type Handing, Narrow, Starting, Surface } from "./fixtures/base.ts";
 import { LeftLegacy, RightLegacy } from "../legacy/base.ts";
+import type { AccessorThings } from "../persisted/fixtures/persisted.ts";
+import { inside } from "../persisted/things.ts";
 
 type Stub = Record<string, () => Promise<unknown>>;
 
@@ -125,6 +127,17 @@ describe("DurableBase", () => {
           known,
         ]),
       ).toEqual([undefined, "written"]);
+    });
+
+    it("is learned from a later call if the first write came without it", async () => {
+      const name = "named later";
+      const byId = (): DurableObjectStub<AccessorThings> =>
+        env.ACCESSOR_THINGS.get(env.ACCESSOR_THINGS.idFromString(env.ACCESSOR_THINGS.idFromName(name).toString()));
+      await inside(byId(), (self) => (self.count = 1));
+      await abortAllDurableObjects();
+      await inside(env.ACCESSOR_THINGS.getByName(name), (self) => (self.count = 2));
+      await abortAllDurableObjects();
+      expect(await inside(byId(), (self) => self.name)).toBe(name);
     });
   });
 

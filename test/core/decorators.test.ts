@@ -1,12 +1,9 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, DurableError, Persisted, Route } from "durable-base";
+import { evict } from "durable-base/testing";
 import { describe, expect, it } from "vitest";
-import { DurableBase } from "../../src/core/durable-base.ts";
-import { DurableError } from "../../src/core/errors.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
 import { planOf } from "../../src/core/plan.ts";
-import { Route } from "../../src/route/route.ts";
-import { evict } from "../../src/testing/testing.ts";
 import { errorOf } from "../error-of.ts";
 import { misplacedLegacy } from "../legacy/misplaced.ts";
 import { decorate, Mixed } from "./fixtures/mixed.ts";

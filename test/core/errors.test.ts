@@ -1,11 +1,11 @@
+import * as library from "durable-base";
 import * as openapi from "durable-base/openapi";
 import * as shards from "durable-base/shards";
+import * as storage from "durable-base/storage";
 import * as transfer from "durable-base/transfer";
 import { describe, expect, it } from "vitest";
 import reference from "../../docs/errors.md?raw";
-import * as library from "../../src/index.ts";
 import source from "../../src/core/errors.ts?raw";
-import * as storage from "../../src/storage/storage.ts";
 
 const { DurableError } = library;
 

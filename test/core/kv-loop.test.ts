@@ -1,11 +1,11 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { Object as Objects } from "durable-base";
+import { once } from "durable-base/once";
+import * as Storage from "durable-base/storage";
 import { describe, expect, it, vi } from "vitest";
-import { objects } from "../../src/object/namespace.ts";
-import * as Storage from "../../src/storage/storage.ts";
 import type { AccessorThings } from "../persisted/fixtures/persisted.ts";
 import type { StandardAlarms, StandardDeclared } from "../jobs/fixtures/schedule.ts";
-import { once } from "../../src/once/once.ts";
 
 /** The work of a loop at each key. */
 type Step<Self> = (self: Self, storage: DurableObjectStorage, key: string) => unknown;
@@ -182,7 +182,7 @@ describe("the user's loop over ctx.storage.kv.list()", () => {
 describe("the user's loop over ctx.storage.kv.list() when calls of once() arrive", () => {
   it("goes on", async () => {
     await waits(alarms, async (self, _, key) => {
-      const handle = objects.from(alarms() as never).byName(self.name) as unknown as { tick(): Promise<void> };
+      const handle = Objects.from(alarms() as never).byName(self.name) as unknown as { tick(): Promise<void> };
       await once(handle, key).tick();
       await once(handle, key).tick();
     });

@@ -1,14 +1,12 @@
 /** What an object's life promises, from `onStart` to `destroy()`, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError, type Handle, Object as Objects } from "durable-base";
+import { once } from "durable-base/once";
 import { describe, expect, it, vi } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
-import { objects } from "../../src/object/namespace.ts";
-import type { Handle } from "../../src/object/types.ts";
 import { errorOf } from "../error-of.ts";
 import { eventually } from "../eventually.ts";
 import { on, work, type LifeLike } from "./fixtures/life-data.ts";
-import { once } from "../../src/once/once.ts";
 
 type Native = DurableObjectStub<LifeLike>;
 /** A handle as far as these cases use it. */
@@ -29,7 +27,7 @@ const LATER = 4_000_000_000_000;
 export function lifeCases(dialect: string, namespace: () => DurableObjectNamespace<LifeLike>): void {
   let nth = 0;
   const freshName = (): string => `${dialect} life ${nth++}`;
-  const handleOf = (name: string): Lives => objects.from(namespace() as never).byName(name) as Handle<unknown> as never;
+  const handleOf = (name: string): Lives => Objects.from(namespace() as never).byName(name) as Handle<unknown> as never;
   const nativeOf = (name: string): Native => namespace().getByName(name);
 
   /** An object with something in every kind of storage. */

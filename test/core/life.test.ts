@@ -1,7 +1,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { serve } from "durable-base";
 import { describe, expect, it, vi } from "vitest";
-import { serve } from "../../src/object/serve.ts";
 import { on } from "./fixtures/life-data.ts";
 import { lifeCases } from "./life.cases.ts";
 import { eventually } from "../eventually.ts";

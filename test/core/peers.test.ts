@@ -1,11 +1,9 @@
 /** The faults of other libraries (PEERS.md), each by its number: none of them is ours. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError, Object as Objects, snapshot } from "durable-base";
 import { describe, expect, it, vi } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
 import { sizeOf } from "../../src/storage/size.ts";
-import { objects as Objects } from "../../src/object/namespace.ts";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { errorOf } from "../error-of.ts";
 import type { Faults } from "./fixtures/peers.ts";
 import { rowsOf } from "../persisted/persisted.cases.ts";

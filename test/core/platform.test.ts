@@ -1,8 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError } from "durable-base";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
 import { eventually } from "../eventually.ts";
 import { Probe } from "./fixtures/probe.ts";
 

@@ -4,12 +4,12 @@
  */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { Object, Persisted, Route } from "durable-base";
+import { once } from "durable-base/once";
 import { describe, expect, it, vi } from "vitest";
-import { Object, Persisted, Route } from "../../src/index.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import { BOTH, type Reported } from "./fixtures/reports-data.ts";
 import type { Reports } from "./fixtures/reports.ts";
-import { once } from "../../src/once/once.ts";
 
 let nth = 0;
 const fresh = (): DurableObjectStub<Reports> => env.REPORTS.getByName(`reports ${nth++}`);

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
+import { Object } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { Object } from "../../src/index.ts";
 import stubsText from "../../docs/stubs.md?raw";
 import { eventually } from "../eventually.ts";
 import { readLines, RESULT_NAMES, seen } from "./fixtures/surface.ts";

@@ -1,15 +1,14 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, Persisted } from "durable-base";
+import { jobs, type Jobs, Scheduled } from "durable-base/jobs";
 import { describe, expect, it } from "vitest";
-import { DurableBase } from "../../src/core/durable-base.ts";
 import { retireLive } from "../../src/core/live-instance.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
-import { jobs, Scheduled, type Jobs } from "../../src/jobs/jobs.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import { StandardLife } from "./fixtures/life.ts";
-import { LegacyLife } from "../legacy/life.ts";
+import { LegacyLife } from "../legacy/twins/life.ts";
 import { work, type LifeLike } from "./fixtures/life-data.ts";
-import { ProxiedStandard } from "./fixtures/wrapped.ts";
+import { Proxied } from "./fixtures/wrapped.ts";
 import { work as workOfWrapped } from "./fixtures/wrapped-data.ts";
 
 type Class<T> = new (ctx: DurableObjectState, env: Cloudflare.Env) => T;
@@ -294,9 +293,9 @@ describe("an instance whose object has a newer one", () => {
 
   it("is found through a ctx that is wrapped", async () => {
     await withState(async (state) => {
-      const older = await born(ProxiedStandard, state);
+      const older = await born(Proxied, state);
       await older.act(workOfWrapped((self) => void self.count++));
-      const newer = await born(ProxiedStandard, state);
+      const newer = await born(Proxied, state);
       await newer.atomic(workOfWrapped((self) => void self.count++));
       const undone = workOfWrapped((self) => {
         self.count = 100;

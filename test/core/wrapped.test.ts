@@ -1,28 +1,26 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, Object as Objects, Persisted } from "durable-base";
+import { jobs } from "durable-base/jobs";
+import { migrations } from "durable-base/migrations";
+import { once } from "durable-base/once";
+import * as Storage from "durable-base/storage";
+import { advanceTo, rows } from "durable-base/testing";
 import * as Transfer from "durable-base/transfer";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { DurableBase } from "../../src/core/durable-base.ts";
-import { objects } from "../../src/object/namespace.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
-import * as Storage from "../../src/storage/storage.ts";
-import { advanceTo, rows } from "../../src/testing/testing.ts";
 import { errorOf } from "../error-of.ts";
 import type { StandardJobs } from "../jobs/fixtures/schedule.ts";
 import { proxiedState, work, type WrappedLike } from "./fixtures/wrapped-data.ts";
-import { once } from "../../src/once/once.ts";
-import { migrations } from "../../src/migrations/migrations.ts";
-import { jobs } from "../../src/jobs/jobs.ts";
 
 type Wrapped = DurableObjectNamespace<WrappedLike>;
 
 const classes: Record<string, Wrapped> = {
-  "Proxies, standard decorators": env.PROXIED_STANDARD,
-  "Proxies, legacy decorators": env.PROXIED_LEGACY,
-  "Sentry 10, standard decorators": env.SENTRY_TEN_STANDARD,
-  "Sentry 10, legacy decorators": env.SENTRY_TEN_LEGACY,
-  "Sentry 11, standard decorators": env.SENTRY_ELEVEN_STANDARD,
-  "Sentry 11, legacy decorators": env.SENTRY_ELEVEN_LEGACY,
+  "Proxies, standard decorators": env.PROXIED,
+  "Proxies, legacy decorators": env.LEGACY_PROXIED,
+  "Sentry 10, standard decorators": env.SENTRY_TEN,
+  "Sentry 10, legacy decorators": env.LEGACY_SENTRY_TEN,
+  "Sentry 11, standard decorators": env.SENTRY_ELEVEN,
+  "Sentry 11, legacy decorators": env.LEGACY_SENTRY_ELEVEN,
 };
 
 describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
@@ -150,7 +148,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
   });
 
   it("destroys itself, and the next call finds a new object", async () => {
-    const handle = objects.from(namespace).byName(`${kind} destroyed`);
+    const handle = Objects.from(namespace).byName(`${kind} destroyed`);
     const destroys = work((self) => {
       change(self);
       self.jobs.schedule(60_000, self.remind, { text: "never" });
@@ -204,7 +202,7 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
   });
 
   it("answers a repeated call under a key once", async () => {
-    const handle = objects.from(namespace).byName(`${kind} once`);
+    const handle = Objects.from(namespace).byName(`${kind} once`);
     const kept = once(handle as unknown as { add(by: number): Promise<number> }, "key");
     expect([await kept.add(2), await kept.add(2), await handle.act(read)]).toEqual([2, 2, [2, [], undefined, ""]]);
   });

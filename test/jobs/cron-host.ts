@@ -1,6 +1,6 @@
 /** What the fixtures for cron expressions share, in both dialects. */
-import type { DurableBase } from "../../src/core/durable-base.ts";
-import type { Jobs } from "../../src/jobs/jobs.ts";
+import type { DurableBase } from "durable-base";
+import type { Jobs } from "durable-base/jobs";
 
 export interface Pattern {
   readonly pattern: string;

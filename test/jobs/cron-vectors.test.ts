@@ -1,12 +1,10 @@
 /** Cron expressions by what is public of them, see cron-vectors.ts, and by brute force, see cron-oracle.ts. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError } from "durable-base";
+import { cron, Scheduled, type When } from "durable-base/jobs";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
-import { cron } from "../../src/jobs/cron.ts";
-import { Scheduled } from "../../src/jobs/scheduled.ts";
-import type { When } from "../../src/jobs/when.ts";
 import { isLong, seed, slice } from "../battery.ts";
 import { nameFor, type CronHost, type Pattern, type Ran } from "./cron-host.ts";
 import { changesOf, runsOf } from "./cron-oracle.ts";

@@ -1,5 +1,5 @@
+import { cron } from "durable-base/jobs";
 import { describe, expect, it } from "vitest";
-import { cron } from "../../src/jobs/cron.ts";
 import { thrownBy } from "../error-of.ts";
 
 /** So many times from `from` on, in UTC. */

@@ -1,9 +1,8 @@
 /** What the tests of jobs share: objects, times that pass, and what is stored. */
 import { runInDurableObject } from "cloudflare:test";
+import { type DurableBase, DurableError, type ErrorCode } from "durable-base";
+import { type Job, jobs, type Jobs } from "durable-base/jobs";
 import { afterEach, beforeEach, expect, vi, type MockInstance } from "vitest";
-import type { DurableBase } from "../../src/core/durable-base.ts";
-import { DurableError, type ErrorCode } from "../../src/core/errors.ts";
-import { jobs, type Job, type Jobs } from "../../src/jobs/jobs.ts";
 import { planOf, type AnyClass, type RecordedPart } from "../../src/core/plan.ts";
 import { errorOf } from "../error-of.ts";
 

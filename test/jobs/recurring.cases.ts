@@ -1,10 +1,9 @@
 /** What jobs that come again, `@Scheduled` and the user's own alarm promise, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { cron, type Recurrence } from "durable-base/jobs";
 import * as Transfer from "durable-base/transfer";
 import { describe, expect, it, vi } from "vitest";
 import type { AnyClass } from "../../src/core/plan.ts";
-import { cron } from "../../src/jobs/cron.ts";
-import type { Recurrence } from "../../src/jobs/when.ts";
 import { errorOf } from "../error-of.ts";
 import {
   Clock,

@@ -1,9 +1,8 @@
 /** What `this.schedule` and `this.jobs` promise of jobs that run once, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import type { ErrorCode } from "durable-base";
+import { cron, type When } from "durable-base/jobs";
 import { describe, expect, it, vi } from "vitest";
-import type { ErrorCode } from "../../src/core/errors.ts";
-import { cron } from "../../src/jobs/cron.ts";
-import type { When } from "../../src/jobs/when.ts";
 import { errorOf } from "../error-of.ts";
 import { eventually } from "../eventually.ts";
 import {

@@ -1,7 +1,7 @@
 /** How a program of `schedule.programs.ts` is played: on an object and on the list at once, whatever befalls the object. */
+import { cron } from "durable-base/jobs";
 import { vi } from "vitest";
 import type { AnyClass } from "../../src/core/plan.ts";
-import { cron } from "../../src/jobs/cron.ts";
 import { stored, type Recurrence, type When } from "../../src/jobs/when.ts";
 import { thrownBy } from "../error-of.ts";
 import { ModelJobs, type Player } from "./fixtures/schedule-model.ts";

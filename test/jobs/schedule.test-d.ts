@@ -1,12 +1,6 @@
 /** What `jobs(this)` and `@Scheduled` accept and refuse at compile time. */
-import { DurableBase } from "../../src/core/durable-base.ts";
-import type { Handle } from "../../src/object/namespace.ts";
-import type { RouteContext } from "../../src/route/route.ts";
-import { cron } from "../../src/jobs/cron.ts";
-import type { ScheduleOptions } from "../../src/jobs/options.ts";
-import { Scheduled } from "../../src/jobs/scheduled.ts";
-import type { Job, JobRun } from "../../src/jobs/job.ts";
-import { jobs, type Jobs } from "../../src/jobs/jobs.ts";
+import { DurableBase, type Handle, type RouteContext } from "durable-base";
+import { cron, type Job, type JobRun, jobs, type Jobs, Scheduled, type ScheduleOptions } from "durable-base/jobs";
 
 interface Note {
   text: string;
@@ -72,7 +66,7 @@ export class Accepted extends DurableBase {
 
   @Scheduled({ every: 60_000 }) sweep(): void {}
   @Scheduled(cron("0 3 * * *", { timeZone: "Europe/Berlin" }), { missed: "skip", timeout: 1_000 })
-  async nightly(): Promise<void> {}
+  protected async nightly(): Promise<void> {}
   @Scheduled({ every: 60_000 }) optional(_n = 1): void {}
 }
 
@@ -120,6 +114,10 @@ export class Refused extends DurableBase {
   @Scheduled(60_000) once(): void {}
   // @ts-expect-error a field isn't a method
   @Scheduled({ every: 60_000 }) field = 1;
+  // @ts-expect-error a getter isn't a method
+  @Scheduled({ every: 60_000 }) get doubled(): number {
+    return 2;
+  }
   // @ts-expect-error an id is the method's own
   @Scheduled({ every: 60_000 }, { id: "a" }) named(): void {}
   // @ts-expect-error it has to be told when

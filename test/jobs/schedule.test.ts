@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
+import { Scheduled } from "durable-base/jobs";
 import { describe, expect, it } from "vitest";
 import { thrownBy } from "../error-of.ts";
-import { misplacedSchedules as misplacedLegacy } from "../legacy/schedule-misplaced.ts";
+import { misplacedSchedules as misplacedLegacy } from "../legacy/twins/schedule-misplaced.ts";
 import { misplacedSchedules } from "./fixtures/schedule-misplaced.ts";
 import { recurringCases } from "./recurring.cases.ts";
 import { scheduleCases } from "./schedule.cases.ts";
@@ -22,9 +23,38 @@ recurringCases("standard", standard);
 scheduleCases("legacy", legacy.jobs, legacy.alarms);
 recurringCases("legacy", legacy);
 
+/** Rows that the legacy dialect's syntax or types don't allow. */
+const onlyStandard: readonly [string, () => unknown, string, string][] = [
+  [
+    "a symbol",
+    () => {
+      class Wrong {
+        @Scheduled({ every: 5_000 }) [Symbol.dispose](): void {}
+      }
+      return Wrong;
+    },
+    "bad-decorator",
+    "Symbol.dispose",
+  ],
+  [
+    "a #private method",
+    () => {
+      class Wrong {
+        @Scheduled({ every: 5_000 }) #sweep(): void {}
+        run(): void {
+          this.#sweep();
+        }
+      }
+      return Wrong;
+    },
+    "bad-decorator",
+    "cannot stand on #sweep",
+  ],
+];
+
 describe("@Scheduled, misplaced", () => {
   const all = [
-    ...misplacedSchedules.map((row) => ["standard", ...row] as const),
+    ...[...misplacedSchedules, ...onlyStandard].map((row) => ["standard", ...row] as const),
     ...misplacedLegacy.map((row) => ["legacy", ...row] as const),
   ];
 

@@ -1,5 +1,5 @@
-import { DurableBase } from "../../src/core/durable-base.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
+/** Written by hand: fields on prototypes and what a compiler does to them exist in the legacy dialect alone. */
+import { DurableBase, Persisted } from "durable-base";
 
 /** What a compiler with [[Define]] semantics makes of a legacy field. */
 export class Defined extends DurableBase {

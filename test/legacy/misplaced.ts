@@ -1,6 +1,7 @@
-import { Persisted } from "../../src/persisted/persisted.ts";
+/** Written by hand: legacy decorators are refused in other words, or where standard ones have no counterpart. */
+import { Idempotent, Persisted } from "durable-base";
 
-/** Legacy decorators where they cannot work: what, the class, the code, a part of the message. */
+/** `@Persisted` where it cannot work: what, the class, the code, a part of the message. */
 export const misplacedLegacy: readonly [string, () => unknown, string, string][] = [
   [
     "static",
@@ -49,5 +50,34 @@ export const misplacedLegacy: readonly [string, () => unknown, string, string][]
     },
     "bad-decorator",
     "must be a string",
+  ],
+];
+
+/** `@Idempotent` where it is refused in other words than in standard decorators: what, the class, a part of the message. */
+export const misplacedIdempotent: readonly [string, () => unknown, string][] = [
+  [
+    "a getter",
+    () => {
+      class Wrong {
+        own = 1;
+        // @ts-expect-error a field or accessor isn't a method
+        @Idempotent() get size(): number {
+          return 1;
+        }
+      }
+      return Wrong;
+    },
+    "a field or accessor isn't a method",
+  ],
+  [
+    "a static method",
+    () => {
+      class Wrong {
+        own = 1;
+        @Idempotent() static make(): void {}
+      }
+      return Wrong;
+    },
+    "a static member belongs to no object",
   ],
 ];

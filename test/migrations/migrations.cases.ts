@@ -1,13 +1,13 @@
 /** What `migrations([...])` promises, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import type { DurableBase } from "durable-base";
+import type { Jobs } from "durable-base/jobs";
+import { migrate, type Migration, migrations } from "durable-base/migrations";
+import type { ListedPart } from "durable-base/part";
+import * as Storage from "durable-base/storage";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { DurableBase } from "../../src/core/durable-base.ts";
-import { migrate, migrations, type Migration } from "../../src/migrations/migrations.ts";
-import type { ListedPart } from "../../src/core/part/part.ts";
-import * as Storage from "../../src/storage/storage.ts";
 import { errorOf } from "../error-of.ts";
 import { meterOf } from "../testing/fixtures/meter.ts";
-import type { Jobs } from "../../src/jobs/jobs.ts";
 
 /** What each fixture of these cases has. */
 export interface Deployed {

@@ -1,11 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { migrate, type Migration } from "durable-base/migrations";
+import * as Storage from "durable-base/storage";
 import { describe, expect, it } from "vitest";
 import docs from "../../docs/storage.md?raw";
-import * as Storage from "../../src/storage/storage.ts";
-import { migrate, type Migration } from "../../src/migrations/migrations.ts";
 import { errorOf as rejectionOf, thrownBy } from "../error-of.ts";
-import { LegacyMigrated } from "../legacy/migrations.ts";
+import { LegacyMigrated } from "../legacy/twins/migrations.ts";
 import { Migrated } from "./fixtures/migrations.ts";
 import { migrationCases } from "./migrations.cases.ts";
 import { codeOf, errorOf, within } from "../storage/storages.ts";

@@ -1,16 +1,17 @@
 /** Documents, checked by a public validator; in Node, as it compiles its schemas by `new Function`. */
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { DurableBase, DurableError, Route, type RouteOptions } from "durable-base";
 import { openapi, type OpenApiDocument, type OpenApiTarget } from "durable-base/openapi";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Counter } from "../../example/counter/counter.ts";
 import { TodoList } from "../../example/todo-list/todo-list.ts";
-import { DurableBase, DurableError, Route, type RouteOptions } from "../../src/index.ts";
-import { ChildLegacyRoutes, LegacyRoutes } from "../legacy/route.ts";
+import { LegacyChildRoutes, LegacyRoutes } from "../legacy/twins/route.ts";
 import { Shelf } from "../openapi/fixtures/openapi.ts";
-import { ChildRoutes, FetchingRoutes, Routes, StuckRoutes } from "../route/fixtures/route.ts";
+import { FetchingRoutes, StuckRoutes } from "../route/fixtures/failing.ts";
+import { ChildRoutes, Routes } from "../route/fixtures/route.ts";
 import { isLong } from "../battery.ts";
 
 async function errorsOf(document: OpenApiDocument): Promise<unknown> {
@@ -67,7 +68,7 @@ describe("openapi, by a public validator", () => {
     ["StuckRoutes", StuckRoutes],
     ["FetchingRoutes", FetchingRoutes],
     ["LegacyRoutes", LegacyRoutes],
-    ["ChildLegacyRoutes", ChildLegacyRoutes],
+    ["LegacyChildRoutes", LegacyChildRoutes],
     ["Shelf", Shelf],
     ["the example", { "/counters/:name": Counter, "/lists/:name": TodoList }],
     ["many classes", { "/:tenant/routes/:name": Routes, "/more/:name": Routes, "/shelves/:name": Shelf }],

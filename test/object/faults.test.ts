@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
+import type { Handle } from "durable-base";
 import { afterEach, describe, expect, it } from "vitest";
-import type { Handle } from "../../src/index.ts";
 import { makeHandle } from "../../src/object/handle.ts";
 import { Repeater } from "../../src/object/retry.ts";
 import { runs, unstartable, type Fault } from "./fixtures/fault.ts";

@@ -1,7 +1,7 @@
 import { abortAllDurableObjects, reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError, type Handle, Object, type Stub } from "durable-base";
 import { afterEach, describe, expect, it } from "vitest";
-import { DurableError, Object, type Handle, type Stub } from "../../src/index.ts";
 import { makeHandle } from "../../src/object/handle.ts";
 import { broken, Peer, QuotaError } from "./fixtures/object.ts";
 

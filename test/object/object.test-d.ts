@@ -1,9 +1,9 @@
 /** What the `Object` module and `serve` claim; checked by `tsc` alone. */
 import type { DurableObject } from "cloudflare:workers";
-import { shards, type MapOptions, type Moved, type Shards } from "durable-base/shards";
+import { DurableBase, type Finder, type FromOptions, type Handle, Object, serve } from "durable-base";
+import { type MapOptions, type Moved, shards, type Shards } from "durable-base/shards";
 import type { Hono } from "hono";
 import { expectTypeOf } from "vitest";
-import { DurableBase, Object, serve, type Finder, type FromOptions, type Handle } from "../../src/index.ts";
 
 interface Env {
   COUNTER: DurableObjectNamespace<Counter>;

@@ -1,7 +1,7 @@
 import { evictDurableObject, listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError, type Handle, Object } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { DurableError, Object, type Handle } from "../../src/index.ts";
 import { makeHandle } from "../../src/object/handle.ts";
 import { errorOf } from "../error-of.ts";
 import { Peer, QuotaError } from "./fixtures/object.ts";

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
+import { type Handle, Idempotent, Object } from "durable-base";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Object, type Handle } from "../../src/index.ts";
 import { makeHandle } from "../../src/object/handle.ts";
 import { Repeater, type RetryOptions } from "../../src/object/retry.ts";
 import { planOf } from "../../src/core/plan.ts";
@@ -10,7 +10,8 @@ import { errorOf, thrownBy } from "../error-of.ts";
 import { eventually } from "../eventually.ts";
 import { runs } from "./fixtures/fault.ts";
 import { Fragile, FragileChild, misplaced } from "./fixtures/fragile.ts";
-import { LegacyFragile, LegacyFragileChild, misplacedLegacy } from "../legacy/fragile.ts";
+import { misplacedIdempotent } from "../legacy/misplaced.ts";
+import { LegacyFragile, LegacyFragileChild, misplaced as misplacedLegacy } from "../legacy/twins/fragile.ts";
 import type { Peer } from "./fixtures/object.ts";
 import { Lossy } from "../persisted/lossy.ts";
 
@@ -29,6 +30,49 @@ afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
+
+/** Rows that the legacy dialect refuses in other words, or can't express. */
+const onlyStandard: readonly [string, () => unknown, string][] = [
+  [
+    "a getter",
+    () => {
+      class Wrong {
+        own = 1;
+        // @ts-expect-error a getter isn't a method
+        @Idempotent() get size(): number {
+          return 1;
+        }
+      }
+      return Wrong;
+    },
+    "a getter isn't a method",
+  ],
+  [
+    "a static method",
+    () => {
+      class Wrong {
+        own = 1;
+        @Idempotent() static make(): void {}
+      }
+      return Wrong;
+    },
+    "a static method belongs to no object",
+  ],
+  [
+    "a private method",
+    () => {
+      class Wrong {
+        own = 1;
+        @Idempotent() #hidden(): void {}
+        shown(): void {
+          this.#hidden();
+        }
+      }
+      return Wrong;
+    },
+    "`@Idempotent() hidden() { … }`",
+  ],
+];
 
 describe("@Idempotent", () => {
   const classes = [
@@ -68,8 +112,8 @@ describe("@Idempotent", () => {
   });
 
   it.each([
-    ...misplaced.map((row) => ["standard", ...row] as const),
-    ...misplacedLegacy.map((row) => ["legacy", ...row] as const),
+    ...[...misplaced, ...onlyStandard].map((row) => ["standard", ...row] as const),
+    ...[...misplacedLegacy, ...misplacedIdempotent].map((row) => ["legacy", ...row] as const),
   ])("refuses, %s: %s", (_, __, make, part) => {
     const error = thrownBy(make);
     expect(error.code).toBe("bad-decorator");

@@ -1,6 +1,7 @@
 /** Routes, middleware and handlers that users add to the app that `serve` returns. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { type DurableError, serve, type ServeOptions } from "durable-base";
 import { Hono, type MiddlewareHandler } from "hono";
 import { setCookie } from "hono/cookie";
 import { cors } from "hono/cors";
@@ -12,7 +13,6 @@ import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
 import { timing } from "hono/timing";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { serve, type DurableError, type ServeOptions } from "../../src/index.ts";
 import { thrownBy } from "../error-of.ts";
 import { Mirror, recording } from "./fixtures/serve.ts";
 import { call, expectProblem, quiet, seenBy, sent, type Handler } from "./serving.ts";

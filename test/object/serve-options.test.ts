@@ -1,7 +1,5 @@
 import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { HTTPException } from "hono/http-exception";
-import { afterEach, describe, expect, it, vi } from "vitest";
 import {
   DurableError,
   serve,
@@ -9,7 +7,9 @@ import {
   type ServeOptions,
   type ServeRoute,
   type ServeTarget,
-} from "../../src/index.ts";
+} from "durable-base";
+import { HTTPException } from "hono/http-exception";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Mirror, recording } from "./fixtures/serve.ts";
 import { call, expectProblem, quiet, seenBy, type Handler } from "./serving.ts";
 

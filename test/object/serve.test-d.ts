@@ -1,17 +1,10 @@
 /** What `serve` accepts and refuses at compile time. */
 import { DurableObject, RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
+import { DurableBase, problems, serve, type ServeNamespace, type ServeOptions, type ServeRoute } from "durable-base";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import { createMiddleware } from "hono/factory";
 import { HTTPException } from "hono/http-exception";
-import {
-  DurableBase,
-  problems,
-  serve,
-  type ServeNamespace,
-  type ServeOptions,
-  type ServeRoute,
-} from "../../src/index.ts";
 
 interface Env {
   ROOM: DurableObjectNamespace<Room>;

@@ -1,10 +1,10 @@
 import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { serve } from "durable-base";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { serve } from "../../src/index.ts";
 import { Mirror, recording } from "./fixtures/serve.ts";
 import { call, expectProblem, quiet, seenBy, sent, type Handler } from "./serving.ts";
 import { eventually } from "../eventually.ts";

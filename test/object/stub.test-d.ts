@@ -1,15 +1,7 @@
 /** The types of {@link Stub}; checked only by `tsc`. */
 import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
+import { DurableBase, type Handle, type NotTransferable, Object, Persisted, Route, type Stub } from "durable-base";
 import { expectTypeOf } from "vitest";
-import {
-  DurableBase,
-  Object,
-  Persisted,
-  Route,
-  type Handle,
-  type NotTransferable,
-  type Stub,
-} from "../../src/index.ts";
 import type { HiddenMember } from "../../src/object/types.ts";
 
 interface Todo {

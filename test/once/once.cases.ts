@@ -1,12 +1,11 @@
 /** What `once` promises, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { type DurableBase, DurableError, type Handle, Object } from "durable-base";
+import { once, type Once } from "durable-base/once";
 import { describe, expect, it, vi } from "vitest";
-import { DurableError, Object, type Handle } from "../../src/index.ts";
-import type { DurableBase } from "../../src/core/durable-base.ts";
 import { slice } from "../battery.ts";
 import { errorOf } from "../error-of.ts";
 import { works, type TillLike } from "./fixtures/once-data.ts";
-import { once, type Once } from "../../src/once/once.ts";
 
 type AnyTill = TillLike & DurableBase;
 

@@ -1,8 +1,8 @@
 /** What `once` claims; checked by `tsc` alone. */
 import { RpcTarget } from "cloudflare:workers";
+import { DurableBase, type Handle, type Stub } from "durable-base";
+import { type NotRepeatable, once, type Once } from "durable-base/once";
 import { expectTypeOf } from "vitest";
-import { DurableBase, type Handle, type Stub } from "../../src/index.ts";
-import { once, type NotRepeatable, type Once } from "../../src/once/once.ts";
 
 class Line extends RpcTarget {
   write(text: string): number {

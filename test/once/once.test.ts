@@ -1,16 +1,16 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, Object, Persisted, Storage } from "durable-base";
+import { once } from "durable-base/once";
 import { describe, expect, it } from "vitest";
 import { hashOf } from "../../src/once/repeatable-data.ts";
-import { DurableBase, Object, Persisted, Storage } from "../../src/index.ts";
 import { isLong, seed } from "../battery.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import { Starting } from "../core/fixtures/base.ts";
 import { works } from "./fixtures/once-data.ts";
-import { OpenTill } from "./fixtures/once.ts";
+import { OpenTill } from "./fixtures/open-till.ts";
 import { onceCases } from "./once.cases.ts";
 import { mulberry32 } from "../random.ts";
-import { once } from "../../src/once/once.ts";
 
 onceCases("standard", "Till", () => env.TILL as never);
 onceCases("legacy", "LegacyTill", () => env.LEGACY_TILL as never);

@@ -1,7 +1,9 @@
 /** What `openapi` accepts, refuses and gives at compile time. */
+import type * as library from "durable-base";
+import { Route, type RouteOptions } from "durable-base";
 import {
-  openapi,
   type JsonSchema,
+  openapi,
   type OpenApiDocument,
   type OpenApiOptions,
   type OpenApiTarget,
@@ -11,8 +13,6 @@ import {
 import * as v from "valibot";
 import { z } from "zod";
 import { Counter } from "../../example/counter/counter.ts";
-import { Route, type RouteOptions } from "../../src/index.ts";
-import type * as library from "../../src/index.ts";
 
 export const hasMoved: "openapi" extends keyof typeof library ? false : true = true;
 

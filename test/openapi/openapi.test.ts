@@ -1,15 +1,15 @@
 import { env } from "cloudflare:workers";
 import { createExecutionContext } from "cloudflare:test";
 import { type } from "arktype";
+import { DurableBase, Route, type RouteOptions } from "durable-base";
 import { openapi, type OpenApiDocument } from "durable-base/openapi";
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { Counter as ExampleCounter } from "../../example/counter/counter.ts";
-import { DurableBase, Route, type RouteOptions } from "../../src/index.ts";
 import { problem } from "../../src/route/problem.ts";
 import { thrownBy } from "../error-of.ts";
-import { LegacyRoutes } from "../legacy/route.ts";
+import { LegacyRoutes } from "../legacy/twins/route.ts";
 import { library, Shelf } from "./fixtures/openapi.ts";
 import { Routes } from "../route/fixtures/route.ts";
 

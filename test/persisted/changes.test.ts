@@ -1,19 +1,18 @@
 /** The changes that a recorder gets: each operation in a table, and those of random programs, applied to a plain copy. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, Persisted, snapshot } from "durable-base";
 import { attach, type Change, type ChangeRecorder, type Part } from "durable-base/part";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { DurableBase } from "../../src/core/durable-base.ts";
 import { FIELDS, type Fields } from "../../src/persisted/fields.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { modelRuns, seed } from "../battery.ts";
 import { check } from "../check.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
-import { AccessorThings, FieldThings } from "./fixtures/persisted.ts";
-import { LegacyThings } from "../legacy/persisted.ts";
+import { AccessorThings } from "./fixtures/persisted.ts";
+import { FieldThings } from "./twins/persisted.ts";
+import { LegacyThings } from "../legacy/twins/persisted.ts";
 import { readField } from "../formats/read-field.ts";
 import { Run } from "./model-run.ts";
 import { large, show, small, type Program } from "./model.ts";

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { snapshot } from "../../src/index.ts";
 import { isLong } from "../battery.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
@@ -214,8 +214,7 @@ describe("a collection", () => {
   });
 });
 
-/** What a review found, each by the sentence that was wrong. */
-describe("a collection, reviewed,", () => {
+describe("a collection in an unusual place or state", () => {
   const nums = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
   const of = <T>({ any }: AccessorThings): T => any as T;
 

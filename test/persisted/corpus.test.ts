@@ -4,9 +4,8 @@
  */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError, snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { slice } from "../battery.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
 import { show } from "./model.ts";

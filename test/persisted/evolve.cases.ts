@@ -2,12 +2,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { type } from "arktype";
+import { type DurableBase, DurableError, type ErrorCode, snapshot } from "durable-base";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import type { DurableBase } from "../../src/core/durable-base.ts";
-import { DurableError, type ErrorCode } from "../../src/core/errors.ts";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { errorOf } from "../error-of.ts";
 import {
   behaviour,

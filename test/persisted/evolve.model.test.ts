@@ -1,12 +1,13 @@
 /** Random programs on fields with options, compared step by step with the same on plain JavaScript. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { snapshot } from "durable-base";
 import { expect, it } from "vitest";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { isLong, seed } from "../battery.ts";
 import { behaviour, Money, usual, type After } from "./fixtures/evolve-options.ts";
-import { AccessorAfter, FieldAfter } from "./fixtures/evolve.ts";
-import { LegacyAfter } from "../legacy/evolve.ts";
+import { AccessorAfter } from "./fixtures/evolve.ts";
+import { FieldAfter } from "./twins/evolve.ts";
+import { LegacyAfter } from "../legacy/twins/evolve.ts";
 import { show } from "./model.ts";
 
 type Model = Omit<After, "run">;

@@ -1,28 +1,14 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { Atomic, DurableBase, Persisted, Route } from "durable-base";
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { Atomic } from "../../src/calls/atomic.ts";
-import { DurableBase } from "../../src/core/durable-base.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
-import { Route } from "../../src/route/route.ts";
 import { errorOf } from "../error-of.ts";
 import { evolveCases } from "./evolve.cases.ts";
 import { behaviour, Money, options, usual } from "./fixtures/evolve-options.ts";
-import * as standard from "./fixtures/evolve.ts";
-import * as legacy from "../legacy/evolve.ts";
-
-const {
-  AccessorBefore,
-  AccessorAfter,
-  AccessorMended,
-  AccessorEarly,
-  FieldBefore,
-  FieldAfter,
-  FieldMended,
-  FieldEarly,
-} = standard;
-const { LegacyBefore, LegacyAfter, LegacyMended, LegacyEarly } = legacy;
+import { AccessorAfter, AccessorBefore, AccessorEarly, AccessorMended } from "./fixtures/evolve.ts";
+import { FieldAfter, FieldBefore, FieldEarly, FieldMended } from "./twins/evolve.ts";
+import { LegacyAfter, LegacyBefore, LegacyEarly, LegacyMended } from "../legacy/twins/evolve.ts";
 
 evolveCases("standard accessor", {
   Before: AccessorBefore,

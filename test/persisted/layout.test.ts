@@ -196,7 +196,7 @@ const starts: Record<Place, () => unknown> = {
 describe("the rows of large collections", () => {
   for (const place of ["list", "map", "set", "record"] as const) {
     it(`of a ${place} follow plain JavaScript, and none is left behind`, async () => {
-      const { snapshot } = await import("../../src/index.ts");
+      const { snapshot } = await import("durable-base");
       self_.snapshot = snapshot;
       await runInDurableObject(env.ACCESSOR_THINGS.getByName(`layout ${place}`), (self, { storage }) => {
         fc.assert(

@@ -4,12 +4,11 @@
  * the test of names until it is in the tables.
  */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
+import { snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { slice } from "../battery.ts";
-import type { AccessorThings } from "./fixtures/persisted.ts";
 import { show } from "./model.ts";
+import { agreed, freshThings, inside } from "./things.ts";
 
 type Case<T> = (target: T, other: T, plain: T) => unknown;
 /** By the method's name; several cases where there is more than one way. */
@@ -364,10 +363,7 @@ const loopCases: Record<string, Case<{ list: List; map: AnyMap; set: AnySet }>> 
   },
 };
 
-let nth = 0;
-const fresh = (): DurableObjectStub<AccessorThings> => env.ACCESSOR_THINGS.getByName(`methods ${nth++}`);
-const inside = <R>(stub: DurableObjectStub<AccessorThings>, work: (self: AccessorThings) => R): Promise<R> =>
-  runInDurableObject<AccessorThings, R>(stub, (self) => self.run(work));
+const fresh = freshThings("methods");
 
 /** Result and state as text; of an error its kind. */
 function outcome<T>(one: Case<T>, target: T, other: T, plain: T): string[] {
@@ -421,6 +417,35 @@ describe("a tracked array", () => {
     compare(one, list, otherList),
   );
 });
+describe("a tracked array in the middle of a method", () => {
+  it("keeps its elements attached when a comparator empties it", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => {
+      self.any = [{ n: 2 }, { n: 1 }];
+      const list = self.any as { n: number }[];
+      list.sort((a, b) => {
+        list.length = 0;
+        return a.n - b.n;
+      });
+    });
+    await inside(stub, (self) => ((self.any as { n: number }[])[0]!.n = 50));
+    expect(await agreed(stub, (self) => self.any)).toBe("[{n:50},{n:2}]");
+  });
+
+  it("stays as it was when a value throws while it is copied in", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => (self.any = [1, 2, 3]));
+    let reads = 0;
+    const value = {
+      get x(): number {
+        if (reads++ > 1) throw new Error("read");
+        return 1;
+      },
+    };
+    await inside(stub, (self) => expect(() => (self.any as unknown[]).push(value, value, value)).toThrow("read"));
+    expect(await agreed(stub, (self) => self.any)).toBe("[1,2,3]");
+  });
+});
 describe("a tracked Map", () => {
   it.each(slice(cases(mapCases), 15))("does %s as JavaScript does (%i)", (_, __, one) => compare(one, map, otherMap));
 });
@@ -454,6 +479,27 @@ describe("a tracked collection's iterators", () => {
   });
 
   it.each(Object.entries(loopCases))("walk %s as JavaScript does", (_, one) => compare(one, all, all));
+
+  it("go on after a break", async () => {
+    await inside(fresh(), (self) => {
+      self.any = [
+        new Map([
+          ["a", 1],
+          ["b", 2],
+        ]),
+        new Set([1, 2, 3]),
+      ];
+      const [map, set] = self.any as [Map<string, number>, Set<number>];
+      const values = set.values();
+      const [first] = values;
+      expect([first, ...values]).toEqual([1, 2, 3]);
+      const helped = map.keys() as unknown as { map(change: (key: string) => string): { toArray(): string[] } };
+      expect(helped.map((key) => key + key).toArray()).toEqual(["aa", "bb"]);
+      expect(
+        (map as Map<string, number> & { getOrInsert(key: string, value: number): number }).getOrInsert("c", 3),
+      ).toBe(3);
+    });
+  });
 
   it("give Array.fromAsync what they give Array.from", async () => {
     const stub = fresh();

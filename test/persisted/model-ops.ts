@@ -1,5 +1,5 @@
 /** What a step of a program can do to each kind of value, in plain JavaScript and on a tracked value alike. */
-import { snapshot } from "../../src/core/values/snapshot.ts";
+import { snapshot } from "durable-base";
 import { entriesOf, type Recipe } from "./model-recipes.ts";
 
 /**

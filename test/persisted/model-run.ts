@@ -1,5 +1,5 @@
 /** How a program is played: on a field of an object and on plain JavaScript at once, whatever befalls the object. */
-import { DurableError } from "../../src/core/errors.ts";
+import { DurableError } from "durable-base";
 import { FIELDS, type Fields } from "../../src/persisted/fields.ts";
 import { rawBehind } from "../../src/core/values/snapshot.ts";
 import { sizeOf } from "../../src/storage/size.ts";

@@ -1,9 +1,7 @@
 /** What `@Persisted()` promises, as cases that run once per dialect. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { type DurableBase, DurableError, snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
-import type { DurableBase } from "../../src/core/durable-base.ts";
-import { DurableError } from "../../src/core/errors.ts";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { show } from "./model.ts";
 
 export interface Log {

@@ -1,10 +1,8 @@
 /** What `@Persisted({ … })` accepts and refuses at compile time: options that fit the field's type. */
 import { type } from "arktype";
+import { type Codec, DurableBase, Persisted, type PersistedOptions } from "durable-base";
 import * as v from "valibot";
 import { z } from "zod";
-import { DurableBase } from "../../src/core/durable-base.ts";
-import type { Codec, PersistedOptions } from "../../src/persisted/options.ts";
-import { Persisted } from "../../src/persisted/persisted.ts";
 
 class Money {
   cents = 0;
@@ -39,6 +37,7 @@ export class Accepted extends DurableBase {
     new Money();
   @Persisted({ codec: money, schema: z.instanceof(Money) }) accessor both = new Money();
   @Persisted({ eager: true }) accessor hidden = 0;
+  @Persisted({ version: 2, migrate: Number }) protected accessor inherited = 0;
   @Persisted({ onUnreadable: () => [] }) accessor mended: { at: Date }[] = [];
   @Persisted({ onUnreadable: (error, stored) => (error.issues === undefined ? Number(stored) : 0) }) mendedField = 0;
   @Persisted({ schema: User, onUnreadable: () => ({ name: "a", age: 1 }) }) accessor checked: z.output<typeof User> = {
@@ -120,6 +119,8 @@ export class Unfit<T> extends DurableBase {
   @Persisted() accessor call = (): number => 1;
   // @ts-expect-error also as a field
   @Persisted() field = Promise.resolve(1);
+  // @ts-expect-error also with options
+  @Persisted({ eager: true }) accessor eager = Promise.resolve(1);
   // @ts-expect-error also one member of a union
   @Persisted() accessor either: string | (() => void) = "";
   // @ts-expect-error also in an array, with options

@@ -1,6 +1,6 @@
 /** Which rows are put and deleted for a change, case by case; `test/rows/rows.test.ts` counts what real objects write. */
+import type { DurableError } from "durable-base";
 import { describe, expect, it } from "vitest";
-import type { DurableError } from "../../src/core/errors.ts";
 import { nameIn } from "../../src/persisted/evolve.ts";
 import { Field, type Found, type Keeper } from "../../src/persisted/field.ts";
 import { emptyRecord, fieldKey, rowKey, versionOf, type StoredRecord } from "../../src/persisted/rows/layout.ts";

@@ -1,10 +1,10 @@
 /** A large collection that is replaced by another: only the rows that differ are written. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { snapshot } from "durable-base";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { diff } from "../../src/persisted/tracking/diff.ts";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { isLong, seed } from "../battery.ts";
 import { show } from "./model.ts";
 import { rowsOf } from "./persisted.cases.ts";

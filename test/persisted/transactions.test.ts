@@ -1,16 +1,18 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, DurableError, Persisted } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
 import type { AccessorThings } from "./fixtures/persisted.ts";
+import { show } from "./model.ts";
+import { agreed, codeOf, freshThings, inObject } from "./things.ts";
 
-let nth = 0;
+const fresh = freshThings("transaction");
 
 /** Runs `work` as an entry, then gives count and log length in memory and after an eviction: they must agree. */
 async function after(
   work: (self: AccessorThings, storage: DurableObjectStorage) => unknown,
 ): Promise<[count: number, log: number]> {
-  const stub = env.ACCESSOR_THINGS.getByName(`transaction ${nth++}`);
+  const stub = fresh();
   const read = (): Promise<[number, number]> => runInDurableObject(stub, (self) => [self.count, self.log.length]);
   await runInDurableObject(stub, async (self, { storage }) => {
     self.run((things) => {
@@ -136,7 +138,7 @@ describe("fields and the user's own use of ctx.storage", () => {
   });
 
   it("roll a transaction back of which a write failed in a microtask, though its code goes on", async () => {
-    const stub = env.ACCESSOR_THINGS.getByName(`transaction ${nth++}`);
+    const stub = fresh();
     const error = await runInDurableObject(stub, async (self, { storage }) => {
       self.run((things) => (things.count = 1));
       const { put } = storage.kv;
@@ -172,5 +174,101 @@ describe("fields and the user's own use of ctx.storage", () => {
       self.count = 7;
     };
     expect(await after(work)).toEqual([7, 0]);
+  });
+});
+
+describe("a value taken out in a transaction that is rolled back", () => {
+  it("is stale, since the field holds it again", async () => {
+    await inObject(fresh(), (self, storage) =>
+      self.run(({ tree }) => {
+        const held = tree.list[0]!;
+        expect(() =>
+          storage.transactionSync(() => {
+            tree.list.shift();
+            throw new Error("stop");
+          }),
+        ).toThrow("stop");
+        expect(self.tree.list[0]!.x).toBe(1);
+        expect(() => (held.x = 50)).toThrow(DurableError);
+      }),
+    );
+  });
+
+  it("is stale inside another such value too, but not inside one that was free before", async () => {
+    await inObject(fresh(), (self, storage) =>
+      self.run(() => {
+        const free = self.tree.list;
+        self.tree.list = [{ x: 7 }];
+        storage.kv.put("so far", "is committed");
+        storage.transactionSync(() => undefined);
+        const { list } = self.tree;
+        const held = list[0]!;
+        const other = free[0]!;
+        expect(() =>
+          storage.transactionSync(() => {
+            self.tree.list = [];
+            list.shift();
+            free.shift();
+            throw new Error("stop");
+          }),
+        ).toThrow("stop");
+        expect(self.tree.list[0]!.x).toBe(7);
+        expect(() => (held.x = 50)).toThrow(DurableError);
+        other.x = 60;
+        expect(other.x).toBe(60);
+      }),
+    );
+  });
+});
+
+describe("a transaction in the constructor", () => {
+  it("writes no field", async () => {
+    class Base extends DurableBase {
+      @Persisted() accessor bytes = new Uint8Array([1, 2, 3]);
+
+      constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+        super(ctx, env);
+        this.bytes[0] = 9;
+        ctx.storage.transactionSync(() => ctx.storage.kv.put("own", 1));
+      }
+    }
+    class Sub extends Base {
+      @Persisted() accessor extra = 5;
+
+      read(): unknown {
+        return this.extra;
+      }
+    }
+    await runInDurableObject(fresh(), async (_, state) => {
+      const sub = new Sub(state, env);
+      await scheduler.wait(1);
+      expect([...state.storage.kv.list()]).toEqual([["own", 1]]);
+      expect(await codeOf(() => sub.read())).toBe("changed-in-constructor");
+    });
+  });
+});
+
+describe("a field assigned many times in one entry", () => {
+  it("holds the last value, through writes and rollbacks in between", async () => {
+    const stub = fresh();
+    const last = ["x".repeat(5_000), 1, 2, new Map([[1, 2]]), 3, null, undefined, 4n, 5];
+    for (const value of last) {
+      await inObject(stub, (self, storage) =>
+        self.run(() => {
+          for (const other of [...last, ...last, value]) self.any = other;
+          expect(() =>
+            storage.transactionSync(() => {
+              self.any = -1;
+              self.any = -2;
+              throw new Error("stop");
+            }),
+          ).toThrow("stop");
+          expect(self.any).toEqual(value);
+          self.any = value;
+          self.any = value;
+        }),
+      );
+      expect(await agreed(stub, (self) => self.any)).toBe(show(value));
+    }
   });
 });

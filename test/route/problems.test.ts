@@ -1,10 +1,10 @@
 /** A Worker's errors as responses. */
 import { env } from "cloudflare:workers";
+import { DurableError, Object as Objects, problems } from "durable-base";
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { afterEach, beforeEach, describe, expect, it, vi, type MockInstance } from "vitest";
-import { DurableError, Object as Objects, problems } from "../../src/index.ts";
 import { problem } from "../../src/route/problem.ts";
 import { expectProblem } from "../object/serving.ts";
 

@@ -1,6 +1,6 @@
 /** What results that come bit by bit, middleware and `onError` promise, as cases that run once per dialect. */
+import type { DurableBase } from "durable-base";
 import { afterEach, beforeEach, describe, expect, it, vi, type MockInstance } from "vitest";
-import type { DurableBase } from "../../src/core/durable-base.ts";
 import { SECRET } from "./fixtures/route-data.ts";
 import type { RouteAppLike } from "./fixtures/route-app-data.ts";
 import { eventually } from "../eventually.ts";

@@ -1,12 +1,10 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableBase, Route, routes } from "durable-base";
 import { routeAppCases } from "./route-app.cases.ts";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { DurableBase } from "../../src/core/durable-base.ts";
-import { Route } from "../../src/route/route.ts";
-import { routes } from "../../src/route/router.ts";
 import { thrownBy } from "../error-of.ts";
-import { Added } from "./fixtures/route-app.ts";
+import { Added } from "./fixtures/apps.ts";
 import { SECRET } from "./fixtures/route-data.ts";
 
 routeAppCases(
@@ -17,7 +15,7 @@ routeAppCases(
 routeAppCases(
   "legacy",
   () => env.LEGACY_ROUTE_APP,
-  () => env.CHILD_LEGACY_ROUTE_APP,
+  () => env.LEGACY_CHILD_ROUTE_APP,
 );
 
 describe("a Response that a method returns", () => {

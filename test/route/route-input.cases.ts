@@ -1,7 +1,7 @@
 /** What `accept` and the schemas of parts promise, as cases that run once per dialect. */
+import { DurableError } from "durable-base";
 import { describe, expect, it } from "vitest";
 import routesText from "../../docs/routes.md?raw";
-import { DurableError } from "../../src/core/errors.ts";
 import { streamOf } from "./fixtures/route-data.ts";
 import type { RouteInputLike } from "./fixtures/route-input-data.ts";
 

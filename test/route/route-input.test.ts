@@ -1,10 +1,10 @@
 import { env } from "cloudflare:workers";
+import { Object as Objects } from "durable-base";
+import { once } from "durable-base/once";
 import { shards } from "durable-base/shards";
 import { describe, expect, it } from "vitest";
-import { Object as Objects } from "../../src/index.ts";
 import { errorOf } from "../error-of.ts";
 import { routeInputCases } from "./route-input.cases.ts";
-import { once } from "../../src/once/once.ts";
 
 routeInputCases("standard", (name) => env.ROUTE_INPUT.getByName(name));
 routeInputCases("legacy", (name) => env.LEGACY_ROUTE_INPUT.getByName(name));

@@ -1,10 +1,9 @@
 /** What `@Route` promises, as cases that run once per dialect. */
 import { runInDurableObject } from "cloudflare:test";
+import { type DurableBase, DurableError } from "durable-base";
 import { afterEach, beforeEach, describe, expect, it, vi, type MockInstance } from "vitest";
 import errorsText from "../../docs/errors.md?raw";
 import routesText from "../../docs/routes.md?raw";
-import type { DurableBase } from "../../src/core/durable-base.ts";
-import { DurableError } from "../../src/core/errors.ts";
 import { losses, SECRET, streamOf, type RoutesLike } from "./fixtures/route-data.ts";
 
 type Namespace<T extends DurableBase> = DurableObjectNamespace<T>;

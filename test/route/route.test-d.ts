@@ -1,13 +1,16 @@
 /** What `@Route` accepts and refuses at compile time. */
+import {
+  DurableBase,
+  type PathParams,
+  Route,
+  type RouteContext,
+  type RouteDecorator,
+  routes,
+  type Stub,
+} from "durable-base";
 import * as v from "valibot";
 import { z } from "zod";
 import type { MiddlewareHandler } from "hono";
-import { DurableBase } from "../../src/core/durable-base.ts";
-import type { Stub } from "../../src/object/types.ts";
-import type { PathParams } from "../../src/route/path.ts";
-import { Route, type RouteContext } from "../../src/route/route.ts";
-import { routes } from "../../src/route/router.ts";
-import type { RouteDecorator } from "../../src/route/types.ts";
 
 const By = z.object({ by: z.number() });
 const Text = z.object({ n: z.string().transform(Number) });

@@ -1,20 +1,12 @@
 /** {@link Validated} inside a method and for its callers. */
 import { type } from "arktype";
+import { Atomic, DurableBase, type Handle, Route, type RouteContext, type Stub, type Validated } from "durable-base";
+import { jobs } from "durable-base/jobs";
+import { once } from "durable-base/once";
 import { shards } from "durable-base/shards";
 import * as v from "valibot";
 import { z } from "zod";
 import { expectTypeOf } from "vitest";
-import {
-  Atomic,
-  DurableBase,
-  Route,
-  type Handle,
-  type RouteContext,
-  type Stub,
-  type Validated,
-} from "../../src/index.ts";
-import { once } from "../../src/once/once.ts";
-import { jobs } from "../../src/jobs/jobs.ts";
 
 /** One schema in three libraries: it takes `{ free?: string; page?: string }`, and returns `{ free: boolean; page: number }`. */
 const inZod = z.object({

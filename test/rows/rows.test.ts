@@ -1,9 +1,9 @@
 /** What each operation of `rows.ts` costs in rows, beside its bound and beside the same by hand: `npm run rows`. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { DurableError } from "durable-base";
 import { describe, expect, it } from "vitest";
 import docs from "../../docs/rows.md?raw";
-import { DurableError } from "../../src/core/errors.ts";
 import { isLong } from "../battery.ts";
 import { KINDS, type Entries } from "../persisted/fixtures/entries.ts";
 import { meterOf, type Rows as Counted } from "../testing/fixtures/meter.ts";

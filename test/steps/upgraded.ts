@@ -1,6 +1,6 @@
 import { DurableBase, Persisted } from "durable-base";
-import { migrations, type Migration } from "../../src/migrations/migrations.ts";
-import type { ListedPart } from "../../src/core/part/part.ts";
+import { type Migration, migrations } from "durable-base/migrations";
+import type { ListedPart } from "durable-base/part";
 import { stepped } from "./stepped.ts";
 import { MIGRATIONS, storedText, write } from "./versions.ts";
 

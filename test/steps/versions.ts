@@ -4,7 +4,7 @@
  * No step may run twice or by half without being seen. `test/migrations/migrations.steps.test.ts` stops them by errors and resets,
  * `npm run crash -- migrations` by SIGKILL.
  */
-import type { Migration } from "../../src/migrations/migrations.ts";
+import type { Migration } from "durable-base/migrations";
 
 export const MIGRATIONS: readonly Migration[] = [
   {

@@ -1,8 +1,8 @@
 /** Random values, names and templates in SQL: what is bound is read back as it was or refused, and all of it stays data. */
+import { DurableError } from "durable-base";
+import * as Storage from "durable-base/storage";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
-import * as Storage from "../../src/storage/storage.ts";
 import { isLong } from "../battery.ts";
 import { within } from "./storages.ts";
 

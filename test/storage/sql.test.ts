@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { runInDurableObject } from "cloudflare:test";
+import { Object } from "durable-base";
+import * as Storage from "durable-base/storage";
 import { describe, expect, it } from "vitest";
-import { Object } from "../../src/index.ts";
-import * as Storage from "../../src/storage/storage.ts";
 import { errorOf as rejectionOf } from "../error-of.ts";
 import { meterOf } from "../testing/fixtures/meter.ts";
 import { codeOf, errorOf, within } from "./storages.ts";

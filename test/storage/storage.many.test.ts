@@ -1,7 +1,7 @@
 /** `Storage`, of one key more than get and put, and of several. */
+import * as Storage from "durable-base/storage";
 import { describe, expect, it } from "vitest";
 import { PREFIX } from "../../src/storage/kv/keys.ts";
-import * as Storage from "../../src/storage/storage.ts";
 import { codeOf, errorOf, keysOf, within } from "./storages.ts";
 
 const BAD_KEYS = ["", 5, "a\ud800", "x".repeat(2_049)] as string[];

@@ -1,8 +1,8 @@
 /** `Storage` beside a sorted Map: any operations, in transactions that are kept or undone, come to the same. */
+import * as Storage from "durable-base/storage";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PREFIX } from "../../src/storage/kv/keys.ts";
-import * as Storage from "../../src/storage/storage.ts";
 import { isLong } from "../battery.ts";
 import { byBytes, within } from "./storages.ts";
 

@@ -1,15 +1,14 @@
 /** `Storage` over a stub of an object that opens its storage. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { DurableObject, env } from "cloudflare:workers";
+import { DurableError, Object } from "durable-base";
+import { remoteStorage } from "durable-base/remote-storage";
+import * as Storage from "durable-base/storage";
 import * as Transfer from "durable-base/transfer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DurableError } from "../../src/core/errors.ts";
-import { Object } from "../../src/index.ts";
-import * as Storage from "../../src/storage/storage.ts";
 import type { Locker } from "./fixtures/locker.ts";
 import { errorOf } from "../error-of.ts";
-import { remoteStorage } from "../../src/remote-storage/remote-storage.ts";
 
 type Box = ReturnType<ReturnType<typeof Object.from<Locker>>["byName"]>;
 type Untyped = Record<string, (...args: unknown[]) => Promise<unknown>>;

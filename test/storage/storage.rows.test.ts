@@ -1,10 +1,10 @@
 /** The rows of docs/storage.md, counted below `ctx.storage`. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import * as Storage from "durable-base/storage";
 import { describe, expect, it } from "vitest";
 import docs from "../../docs/storage.md?raw";
 import { PREFIX } from "../../src/storage/kv/keys.ts";
-import * as Storage from "../../src/storage/storage.ts";
 import { meterOf } from "../testing/fixtures/meter.ts";
 
 /** What is in storage before each: ten entries. */

@@ -1,7 +1,7 @@
 /** What the functions of `Storage` accept, refuse and give at compile time. */
-import { DurableBase, type Handle } from "../../src/index.ts";
-import * as Storage from "../../src/storage/storage.ts";
-import { migrate, type Migration } from "../../src/migrations/migrations.ts";
+import { DurableBase, type Handle } from "durable-base";
+import { migrate, type Migration } from "durable-base/migrations";
+import * as Storage from "durable-base/storage";
 
 declare const ctx: DurableObjectState;
 

@@ -1,10 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { Object } from "durable-base";
+import * as Storage from "durable-base/storage";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Object } from "../../src/index.ts";
 import { sizeOf } from "../../src/storage/size.ts";
-import * as Storage from "../../src/storage/storage.ts";
 import { PREFIX } from "../../src/storage/kv/keys.ts";
 import { byBytes, codeOf, errorOf, keysOf, within } from "./storages.ts";
 

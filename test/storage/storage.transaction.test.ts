@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import * as Storage from "durable-base/storage";
 import { describe, expect, it } from "vitest";
-import * as Storage from "../../src/storage/storage.ts";
 import { errorOf as rejectionOf } from "../error-of.ts";
 import { errorOf, keysOf, within } from "./storages.ts";
 import type { AccessorThings } from "../persisted/fixtures/persisted.ts";

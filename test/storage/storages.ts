@@ -1,8 +1,8 @@
 /** What the tests of `Storage` share. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { DurableError, type ErrorCode } from "../../src/core/errors.ts";
-import * as Storage from "../../src/storage/storage.ts";
+import { DurableError, type ErrorCode } from "durable-base";
+import * as Storage from "durable-base/storage";
 import { thrownBy } from "../error-of.ts";
 
 /** Runs `work` in an object of its own that has none of our base class. */

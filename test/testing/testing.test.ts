@@ -1,10 +1,10 @@
 /** The helpers of `durable-base/testing`, as a user's tests call them. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { Object } from "durable-base";
+import * as Storage from "durable-base/storage";
+import { advanceTo, crash, evict, rows, runDue } from "durable-base/testing";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Object } from "../../src/index.ts";
-import * as Storage from "../../src/storage/storage.ts";
-import { advanceTo, crash, evict, rows, runDue } from "../../src/testing/testing.ts";
 import { isLong } from "../battery.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import { eventually } from "../eventually.ts";

@@ -1,13 +1,11 @@
 /** Export and import: a whole object as a stream, and back, exactly. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { Object } from "durable-base";
+import { DurableError, Object, snapshot } from "durable-base";
 import * as Transfer from "durable-base/transfer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import documented from "../../docs/guides/transfer.md?raw";
-import { DurableError } from "../../src/core/errors.ts";
-import { snapshot } from "../../src/core/values/snapshot.ts";
 import { crc32, toBytes } from "../../src/transfer/format.ts";
 import { isLong, seed } from "../battery.ts";
 import { errorOf } from "../error-of.ts";

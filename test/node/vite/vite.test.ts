@@ -1,4 +1,5 @@
 /** The plugin for vite, alone and in a vite server over a project on disk. */
+import { decorators } from "durable-base/vite";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
 import { tmpdir } from "node:os";
@@ -6,7 +7,6 @@ import { dirname, join, resolve } from "node:path";
 import { Script } from "node:vm";
 import { createViteServer } from "vitest/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { decorators } from "../../../src/vite.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "durable-base-vite-"));
 const DECORATORS = `export const seen = [];
