@@ -36,7 +36,7 @@ const CASES = [
   { name: "entry1000", title: "one of 1,000 entries", aim: 1.15, others: [] },
   { name: "entry10000", title: "one of 10,000 entries", aim: 1.15, others: [] },
   { name: "entries1000", title: "1,000 of 10,000 entries", aim: 2, others: [], unit: 1, rounds: 1 / 3 },
-  // Written once; `recorded` is ours with a part that is told of each change.
+  // Written once; `recorded` is ours with a part that gets each change.
   { name: "change1000", title: "one entry 1,000 times", aim: 1.5, others: ["recorded"], unit: 4 },
   { name: "fill10000", title: "10,000 entries filled", aim: 1, others: [], unit: 1, rounds: 1 / 3 },
   { name: "get", title: "GET route", aim: 1.1, others: ["hono"] },

@@ -95,7 +95,7 @@ function record(host: Host): object {
   return {};
 }
 
-/** The same entries with a part that is told of each change. */
+/** The same entries with a part that gets each change. */
 export class RecordedEntries extends Entries {
   static override parts = [recorder];
 }

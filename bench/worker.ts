@@ -218,7 +218,7 @@ const copying = (stub: EntryStub): Batch =>
     check(await stub(env, `walk-${name}`).copy(size), 10_000);
   };
 
-/** Also with a part that is told of each change. */
+/** Also with a part that gets each change. */
 const onRecorded = (batch: (stub: EntryStub) => Batch): Record<string, Batch> => ({
   ...onEntries(batch),
   recorded: batch((env, name) => Object.from(env.RECORDED_ENTRIES).byName(name)),

@@ -24,7 +24,7 @@ const compilers = {
 };
 const dialects = {
   standard: { source, helper: "__esDecorate(", options: {} },
-  // What a field's initializer does to an inherited setter: by default it defines the field, here it calls the setter.
+  // Initializers of fields call setters here; by default they define the fields.
   "standard [[Set]]": { source, helper: "__esDecorate(", options: { useDefineForClassFields: false } },
   legacy: {
     source: source.replaceAll(" accessor ", " "),

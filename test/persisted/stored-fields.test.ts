@@ -4,8 +4,9 @@ import { env } from "cloudflare:workers";
 import { DurableBase, Persisted } from "durable-base";
 import { attach, fieldsOf, type FieldInfo, type Host } from "durable-base/part";
 import { describe, expect, it } from "vitest";
-import { LegacyThings } from "../legacy/persisted.ts";
-import { AccessorThings, FieldThings } from "./fixtures/persisted.ts";
+import { LegacyThings } from "../legacy/twins/persisted.ts";
+import { AccessorThings } from "./fixtures/persisted.ts";
+import { FieldThings } from "./twins/persisted.ts";
 
 /** Runs in one object: `open` makes a new instance of a class with a part, and returns the instance and its fields. */
 type Opened<T> = readonly [T, () => Record<string, Omit<FieldInfo, "name">>];
