@@ -1,7 +1,7 @@
 /**
  * Checks the imports of the files of `src/`, type imports included:
  * - A file imports only from lower layers, or from the same path of the table, and never in a cycle.
- * - Nothing imports a part, and parts don't import each other.
+ * - Nothing imports a part, and parts don't import each other. No code outside its folder knows a part's name.
  * - Only `core/durable-base.ts`, and `testing/` beside it, import `cloudflare:workers` by value.
  */
 import { globSync, readFileSync } from "node:fs";
@@ -11,6 +11,7 @@ import { join, relative } from "node:path";
 const LAYERS = [
   [
     "core/after-write.ts",
+    "core/alarm-types.ts",
     "core/copies.ts",
     "core/errors.ts",
     "core/live-instance.ts",
@@ -37,7 +38,13 @@ const LAYERS = [
 /** The parts: nothing in `src/` imports one, except `durable-base/testing`, and they don't import each other. */
 const PARTS = ["jobs", "migrations", "once", "remote-storage"];
 
+/** The caller's side of a part: functions of `Storage` take handles whether their object has the part or not. */
+const NAMES_ITS_PART = "storage/remote.ts";
+
 const IMPORT = /(?:^(?:import|export)\s+(?<type>type\s)?(?:[^"';]*?\sfrom\s+)?|\bimport\()"(?<from>[^"]+)"/gm;
+
+/** A string that is a part's name; comments and messages may have one in them. */
+const NAME = new RegExp(`(["'\`])(?<part>${PARTS.join("|")})\\1`, "g");
 
 const layerOf = new Map(LAYERS.flatMap((paths, layer) => paths.map((path) => [path, layer])));
 const problems = [];
@@ -47,10 +54,12 @@ const imported = new Map();
 for (const path of globSync("src/**/*.ts", { exclude: ["**/*.d.ts"] })) {
   const file = relative("src", path);
   imported.set(file, new Set());
-  for (const { groups } of readFileSync(path, "utf8").matchAll(IMPORT)) {
+  const text = readFileSync(path, "utf8");
+  for (const { groups } of text.matchAll(IMPORT)) {
     if (groups.from.startsWith(".")) imported.get(file).add(join(file, "..", groups.from));
     else if (groups.from === "cloudflare:workers" && groups.type === undefined) checkPlatform(file);
   }
+  checkNames(file, text.replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, ""));
 }
 for (const [file, others] of imported) {
   const place = placeOf(file);
@@ -72,6 +81,11 @@ function placeOf(file) {
 function checkPlatform(file) {
   if (file === "core/durable-base.ts" || file.startsWith("testing/")) return;
   problems.push(`src/${file}: only core/durable-base.ts imports cloudflare:workers by value`);
+}
+
+function checkNames(file, code) {
+  if (file === NAMES_ITS_PART || PARTS.some((part) => file.startsWith(`${part}/`))) return;
+  for (const { groups } of code.matchAll(NAME)) problems.push(`src/${file}: must not know the part ${groups.part}`);
 }
 
 function checkImport(file, place, other) {

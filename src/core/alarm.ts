@@ -7,6 +7,7 @@
  *
  * This module comes with the first part that imports it.
  */
+import type { AlarmSource, Due, SharedAlarm } from "./alarm-types.ts";
 import { DurableError } from "./errors.ts";
 import { attach, type Host, type Part } from "./part/part.ts";
 import { PREFIX } from "../storage/kv/keys.ts";
@@ -35,57 +36,6 @@ const LONGEST_WAIT = 300_000;
 
 /** The error of what was running and is put off: it may be what stopped the object, and would keep all others from running. */
 export const STOPPED = "The object stopped while this, or something before it, was running.";
-
-/**
- * The next run of a part.
- *
- * @example
- * ```ts
- * const due: Due = { at: 1_800_000_000_000, run: () => undefined };
- * ```
- */
-export interface Due {
-  /** When, in milliseconds since 1970. */
-  readonly at: number;
-  /**
-   * Runs it, when its time has come; afterwards {@link AlarmSource.next} returns what comes next. `stepsBack` is true if an alarm
-   * that ran this, or something before it, stopped the object: put it off in storage before it runs. If it throws, the alarm
-   * fails, and what is still due waits: 2 seconds, then twice as long each time, at most 5 minutes.
-   */
-  run(stepsBack: boolean): Promise<void> | undefined;
-}
-
-/**
- * A part that needs the alarm.
- *
- * @example
- * ```ts
- * const source: AlarmSource = { next: () => ({ at: Date.now() + 1_000, run: () => undefined }) };
- * ```
- */
-export interface AlarmSource {
-  /**
-   * Returns what the part wants to run first, as its stored rows say; undefined when nothing waits. `readsAhead` is true between
-   * runs of one turn, in which only the part itself changes its rows: it may read several at once, and keep them for the next
-   * calls with `readsAhead`. Another call says that they may be out of date.
-   */
-  next(readsAhead: boolean): Due | undefined;
-}
-
-/**
- * The alarm of an object, as parts share it.
- *
- * @example
- * ```ts
- * const alarm: SharedAlarm = alarmOf(host);
- * ```
- */
-export interface SharedAlarm {
-  /** Adds a part, during construction. Of what is due at the same time, what was added first runs first; the user's alarm runs last. */
-  add(source: AlarmSource): void;
-  /** Call it before each change of what {@link AlarmSource.next} returns: the native alarm is set anew in a microtask. */
-  touch(): void;
-}
 
 /**
  * Returns the alarm of an object, which all of its parts share with the user's own `alarm()`. Call it during construction.
@@ -266,8 +216,8 @@ export class Alarm implements SharedAlarm, Part {
 
   /** Resets the object: no caller is waiting any more, and without an alarm what waits would never run. */
   #abort(error: unknown): void {
-    console.error("durable-base: the alarm for this object's jobs could not be set, so the object resets.", error);
-    this.#host.ctx.abort("durable-base: the alarm for this object's jobs could not be set.");
+    console.error("durable-base: this object's alarm could not be set, so the object resets.", error);
+    this.#host.ctx.abort("durable-base: this object's alarm could not be set.");
   }
 
   #first(readsAhead: boolean): Due | undefined {

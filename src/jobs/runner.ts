@@ -4,7 +4,8 @@
  *
  * A job's row goes in the turn in which its method ends, so its last changes and the row's end are committed together.
  */
-import { STOPPED, type Due } from "../core/alarm.ts";
+import type { Due } from "../core/alarm-types.ts";
+import { STOPPED } from "../core/alarm.ts";
 import { DurableError, quote } from "../core/errors.ts";
 import { isThenable } from "../core/values/functions.ts";
 import type { Host } from "../core/part/part.ts";

@@ -2,7 +2,7 @@
  * @module
  * The jobs of one object as its class sees them.
  */
-import type { Due, SharedAlarm } from "../core/alarm.ts";
+import type { Due, SharedAlarm } from "../core/alarm-types.ts";
 import { behindGuard } from "../core/entry/gate.ts";
 import type { Method } from "../core/entry/scope.ts";
 import { DurableError, quote } from "../core/errors.ts";

@@ -298,7 +298,7 @@ describe("an object whose alarm can't be set", () => {
       self.run((own) => own.jobs.schedule(60_000, own.tick));
       await new Promise(() => {});
     });
-    expect((await errorOf(() => scheduled)).message).toContain("the alarm for this object's jobs");
+    expect((await errorOf(() => scheduled)).message).toContain("this object's alarm could not be set");
     broken.mockRestore();
     expect(printed).toHaveBeenCalledOnce();
     printed.mockRestore();
