@@ -82,6 +82,8 @@ export function checkOptions({ id, retry, timeout, missed }: ScheduleOptions, la
   const wrong = (name: string, value: unknown, fix: string): never => {
     throw new DurableError("bad-option", `${label}: ${name} cannot be ${quote(value)}. Write \`${fix}\`.`);
   };
+  if (retry !== undefined && (typeof retry !== "object" || retry === null))
+    wrong("retry", retry, "{ retry: { maxAttempts: 3 } }");
   const { maxAttempts, baseDelay, maxDelay } = { ...DEFAULTS, ...retry };
   if (!Number.isInteger(maxAttempts) || maxAttempts < 1)
     wrong("maxAttempts", maxAttempts, "{ retry: { maxAttempts: 3 } }");
@@ -90,6 +92,11 @@ export function checkOptions({ id, retry, timeout, missed }: ScheduleOptions, la
   if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 1 && timeout <= LONGEST_TRY))
     wrong("timeout", timeout, "{ timeout: 60_000 }");
   if (missed !== undefined && !["all", "once", "skip"].includes(missed)) wrong("missed", missed, '{ missed: "once" }');
+}
+
+/** The retry as it is stored, which is JSON: the object that the user passed may have more members, of any kind. */
+export function storableRetry({ maxAttempts, baseDelay, maxDelay }: JobRetry): JobRetry {
+  return { maxAttempts, baseDelay, maxDelay } as JobRetry;
 }
 
 /** Up to a year. */

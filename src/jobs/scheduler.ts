@@ -9,7 +9,7 @@ import { DurableError, quote } from "../core/errors.ts";
 import { valueOf } from "../storage/tagged-json.ts";
 import { storable } from "./input.ts";
 import { describe, type Job, type JobListOptions, type JobRun, type Jobs } from "./job.ts";
-import { checkOptions, type ScheduleOptions } from "./options.ts";
+import { checkOptions, storableRetry, type ScheduleOptions } from "./options.ts";
 import { JobRows, type JobRow, type StoredJob } from "./rows.ts";
 import { methodOf, Runner, type Home } from "./runner.ts";
 import { withoutProgress } from "./task.ts";
@@ -84,7 +84,7 @@ export class Scheduler implements Jobs {
     const job: StoredJob = {
       method: name,
       ...(isRecurring(when) && { when: stored(when) }),
-      ...(retry && { retry }),
+      ...(retry && { retry: storableRetry(retry) }),
       ...(timeout !== undefined && { timeout }),
       ...(missed && { missed }),
     };

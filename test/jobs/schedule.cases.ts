@@ -206,7 +206,7 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
 
     it("runs a job whose retry says more than it knows", async () => {
       const stub = fresh();
-      const retry = { maxAttempts: 1, note: "see the runbook" };
+      const retry = { maxAttempts: 1, note: "see the runbook", big: 1n, call: () => 0 };
       await inside(stub, (self) => self.jobs.schedule(1, self.note, { text: "ran" }, { retry }));
       await clock.fireAt(stub, 10);
       expect(await logOf(stub)).toEqual(["ran"]);
@@ -481,6 +481,8 @@ export function scheduleCases(dialect: string, namespace: JobNamespace, alarms: 
       ["an id that is no string", { id: 5 }, "bad-key"],
       ["an id of a declaration's form", { id: "@tick" }, "bad-key"],
       ["a long id", { id: "x".repeat(1_025) }, "bad-key"],
+      ["a number of tries in place of them", { retry: 3 }, "bad-option"],
+      ["null in place of tries", { retry: null }, "bad-option"],
       ["no tries", { retry: { maxAttempts: 0 } }, "bad-option"],
       ["half a try", { retry: { maxAttempts: 1.5 } }, "bad-option"],
       ["a negative delay", { retry: { baseDelay: -1 } }, "bad-option"],
