@@ -56,5 +56,6 @@ export { Watching, WatchingOnly } from "./core/fixtures/watching.ts";
 export { LegacyWatching, LegacyWatchingOnly } from "./legacy/twins/watching.ts";
 export { LegacyInField, LegacyListing } from "./legacy/twins/part.ts";
 export { Ticking, TickingToo } from "./jobs/fixtures/ticks.ts";
+export { RawSockets } from "./sockets/fixtures/raw.ts";
 
 export default { fetch: (): Response => new Response("ok") };
