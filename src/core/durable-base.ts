@@ -6,7 +6,7 @@ import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
 import { lackOf } from "./part/call-part.ts";
 import { enter } from "./entry/run.ts";
-import { isInside, own } from "./entry/scope.ts";
+import { isInside, openScope, own } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
 import { Life, lifeOf } from "./instance.ts";
 import { find, type Finder, type FromOptions } from "../object/namespace.ts";
@@ -136,22 +136,33 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
   /** Answers HTTP: by the class's routes, else 404. A subclass may override it and call `super.fetch(request)`. */
   override fetch(request: Request): Response | Promise<Response> {
     const life = lifeOf(this);
+    const { parts } = life;
     const engine = life.shape.engine();
-    const route = (): Response | Promise<Response> =>
-      engine === undefined ? noRoutes() : engine.answer(this, request);
     const refuse = (error: unknown): Response => {
       if (engine === undefined) throw error;
       return engine.refuse(error);
     };
-    let waiting: Promise<Response | undefined | void> | undefined;
+    const route = (): Response | Promise<Response> =>
+      engine === undefined
+        ? orElse(parts.answer("unrouted", request), noRoutes, refuse)
+        : engine.answer(this, request, parts);
     try {
-      const answered = life.parts.answer(request);
-      if (answered instanceof Response) return answered;
-      waiting = answered ?? (engine === undefined || isInside(life) ? undefined : life.start());
+      const answered = parts.answer("fetch", request);
+      const waiting = answered ?? (engine === undefined || isInside(life) ? undefined : life.start());
+      const response = orElse<Response>(waiting, route, refuse);
+      if (!parts.have("answered")) return response;
+      const scope = openScope(life);
+      if (scope !== undefined) {
+        // A `fetch` of the class's own called this one, and has the last word.
+        scope.finish ??= async (last) => (last instanceof Response ? parts.answered(last) : last);
+        return response;
+      }
+      return response instanceof Promise
+        ? response.then((last) => parts.answered(last)).catch(refuse)
+        : parts.answered(response);
     } catch (error) {
       return refuse(error);
     }
-    return waiting === undefined ? route() : waiting.then((response) => response ?? route(), refuse);
   }
 
   /** Answers calls of the object's parts. The base's one member that a stub reaches, and not changed by `static rpc`. */
@@ -167,6 +178,16 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
 function partMissing(self: object, name: unknown): DurableError {
   const { name: className } = self.constructor;
   return new DurableError("part-missing", `${className}${lackOf(name)}`);
+}
+
+/** An answer, or another one if it is undefined. */
+function orElse<T extends Response>(
+  answer: T | undefined | Promise<T | undefined | void>,
+  other: () => T | Promise<T>,
+  refuse: (error: unknown) => T,
+): T | Promise<T> {
+  if (answer === undefined) return other();
+  return answer instanceof Promise ? answer.then((found) => found ?? other(), refuse) : answer;
 }
 
 /** A problem as the router's, which a class without routes does not bring. */

@@ -38,10 +38,18 @@ export type MarkGate = (gate: (...args: never[]) => unknown) => void;
 
 /** The HTTP side of a class, brought by the decorator that needs it. */
 export interface HttpEngine {
-  /** Answers a request on behalf of `self`, which has started, and opens an entry for what runs of the user's. */
-  answer(self: object, request: Request): Response | Promise<Response>;
+  /**
+   * Answers a request on behalf of `self`, which has started, and opens an entry for what runs of the user's. Asks `rest` about
+   * what no route takes.
+   */
+  answer(self: object, request: Request, rest: Unrouted): Response | Promise<Response>;
   /** Answers for an object that could not start: nothing of the error leaves. */
   refuse(error: unknown): Response;
+}
+
+/** Answers requests that no route takes: the object's parts do. */
+export interface Unrouted {
+  answer(hook: "unrouted", request: Request): Response | undefined | Promise<Response | undefined>;
 }
 
 /** Makes the HTTP engine of a class. */

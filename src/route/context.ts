@@ -6,6 +6,7 @@ import type { Context } from "hono";
 import { enter } from "../core/entry/run.ts";
 import { isInside, ownerOf } from "../core/entry/scope.ts";
 import { DurableError, quote } from "../core/errors.ts";
+import type { Unrouted } from "../core/plan.ts";
 
 /** An object as its app sees it. */
 export type Self = Record<string, (input: unknown, c: Context) => unknown> & {
@@ -13,10 +14,19 @@ export type Self = Record<string, (input: unknown, c: Context) => unknown> & {
 };
 
 const selves = new WeakMap<object, Self>();
+/** By object, what answers requests that none of its routes takes. */
+const rests = new WeakMap<object, Unrouted>();
 
-/** Says that requests with this `ctx` are for `self`. */
-export function serveFor(ctx: object, self: object): void {
+/** Says that requests with this `ctx` are for `self`, and that `rest` answers those that no route takes. */
+export function serveFor(ctx: object, self: object, rest: Unrouted): void {
   selves.set(ctx, self as Self);
+  rests.set(self, rest);
+}
+
+/** Asks what answers a request that no route takes. */
+export function answerUnrouted(c: Context): ReturnType<Unrouted["answer"]> {
+  const self = findObject(c);
+  return self === undefined ? undefined : rests.get(self)?.answer("unrouted", c.req.raw);
 }
 
 /** The object that a request is for; undefined outside any. */

@@ -4,7 +4,7 @@
  */
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { DurableError } from "../core/errors.ts";
+import { toJson } from "../core/values/json.ts";
 import { endItems, itemsOf, streamItems } from "./stream.ts";
 
 /** The content type of a `Response` made from a string. */
@@ -43,7 +43,8 @@ export function respond(
     return isBare(c, response) ? result.cancel().then(() => response) : response;
   }
   const items = itemsOf(result);
-  const json = (value: unknown): string => toJson(value, self, member);
+  const json = (value: unknown): string =>
+    toJson(value, { label: `${self.constructor.name}.${member}`, name: "result", verb: "Return" });
   if (items === undefined) return withHeaders(withBody(c, json(result)), headers, "application/json");
 
   let isEvents = false;
@@ -88,70 +89,4 @@ function withHeaders(response: Response, headers: Headers | undefined, type?: st
     else if (!own.has(name)) own.set(name, value);
   }
   return response;
-}
-
-function toJson(value: unknown, self: object, member: string): string {
-  const loss = findLoss(value, 0);
-  if (loss === undefined) return JSON.stringify(value);
-  throw new DurableError(
-    "not-json",
-    `${self.constructor.name}.${member}: \`result${loss.path}\` is ${loss.what}, which JSON cannot hold. Return plain data, such as \`Object.fromEntries(map)\`, \`[...set]\` or \`String(bigint)\`.`,
-  );
-}
-
-/** The first part of a value that JSON would drop or turn into something else. */
-interface Loss {
-  /** Where it is: `.todos[3].at`, empty for the value itself. */
-  path: string;
-  readonly what: string;
-}
-
-/** Deeper than any honest result, and well before a cycle fills the stack. */
-const DEPTH = 1_000;
-
-// Before `JSON.stringify` and not as its replacer: a replacer is called from native code for each
-// member, does not know the path, and costs a large result several times as much.
-function findLoss(value: unknown, depth: number, isConverted = false): Loss | undefined {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-      return undefined;
-    case "number":
-      return Number.isFinite(value) ? undefined : { path: "", what: String(value) };
-    case "object":
-      break;
-    default:
-      return { path: "", what: typeof value };
-  }
-  if (value === null) return undefined;
-  if (depth > DEPTH) return { path: "", what: "nested without end" };
-  // What a `toJSON` gives, JSON takes as it is: a Date among that is an object without members.
-  if (!isConverted) {
-    if (value instanceof Date) return Number.isNaN(value.getTime()) ? { path: "", what: "an invalid Date" } : undefined;
-    const { toJSON } = value as { toJSON?: unknown };
-    if (typeof toJSON === "function") return findLoss(toJSON.call(value, ""), depth + 1, true);
-  }
-  if (Array.isArray(value)) {
-    // By index, so that a hole counts as the undefined that it reads as.
-    for (let i = 0; i < value.length; i++) {
-      const loss = findLoss(value[i], depth + 1);
-      if (loss !== undefined) return at(`[${i}]`, loss);
-    }
-    return undefined;
-  }
-  // Map, Set, bytes, errors, promises and the like have a tag of their own; also behind a Proxy.
-  const tag = Object.prototype.toString.call(value).slice(8, -1);
-  if (tag !== "Object") return { path: "", what: `of type ${tag}` };
-  for (const key of Object.keys(value)) {
-    const member = (value as Record<string, unknown>)[key];
-    const loss = member === undefined ? undefined : findLoss(member, depth + 1);
-    if (loss !== undefined) return at(`.${key}`, loss);
-  }
-  return undefined;
-}
-
-function at(place: string, loss: Loss): Loss {
-  // Only the outer part of a very long path is worth reading.
-  loss.path = (place + loss.path).slice(0, 200);
-  return loss;
 }

@@ -8,7 +8,7 @@ import type { RouterRoute } from "hono/types";
 import { findTargetHandler, isMiddleware } from "hono/utils/handler";
 import { DurableError } from "../core/errors.ts";
 import { planOf, type AnyClass, type HttpEngine, type Plan, type RoutePlan } from "../core/plan.ts";
-import { findObject, inEntry, outermost, serveFor, type Self } from "./context.ts";
+import { answerUnrouted, findObject, inEntry, outermost, serveFor, type Self } from "./context.ts";
 import { handlerOf } from "./handler.ts";
 import { middlewareOf, type RouteOptions } from "./options.ts";
 import { shapesOf } from "./path.ts";
@@ -45,9 +45,9 @@ export function routes<T extends Rpc.DurableObjectBranded, Env = Cloudflare.Env>
 export function router(cls: AnyClass): HttpEngine {
   const app = appOf(cls);
   return {
-    answer(self, request) {
+    answer(self, request, rest) {
       const { env, ctx } = self as { env: object; ctx: ExecutionContext };
-      serveFor(ctx, self);
+      serveFor(ctx, self, rest);
       try {
         const response = app.fetch(request, env, ctx);
         // Hono hands errors to `onError`, but lets everything else that is thrown pass.
@@ -98,6 +98,13 @@ function makeApp(cls: AnyClass): HonoApp {
   }
 
   app.onError(answerError);
+  const { notFound } = app;
+  // Parts come before a handler of the user's, too.
+  app.notFound = (handler) =>
+    notFound((c) => {
+      const answer = answerUnrouted(c);
+      return answer instanceof Promise ? answer.then((found) => found ?? handler(c)) : (answer ?? handler(c));
+    });
   app.notFound((c) => answerUnmatched(app, handlers, c));
   return app;
 }

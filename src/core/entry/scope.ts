@@ -78,7 +78,7 @@ export class Scope {
   isOpen = true;
   /** Why a write of this entry failed; every further change in it fails alike. */
   failure: DurableError | undefined = undefined;
-  /** Ends the entry's object once the entry has ended, before its answer, which it gives, goes out. */
+  /** Runs once the entry has ended, and returns the answer that goes out: ends the object, or shows the answer to its parts. */
   finish: ((answer?: unknown) => Promise<unknown>) | undefined = undefined;
 
   constructor(owner: Owner, source: Source) {

@@ -92,20 +92,25 @@ export class Parts {
     return undefined;
   }
 
-  /** The first answer that a part has for a request, as an entry. */
-  answer(request: Request): Response | undefined | Promise<Response | undefined> {
+  /** The first answer that a part has for a request, as an entry: before the routes are asked, or after. */
+  answer(hook: "fetch" | "unrouted", request: Request): Response | undefined | Promise<Response | undefined> {
     if (this.#parts === undefined) return undefined;
-    const asked = this.#list().filter((part) => part.fetch !== undefined);
+    const asked = this.#list().filter((part) => part[hook] !== undefined);
     if (asked.length === 0) return undefined;
     const ask = (): Response | Promise<Response> | undefined => {
       for (const part of asked) {
-        const response = part.fetch!(request);
+        const response = part[hook]!(request);
         if (response !== undefined) return response;
       }
       return undefined;
     };
     if (isInside(this.#home.owner)) return ask();
     return enter(this.#home.owner, ask, FETCH) as ReturnType<Parts["answer"]>;
+  }
+
+  /** Lets the parts see a response that is about to leave; returns the one that leaves. */
+  answered(response: Response): Response {
+    return this.#list().reduce((last, part) => part.answered?.(last) ?? last, response);
   }
 
   #list(): readonly Part[] {

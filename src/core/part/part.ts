@@ -30,6 +30,7 @@ export type {
   Host,
   ListedPart,
   Part,
+  SocketEvent,
   SocketEvents,
 } from "./types.ts";
 

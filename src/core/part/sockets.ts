@@ -4,7 +4,7 @@
  */
 import { enter } from "../entry/run.ts";
 import { isInside, type Method } from "../entry/scope.ts";
-import type { SocketEvents } from "./types.ts";
+import type { SocketEvent, SocketEvents } from "./types.ts";
 import type { Home } from "./attached.ts";
 
 /** By object, in the order in which the parts were attached. */
@@ -28,7 +28,11 @@ export function forwardSockets({ owner, self }: Home, events: SocketEvents): voi
       const args = [socket, ...rest];
       if (part === undefined) return (Object.getPrototypeOf(self) as Record<string, Method>)[name]?.apply(self, args);
       const handle = (): unknown => (part[event] as Method | undefined)?.apply(part, args);
-      return isInside(owner) ? handle() : enter(owner, handle, { kind: "socket", name, staysInside: true });
+      const run = (): unknown =>
+        isInside(owner) ? handle() : enter(owner, handle, { kind: "socket", name, staysInside: true });
+      return part.around === undefined
+        ? run()
+        : part.around({ socket, kind: event, args: rest } as unknown as SocketEvent, run);
     };
     // The platform calls the handlers that it finds right after construction. Code that wraps the class may replace them.
     Object.defineProperty(self, name, { value, writable: true, configurable: true });

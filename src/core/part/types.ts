@@ -38,6 +38,16 @@ export interface Part {
   readonly socket?: SocketEvents;
   /** Answers a request, as an entry, before the class's routes do; undefined leaves it to the next part, and to the routes. */
   fetch?(request: Request): Response | Promise<Response> | undefined;
+  /**
+   * Answers a request that no route of the class takes, as an entry; undefined leaves it to the next part, and to the answer 404.
+   * Middleware in `static use` runs around it, and a handler that replaces the app's `notFound` is asked after it.
+   */
+  unrouted?(request: Request): Response | Promise<Response> | undefined;
+  /**
+   * Runs with each response of the object, after the entry that made it, right before it leaves; returns the response to send. If
+   * it throws, the client gets that error.
+   */
+  answered?(response: Response): Response;
   /** Answers `callPart` of a caller that has a stub or handle, as an entry. */
   call?(...args: unknown[]): unknown;
 }
@@ -93,7 +103,26 @@ export interface SocketEvents {
   message?(socket: WebSocket, data: string | ArrayBuffer): void | Promise<void>;
   close?(socket: WebSocket, code: number, reason: string, wasClean: boolean): void | Promise<void>;
   error?(socket: WebSocket, error: unknown): void | Promise<void>;
+  /**
+   * Runs in place of each event, outside of entries and before the object has started: calls `run`, which is the event's entry, or
+   * doesn't. For the order of events and for those that fail: `run` throws what the handler or its write throws.
+   */
+  around?(event: SocketEvent, run: () => unknown): unknown;
 }
+
+/**
+ * An event of a socket, see {@link SocketEvents.around}.
+ *
+ * @example
+ * ```ts
+ * const around: SocketEvents["around"] = ({ kind }, run) => (kind === "error" ? undefined : run());
+ * ```
+ */
+export type SocketEvent = { readonly socket: WebSocket } & (
+  | { readonly kind: "message"; readonly args: readonly [data: string | ArrayBuffer] }
+  | { readonly kind: "close"; readonly args: readonly [code: number, reason: string, wasClean: boolean] }
+  | { readonly kind: "error"; readonly args: readonly [error: unknown] }
+);
 
 /**
  * An object as its parts see it.
