@@ -56,6 +56,10 @@ export { Watching, WatchingOnly } from "./core/fixtures/watching.ts";
 export { LegacyWatching, LegacyWatchingOnly } from "./legacy/twins/watching.ts";
 export { LegacyInField, LegacyListing } from "./legacy/twins/part.ts";
 export { Ticking, TickingToo } from "./jobs/fixtures/ticks.ts";
+export { Chat } from "./sockets/fixtures/sockets-docs.ts";
 export { RawSockets } from "./sockets/fixtures/raw.ts";
+export { StandardChat, StandardGuarded } from "./sockets/fixtures/chat.ts";
+export { FetchingChat, HeirChat, LimitedChat, OpenChat } from "./sockets/fixtures/chats.ts";
+export { LegacyChat, LegacyGuarded } from "./legacy/twins/chat.ts";
 
 export default { fetch: (): Response => new Response("ok") };

@@ -31,12 +31,12 @@ const LAYERS = [
   ["core/instance.ts", "core/part/entries.ts", "core/part/host.ts", "core/part/sockets.ts"],
   ["core/durable-base.ts", "core/part/part.ts"],
   ["core/alarm.ts", "index.ts"],
-  ["jobs", "migrations", "once", "part.ts", "remote-storage"],
+  ["jobs", "migrations", "once", "part.ts", "remote-storage", "sockets"],
   ["testing"],
 ];
 
 /** The parts: nothing in `src/` imports one, except `durable-base/testing`, and they don't import each other. */
-const PARTS = ["jobs", "migrations", "once", "remote-storage"];
+const PARTS = ["jobs", "migrations", "once", "remote-storage", "sockets"];
 
 /** The caller's side of a part: functions of `Storage` take handles whether their object has the part or not. */
 const NAMES_ITS_PART = "storage/remote.ts";

@@ -24,6 +24,7 @@ const SUBPATHS = {
   part: { beside: "counter", most: 1.9 },
   jobs: { beside: "part", most: 9 },
   once: { beside: "part", most: 4 },
+  sockets: { beside: "part", most: 3.7 },
   migrations: { beside: "part", most: 2.9 },
   "remote-storage": { beside: "part", most: 3.2 },
   shards: { beside: "counter", most: 1 },

@@ -33,6 +33,7 @@ const LEGACY = [
   "route/fixtures/route-app.ts",
   "route/fixtures/route-input.ts",
   "route/fixtures/route.ts",
+  "sockets/fixtures/chat.ts",
   "storage/fixtures/locker.ts",
 ];
 

@@ -60,6 +60,7 @@ export type ErrorCode =
   | "stale-instance"
   | "stale-value"
   | "start-timeout"
+  | "state-too-large"
   | "storage-closed"
   | "too-large"
   | "two-copies"

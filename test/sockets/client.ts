@@ -19,6 +19,7 @@ export async function connectTo(
   const response = await stub.fetch(`http://o${path}`, { headers: { upgrade: "websocket", ...headers } });
   const { webSocket: socket } = response;
   if (socket === null) throw new Error(`refused with ${response.status}: ${await response.text()}`);
+  socket.binaryType = "arraybuffer";
   const got: unknown[] = [];
   socket.addEventListener("message", ({ data }) => got.push(data));
   socket.addEventListener("close", ({ code, reason }) => got.push([code, reason]));

@@ -1,9 +1,11 @@
 /**
  * Facts about hibernating sockets in workerd that `src/sockets/` leans on: when one fails, look for what was built on it.
  *
- * These can't be shown here: hibernation after 10 idle seconds and what prevents it (vitest evicts instead), the bare FIN 10 s after
- * a Close that nobody answers, that a send waits for earlier writes only (it takes a killed process), and backpressure of a client
- * that doesn't read.
+ * Four facts can't be shown here:
+ * - Objects hibernate after 10 idle seconds; vitest evicts them instead.
+ * - A Close that nobody answers ends in a bare FIN after 10 seconds.
+ * - A send waits for the writes before it only: it takes a killed process to see it.
+ * - Messages are queued without a limit for a client that doesn't read.
  */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";

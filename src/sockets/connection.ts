@@ -1,0 +1,230 @@
+/**
+ * @module
+ * One connection: its native socket, the order of its events, and the {@link Socket} that handlers get.
+ */
+import { DurableError, quote } from "../core/errors.ts";
+import { isThenable } from "../core/values/functions.ts";
+import { isOver } from "../storage/size.ts";
+import { checkClose, encode, type Encoded } from "./message.ts";
+import type { ConnectingSocket } from "./socket.ts";
+import { frozenState, markClosed, readAttachment, storeState } from "./state.ts";
+
+/** Begins the library's own tags. */
+const OWN = "durable-base.";
+/** The tag of each socket of the part. */
+export const PART_TAG: string = `${OWN}sockets`;
+/** Begins the tag with a socket's id. */
+const ID = `${OWN}id.`;
+
+/** The platform takes ten tags, and two are ours. */
+const MAX_TAGS = 8;
+const MAX_TAG = 256;
+
+/** The object of a connection. */
+export interface Home {
+  readonly ctx: DurableObjectState;
+  /** Begins messages: the class's name. */
+  readonly label: string;
+  afterWrite(work: () => void): void;
+}
+
+/** The tag by which the socket with an id is found. */
+export function idTag(id: string): string {
+  return ID + id;
+}
+
+/** One connection, which is open unless it's made by {@link Connection.begin}. */
+export class Connection {
+  readonly native: WebSocket;
+  readonly socket: ConnectingSocket;
+  readonly home: Home;
+  /** The work that waits until the socket is accepted; undefined once it is. */
+  #held: (() => void)[] | undefined;
+  #id: string | undefined;
+  #tags: readonly string[] | undefined;
+  /** Undefined until it is read. */
+  #state: { readonly value: unknown } | undefined;
+  #isClosed: boolean | undefined;
+  /** True once its end was handled. */
+  hasEnded = false;
+  /** The last event that waits or runs. */
+  #tail: Promise<unknown> | undefined;
+  /** The messages since a time, for a limit. */
+  #counted = { since: 0, messages: 0 };
+
+  constructor(native: WebSocket, home: Home) {
+    this.native = native;
+    this.home = home;
+    this.socket = new ClientSocket(this);
+  }
+
+  /** A connection that isn't accepted yet. */
+  static begin(native: WebSocket, home: Home): Connection {
+    const connection = new Connection(native, home);
+    connection.#held = [];
+    connection.#id = crypto.randomUUID();
+    connection.#tags = [];
+    connection.#state = { value: undefined };
+    connection.#isClosed = false;
+    return connection;
+  }
+
+  /** Accepts the socket, and does what was waiting for it. */
+  accept(): void {
+    const held = this.#held ?? [];
+    this.home.ctx.acceptWebSocket(this.native, [PART_TAG, idTag(this.id), ...this.tags]);
+    this.#held = undefined;
+    storeState(this.home.label, this.native, this.#state?.value);
+    for (const work of held) work();
+  }
+
+  get id(): string {
+    return (this.#id ??= this.#allTags()
+      .find((tag) => tag.startsWith(ID))!
+      .slice(ID.length));
+  }
+
+  get tags(): readonly string[] {
+    return (this.#tags ??= Object.freeze(this.#allTags().filter((tag) => !tag.startsWith(OWN))));
+  }
+
+  set tags(tags: readonly string[]) {
+    const label = `${this.home.label}: the tags of a socket`;
+    const fail = (problem: string): never => {
+      throw new DurableError("bad-option", `${label}: ${problem}`);
+    };
+    if (this.#held === undefined) fail("They can't change once it's open. Assign them in `connect`.");
+    if (!Array.isArray(tags)) fail('Assign a list: `socket.tags = ["members"]`.');
+    const unique = [...new Set<unknown>(tags)];
+    for (const tag of unique) {
+      if (typeof tag !== "string" || tag === "" || !tag.isWellFormed() || isOver(tag, MAX_TAG))
+        fail(`${quote(tag)} isn't one. Pass non-empty strings of at most ${MAX_TAG} bytes.`);
+      if ((tag as string).startsWith(OWN))
+        throw new DurableError("reserved-name", `${label}: ${quote(tag)} belongs to the library. Choose another.`);
+    }
+    if (unique.length > MAX_TAGS) fail(`There are ${unique.length}. Pass at most ${MAX_TAGS}.`);
+    this.#tags = Object.freeze(unique as string[]);
+  }
+
+  #allTags(): string[] {
+    return this.home.ctx.getTags(this.native);
+  }
+
+  get state(): unknown {
+    this.#state ??= { value: frozenState(this.home.label, readAttachment(this.native)?.state) };
+    return this.#state.value;
+  }
+
+  set state(state: unknown) {
+    const label = `${this.home.label}: socket.state`;
+    const value = frozenState(label, state);
+    storeState(label, this.native, value);
+    this.#state = { value };
+  }
+
+  /** True while messages reach the client, as far as the object knows. */
+  get isOpen(): boolean {
+    if (this.native.readyState !== WebSocket.READY_STATE_OPEN) return false;
+    return !this.isClosed;
+  }
+
+  /** True if the object has closed it. */
+  get isClosed(): boolean {
+    return (this.#isClosed ??= readAttachment(this.native)?.closed === true);
+  }
+
+  send(message: unknown): void {
+    const encoded = encode(`${this.home.label}: socket.send`, message);
+    this.#later(() => sendTo(this.native, encoded));
+  }
+
+  close(code: number, reason: string): void {
+    checkClose(`${this.home.label}: socket.close`, code, reason);
+    this.#later(() => this.end(code, reason));
+  }
+
+  /** Closes the socket at once, unless it's closing. */
+  end(code: number, reason = ""): void {
+    if (!this.isOpen) return;
+    this.#isClosed = true;
+    markClosed(this.native);
+    this.native.close(code, reason);
+  }
+
+  /** Does something to the open socket once what was changed before is stored. */
+  #later(work: () => void): void {
+    this.home.afterWrite(() => {
+      if (this.#held === undefined) work();
+      else this.#held.push(work);
+    });
+  }
+
+  /** Runs an event, which doesn't throw, after the events before it; at once if nothing runs. */
+  inTurn(event: () => unknown): unknown {
+    const running = this.#tail === undefined ? event() : this.#tail.then(event);
+    if (!isThenable(running)) return undefined;
+    const tail = Promise.resolve(running).then(() => {
+      if (this.#tail === tail) this.#tail = undefined;
+    });
+    return (this.#tail = tail);
+  }
+
+  /** Counts a message; false if it is one too many. */
+  count({ messages, per }: { readonly messages: number; readonly per: number }): boolean {
+    const now = Date.now();
+    const isLate = now - this.#counted.since >= per;
+    if (isLate) this.#counted = { since: now, messages: 0 };
+    return ++this.#counted.messages <= messages;
+  }
+}
+
+/** Sends a message to an open socket. */
+export function sendTo(socket: WebSocket, message: Encoded): void {
+  if (socket.readyState === WebSocket.READY_STATE_OPEN) socket.send(message);
+}
+
+/** By socket as handlers see it, its connection. */
+const connections = new WeakMap<object, Connection>();
+
+/** The connection of a socket that a handler got. */
+export function connectionOf(socket: object): Connection | undefined {
+  return connections.get(socket);
+}
+
+/** The socket that handlers get: nothing else of its connection can be reached. */
+class ClientSocket implements ConnectingSocket {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    connections.set(this, connection);
+  }
+
+  get id(): string {
+    return this.#connection.id;
+  }
+
+  get tags(): readonly string[] {
+    return this.#connection.tags;
+  }
+
+  set tags(tags: readonly string[]) {
+    this.#connection.tags = tags;
+  }
+
+  get state(): unknown {
+    return this.#connection.state;
+  }
+
+  set state(state: unknown) {
+    this.#connection.state = state;
+  }
+
+  send(message: unknown): void {
+    this.#connection.send(message);
+  }
+
+  close(code = 1000, reason = ""): void {
+    this.#connection.close(code, reason);
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * @module
+ * Sockets as a part of an object.
+ */
+import { DurableError } from "../core/errors.ts";
+import type { Host, Part, SocketEvent, SocketEvents } from "../core/part/part.ts";
+import { isThenable } from "../core/values/functions.ts";
+import { isOver } from "../storage/size.ts";
+import { Connection, connectionOf, idTag, PART_TAG, sendTo, type Home } from "./connection.ts";
+import { answerClose, encode } from "./message.ts";
+import { checkOptions, type SocketOptions } from "./options.ts";
+import type { BroadcastOptions, Socket, Sockets } from "./socket.ts";
+
+/** Sockets as a part of one object. */
+export class SocketsPart implements Part, Sockets {
+  readonly socket: SocketEvents;
+  readonly #host: Host;
+  readonly #label: string;
+  readonly #home: Home;
+  #options: SocketOptions | undefined;
+  #isConstructed = false;
+  /** By native socket, as long as both are in memory. */
+  readonly #connections = new WeakMap<WebSocket, Connection>();
+  /** By the client's end, connections whose response hasn't left yet. */
+  readonly #opening = new WeakMap<WebSocket, Connection>();
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.#label = host.object.constructor.name;
+    this.#home = { ctx: host.ctx, label: this.#label, afterWrite: (work) => host.afterWrite(work) };
+    this.socket = {
+      owns: (socket) => this.#isOwn(socket),
+      message: (socket, data) => this.#options?.message?.(this.#of(socket).socket, data),
+      close: (socket, code, reason, wasClean) => this.#ended(this.#of(socket), { code, reason, wasClean }),
+      error: async (socket, error) => {
+        const connection = this.#of(socket);
+        await this.#report(connection, error);
+        connection.end(1011);
+        await this.#ended(connection, { code: 1006, reason: "", wasClean: false });
+      },
+      around: (event, run) => this.#around(event, run),
+    };
+    void Promise.resolve().then(() => {
+      this.#isConstructed = true;
+      this.#answerPings();
+    });
+  }
+
+  /** Sets the options, once. */
+  configure(options: SocketOptions): void {
+    const label = `${this.#label}: sockets(this, { … })`;
+    if (this.#isConstructed) {
+      throw new DurableError(
+        "part-too-late",
+        `${label} was called after the object was constructed. Write it in a field of the class: \`#sockets = sockets(this, { … })\`.`,
+      );
+    }
+    if (this.#options !== undefined) {
+      throw new DurableError(
+        "bad-option",
+        `${label}: the object's sockets have options already, from a parent class. Write \`sockets(this)\` here.`,
+      );
+    }
+    checkOptions(label, options);
+    this.#options = options;
+  }
+
+  all({ tag }: { readonly tag?: string } = {}): Socket[] {
+    return this.#open(tag).map(({ socket }) => socket);
+  }
+
+  get(id: string): Socket | undefined {
+    return this.#open(idTag(id))[0]?.socket;
+  }
+
+  get size(): number {
+    return this.#open().length;
+  }
+
+  broadcast(message: unknown, { tag, except = [] }: BroadcastOptions = {}): void {
+    const encoded = encode(`${this.#label}: broadcast`, message);
+    const left = new Set([except].flat().map((socket) => connectionOf(socket)?.native));
+    this.#host.afterWrite(() => {
+      for (const socket of this.#natives(tag)) if (!left.has(socket)) sendTo(socket, encoded);
+    });
+  }
+
+  unrouted(request: Request): Response | Promise<Response> | undefined {
+    const { path } = this.#options ?? {};
+    if (path !== undefined && new URL(request.url).pathname !== path) return undefined;
+    if (request.method !== "GET") return undefined;
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+      return path === undefined ? undefined : refusal(426, "Upgrade Required", { upgrade: "websocket" });
+    }
+    if (this.#isFull()) return full();
+    const { 0: client, 1: server } = new WebSocketPair();
+    const connection = Connection.begin(server, this.#home);
+    const open = (refused: unknown): Response => {
+      if (refused instanceof Response) return refused;
+      this.#opening.set(client, connection);
+      return new Response(null, { status: 101, webSocket: client });
+    };
+    const refused = this.#options?.connect?.(connection.socket, request);
+    return isThenable(refused) ? Promise.resolve(refused).then(open) : open(refused);
+  }
+
+  // The last step: nothing can refuse the client any more, and what `connect` changed is stored.
+  answered(response: Response): Response {
+    const client = response.webSocket;
+    const connection = client === null ? undefined : this.#opening.get(client);
+    if (connection === undefined) return response;
+    if (this.#isFull()) return full();
+    connection.accept();
+    this.#connections.set(connection.native, connection);
+    return response;
+  }
+
+  #around(event: SocketEvent, run: () => unknown): unknown {
+    const connection = this.#of(event.socket);
+    if (event.kind === "close") {
+      const [code, reason, wasClean] = event.args;
+      // Before anything that may fail or take long: the platform doesn't.
+      if (wasClean) answerClose(event.socket, code, reason);
+      if (this.#options?.close === undefined) return undefined;
+    } else if (event.kind === "message") {
+      if (!this.#admits(connection, event.args[0]) || this.#options?.message === undefined) return undefined;
+    }
+    return connection.inTurn(() => {
+      if (event.kind === "message" && connection.isClosed) return undefined;
+      try {
+        const result = run();
+        if (!isThenable(result)) return result;
+        return Promise.resolve(result).catch((error: unknown) => this.#failed(connection, error));
+      } catch (error) {
+        return this.#failed(connection, error);
+      }
+    });
+  }
+
+  /** Closes the connection of a message that is over a limit. */
+  #admits(connection: Connection, data: string | ArrayBuffer): boolean {
+    const { maxMessage, rate } = this.#options ?? {};
+    if (connection.isClosed) return false;
+    if (
+      maxMessage !== undefined &&
+      (typeof data === "string" ? isOver(data, maxMessage) : data.byteLength > maxMessage)
+    ) {
+      connection.end(1009, "message too large");
+      return false;
+    }
+    if (rate === undefined || connection.count(rate)) return true;
+    connection.end(1008, "too many messages");
+    return false;
+  }
+
+  /** Handles the end of a connection, once. */
+  #ended(connection: Connection, end: { code: number; reason: string; wasClean: boolean }): void | Promise<void> {
+    if (connection.hasEnded) return undefined;
+    connection.hasEnded = true;
+    return this.#options?.close?.(connection.socket, end);
+  }
+
+  /** Reports an event that failed, in an entry of its own, and closes the socket. Nothing of the error leaves. */
+  async #failed(connection: Connection, error: unknown): Promise<void> {
+    try {
+      if (!this.#host.isOver) {
+        await this.#host.enter(() => this.#report(connection, error), { name: "error" });
+      }
+    } catch (failure) {
+      this.#log(failure);
+    }
+    connection.end(1011);
+  }
+
+  async #report(connection: Connection, error: unknown): Promise<void> {
+    const options = this.#options;
+    if (options?.error === undefined) return this.#log(error);
+    try {
+      await options.error(connection.socket, error);
+    } catch (failure) {
+      this.#log(failure);
+    }
+  }
+
+  #log(error: unknown): void {
+    console.error(`durable-base: ${this.#label}: a handler of a socket failed.`, error);
+  }
+
+  #answerPings(): void {
+    const { ctx } = this.#host;
+    // The object's own constructor may have set another answer.
+    if (this.#options?.ping === false || ctx.getWebSocketAutoResponse() !== null) return;
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+  }
+
+  #isFull(): boolean {
+    const { maxSockets = Infinity } = this.#options ?? {};
+    return maxSockets !== Infinity && this.size >= maxSockets;
+  }
+
+  #of(native: WebSocket): Connection {
+    let connection = this.#connections.get(native);
+    if (connection === undefined) {
+      connection = new Connection(native, this.#home);
+      this.#connections.set(native, connection);
+    }
+    return connection;
+  }
+
+  /** The open connections, or those with a tag, oldest first. */
+  #open(tag?: string): Connection[] {
+    return this.#natives(tag)
+      .map((native) => this.#of(native))
+      .filter(({ isOpen }) => isOpen);
+  }
+
+  /** The part's native sockets, closing ones too. */
+  #natives(tag: string = PART_TAG): WebSocket[] {
+    const found = this.#host.ctx.getWebSockets(tag);
+    // Sockets that the object has accepted by itself may have the same tag.
+    return tag === PART_TAG ? found : found.filter((socket) => this.#isOwn(socket));
+  }
+
+  #isOwn(socket: WebSocket): boolean {
+    return this.#host.ctx.getTags(socket).includes(PART_TAG);
+  }
+}
+
+function full(): Response {
+  return refusal(503, "Service Unavailable");
+}
+
+/** A problem as the router's, which a class without routes doesn't bring. */
+function refusal(status: number, title: string, headers: Record<string, string> = {}): Response {
+  const code = title.toLowerCase().replace(" ", "-");
+  return new Response(JSON.stringify({ type: "about:blank", title, status, code }), {
+    status,
+    headers: { "content-type": "application/problem+json", ...headers },
+  });
+}

@@ -1,0 +1,31 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import page from "../../docs/guides/sockets.md?raw";
+import { connectTo } from "./client.ts";
+import code from "./fixtures/sockets-docs.ts?raw";
+
+describe("docs/guides/sockets.md", () => {
+  it("has the code that is tested here", () => {
+    const body = code.slice(code.indexOf("\n") + 1);
+    expect(page).toContain(`\`\`\`ts\n${body}\`\`\``);
+  });
+
+  it("has code that works", async () => {
+    const stub = env.CHAT.getByName("docs");
+    await expect(async () => await connectTo(stub)).rejects.toThrow("refused with 401: Who are you?");
+    const ann = await connectTo(stub, "/?user=ann");
+    expect(await ann.next(1)).toEqual(["[]"]);
+    ann.socket.send("hello");
+    expect(await ann.next(1)).toEqual(["ann: hello"]);
+    await evictDurableObject(stub);
+    const bob = await connectTo(stub, "/?user=bob");
+    expect(await bob.next(1)).toEqual(['["ann: hello"]']);
+    bob.socket.close(1000);
+    expect(await bob.next(1)).toEqual([[1000, ""]]);
+    expect(await ann.next(1)).toEqual(["bob left"]);
+    expect(await stub.announce("closing soon")).toBe(1);
+    expect(await ann.next(1)).toEqual(["closing soon"]);
+    expect(await runInDurableObject(stub, ({ lines }) => lines.length)).toBe(1);
+  });
+});
