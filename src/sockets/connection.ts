@@ -33,15 +33,15 @@ export function idTag(id: string): string {
   return ID + id;
 }
 
-/** One connection, which is open unless it's made by {@link Connection.begin}. */
+/** One connection, made by {@link Connection.begin} or, after a hibernation, by {@link Connection.resume}. */
 export class Connection {
   readonly native: WebSocket;
   readonly socket: ConnectingSocket;
   readonly home: Home;
+  readonly id: string;
   /** The work that waits until the socket is accepted; undefined once it is. */
   #held: (() => void)[] | undefined;
-  #id: string | undefined;
-  #tags: readonly string[] | undefined;
+  #tags: readonly string[];
   /** Undefined until it is read. */
   #state: { readonly value: unknown } | undefined;
   #isClosed: boolean | undefined;
@@ -52,21 +52,34 @@ export class Connection {
   /** The messages since a time, for a limit. */
   #counted = { since: 0, messages: 0 };
 
-  constructor(native: WebSocket, home: Home) {
+  private constructor(native: WebSocket, home: Home, id: string, tags: readonly string[]) {
     this.native = native;
     this.home = home;
+    this.id = id;
+    this.#tags = Object.freeze(tags);
     this.socket = new ClientSocket(this);
   }
 
   /** A connection that isn't accepted yet. */
   static begin(native: WebSocket, home: Home): Connection {
-    const connection = new Connection(native, home);
+    const connection = new Connection(native, home, crypto.randomUUID(), []);
     connection.#held = [];
-    connection.#id = crypto.randomUUID();
-    connection.#tags = [];
     connection.#state = { value: undefined };
     connection.#isClosed = false;
     return connection;
+  }
+
+  /** The connection of a socket that is accepted. */
+  static resume(native: WebSocket, home: Home): Connection {
+    // Read at once: the platform throws for a socket that is gone, and it may go while its handler waits.
+    const tags = home.ctx.getTags(native);
+    const id = tags.find((tag) => tag.startsWith(ID))!.slice(ID.length);
+    return new Connection(
+      native,
+      home,
+      id,
+      tags.filter((tag) => !tag.startsWith(OWN)),
+    );
   }
 
   /** Accepts the socket, and does what was waiting for it. */
@@ -78,14 +91,8 @@ export class Connection {
     for (const work of held) work();
   }
 
-  get id(): string {
-    return (this.#id ??= this.#allTags()
-      .find((tag) => tag.startsWith(ID))!
-      .slice(ID.length));
-  }
-
   get tags(): readonly string[] {
-    return (this.#tags ??= Object.freeze(this.#allTags().filter((tag) => !tag.startsWith(OWN))));
+    return this.#tags;
   }
 
   set tags(tags: readonly string[]) {
@@ -104,10 +111,6 @@ export class Connection {
     }
     if (unique.length > MAX_TAGS) fail(`There are ${unique.length}. Pass at most ${MAX_TAGS}.`);
     this.#tags = Object.freeze(unique as string[]);
-  }
-
-  #allTags(): string[] {
-    return this.home.ctx.getTags(this.native);
   }
 
   get state(): unknown {

@@ -2,7 +2,7 @@
  * @module
  * Sockets as a part of an object.
  */
-import { DurableError } from "../core/errors.ts";
+import { DurableError, quote } from "../core/errors.ts";
 import type { Host, Part, SocketEvent, SocketEvents } from "../core/part/part.ts";
 import { isThenable } from "../core/values/functions.ts";
 import { isOver } from "../storage/size.ts";
@@ -40,10 +40,7 @@ export class SocketsPart implements Part, Sockets {
       },
       around: (event, run) => this.#around(event, run),
     };
-    void Promise.resolve().then(() => {
-      this.#isConstructed = true;
-      this.#answerPings();
-    });
+    void Promise.resolve().then(() => (this.#isConstructed = true));
   }
 
   /** Sets the options, once. */
@@ -97,6 +94,8 @@ export class SocketsPart implements Part, Sockets {
     const connection = Connection.begin(server, this.#home);
     const open = (refused: unknown): Response => {
       if (refused instanceof Response) return refused;
+      // Whoever returns false means to refuse.
+      if (refused !== undefined) throw badAnswer(this.#label, refused);
       this.#opening.set(client, connection);
       return new Response(null, { status: 101, webSocket: client });
     };
@@ -110,6 +109,7 @@ export class SocketsPart implements Part, Sockets {
     const connection = client === null ? undefined : this.#opening.get(client);
     if (connection === undefined) return response;
     if (this.#isFull()) return full();
+    this.#answerPings();
     connection.accept();
     this.#connections.set(connection.native, connection);
     return response;
@@ -186,9 +186,10 @@ export class SocketsPart implements Part, Sockets {
     console.error(`durable-base: ${this.#label}: a handler of a socket failed.`, error);
   }
 
+  /** Has the platform answer pings. That survives hibernation, and ends with all sockets when the object is reset. */
   #answerPings(): void {
     const { ctx } = this.#host;
-    // The object's own constructor may have set another answer.
+    // The object's own code may have set another answer.
     if (this.#options?.ping === false || ctx.getWebSocketAutoResponse() !== null) return;
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
   }
@@ -201,7 +202,7 @@ export class SocketsPart implements Part, Sockets {
   #of(native: WebSocket): Connection {
     let connection = this.#connections.get(native);
     if (connection === undefined) {
-      connection = new Connection(native, this.#home);
+      connection = Connection.resume(native, this.#home);
       this.#connections.set(native, connection);
     }
     return connection;
@@ -222,8 +223,15 @@ export class SocketsPart implements Part, Sockets {
   }
 
   #isOwn(socket: WebSocket): boolean {
-    return this.#host.ctx.getTags(socket).includes(PART_TAG);
+    return this.#connections.has(socket) || this.#host.ctx.getTags(socket).includes(PART_TAG);
   }
+}
+
+function badAnswer(label: string, answer: unknown): DurableError {
+  return new DurableError(
+    "bad-option",
+    `${label}: \`connect\` returned ${quote(answer)}, so the client was refused. Return nothing to accept it, or a \`Response\` to refuse it.`,
+  );
 }
 
 function full(): Response {

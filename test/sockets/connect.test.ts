@@ -116,6 +116,7 @@ describe.each([
           500,
           '"code":"internal-server-error"',
         ],
+        "if connect returns anything else": [{ connect: () => false as never }, 500, '"code":"bad-option"'],
         "if what connect changed can't be written": [
           { connect: (self, socket) => (socket.send("hello"), self.unwritable()) },
           500,
@@ -255,8 +256,11 @@ describe("a class with sockets alone", () => {
           this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("a", "b"));
         }
       }
-      void new Own(ctx, env);
+      const self = new Own(ctx, env);
       await scheduler.wait(0);
+      const { webSocket } = await self.fetch(new Request("http://o/", UPGRADE));
+      webSocket!.accept();
+      expect(self.all.size).toBe(1);
       expect(ctx.getWebSocketAutoResponse()?.request).toBe("a");
       ctx.setWebSocketAutoResponse();
     });

@@ -42,20 +42,23 @@ describe("hibernating sockets of the platform", () => {
     });
 
     // Without vitest, whose handler waits before it calls the class's, the socket is still listed through the first microtasks.
-    it("takes the socket off the list after a wait, and leaves it in state 2 until the object closes it", async () => {
+    it("takes the socket off the list after a wait, and its tags once the object has closed it; its attachment stays", async () => {
       const seen: unknown[] = [];
       const stub = fresh({
         close: async (socket, ctx) => {
           await scheduler.wait(1);
           seen.push(ctx.getWebSockets().length, socket.readyState);
           socket.close(1000);
-          seen.push(socket.readyState);
+          seen.push(socket.readyState, ctx.getTags(socket));
+          await scheduler.wait(20);
+          seen.push(thrownBy(() => ctx.getTags(socket)).message, socket.deserializeAttachment());
         },
       });
-      const { socket, next } = await connectTo(stub);
+      const { socket, next } = await connectTo(stub, "/?attachment=kept&tag=red");
       socket.close(4000);
       await next(1);
-      expect(seen).toEqual([0, 2, 3]);
+      await eventually(() => expect(seen).toHaveLength(6));
+      expect(seen).toEqual([0, 2, 3, ["red"], expect.stringContaining("acceptWebSocket"), "kept"]);
     });
 
     it("arrives as 1005 when it is empty, which close() refuses to send", async () => {

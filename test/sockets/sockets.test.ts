@@ -508,6 +508,24 @@ describe.each([
       expect(await next(1)).toEqual([[4000, "bye"]]);
     });
 
+    it("leaves what is known of the socket readable, however late, after an eviction too", async () => {
+      const seen: unknown[] = [];
+      const stub = fresh({
+        close: async (__, socket) => {
+          await scheduler.wait(20);
+          seen.push(socket.id, socket.tags, socket.state);
+          socket.state = { user: "late" };
+          seen.push(socket.state);
+        },
+      });
+      const { socket } = await connectTo(stub, "/ann?tag=red");
+      const id = await inside(stub, ({ sockets }) => sockets.all()[0]!.id);
+      await evictDurableObject(stub);
+      socket.close(1000);
+      await eventually(() => expect(seen).toHaveLength(4));
+      expect(seen).toEqual([id, ["red"], { user: "ann" }, { user: "late" }]);
+    });
+
     it("that comes late doesn't touch a newer socket of the same client", async () => {
       const ended: string[] = [];
       const stub = fresh({ close: (__, socket) => void ended.push(socket.id) });
