@@ -255,7 +255,7 @@ describe.each([
   });
 
   const programs: [size: string, programs: fc.Arbitrary<Program>, runs: number][] = [
-    ["small", small, modelRuns],
+    ["small", small, Math.ceil(modelRuns / 2)],
     ["large", large, Math.ceil(modelRuns / 10)],
   ];
   it.each(programs)(
