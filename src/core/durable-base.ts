@@ -75,7 +75,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     const life = new Life(this, ctx, shape, RpcTarget);
     own(this, life);
     Object.defineProperty(this, FIELDS, { value: life.fields });
-    Object.defineProperty(this, PARTS, { value: life.parts });
+    Object.defineProperty(this, PARTS, { value: life });
     Object.defineProperties(this, shape.hidden);
     Object.defineProperties(this, shape.fields);
     for (const attach of shape.parts) attach(this);
@@ -145,7 +145,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     };
     let waiting: Promise<Response | undefined | void> | undefined;
     try {
-      const answered = life.parts.answer(request);
+      const answered = life.parts?.answer(request);
       if (answered instanceof Response) return answered;
       waiting = answered ?? (engine === undefined || isInside(life) ? undefined : life.start());
     } catch (error) {
@@ -157,7 +157,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
   /** Answers calls of the object's parts. The base's one member that a stub reaches, and not changed by `static rpc`. */
   protected async __call(name: string, ...args: unknown[]): Promise<unknown> {
     const life = lifeOf(this);
-    const part = life.parts.get(name);
+    const part = life.parts?.get(name);
     if (part?.call === undefined) throw partMissing(this, name);
     return await enter(life, () => part.call!(...args), { kind: "part", name });
   }

@@ -7,12 +7,10 @@ import { AfterWrite } from "../core/after-write.ts";
 import { openScope, type Owner, type Scope } from "../core/entry/scope.ts";
 import { isEqual } from "../core/values/equal.ts";
 import { DurableError } from "../core/errors.ts";
-import type { Change, ChangeRecorder } from "../core/part/types.ts";
 import type { Plan } from "../core/plan.ts";
-import { copyPlain, isPrimitive } from "../core/values/snapshot.ts";
+import { isPrimitive } from "../core/values/snapshot.ts";
 import { adopt } from "../storage/kv/keys.ts";
 import { stateOf } from "../storage/storage-state.ts";
-import { describe } from "./tracking/changes.ts";
 import { copyIn, isSmall } from "./tracking/copy.ts";
 import { admit, encode, NOTHING, validate } from "./evolve.ts";
 import { FieldLoader } from "./field-loader.ts";
@@ -52,9 +50,10 @@ export class Fields implements Keeper, WatcherOwner {
   readonly #writers = new Set<Scope | undefined>();
   /** What was taken out of fields and would be theirs again after a rollback. */
   readonly #taken = new Map<Node, Field>();
-  readonly #recorders: ChangeRecorder[] = [];
-  /** Tells the recorders; undefined while there are none. */
+  /** Told of each change; undefined while nobody follows them. */
   #tell: Tell | undefined;
+  /** Told when fields went back to what is stored. */
+  #reset: (() => void) | undefined;
   /** Work that waits until the fields are written. It knows the user's open transactions. */
   readonly #after = new AfterWrite();
   #isScheduled = false;
@@ -124,7 +123,7 @@ export class Fields implements Keeper, WatcherOwner {
     field.replace(raw);
     field.isChecked = true;
     this.#loaded.set(name, field);
-    this.#recordValue(field);
+    this.#tell?.(field);
     // Until the next write, nothing has to be noted when the same entry assigns it again.
     if (options === undefined && this.#owner.refusal === undefined && this.#tell === undefined)
       field.writer = this.#owner.running;
@@ -157,20 +156,18 @@ export class Fields implements Keeper, WatcherOwner {
     return this.#tell;
   }
 
-  /** Tells a recorder of each change from now on. */
-  onChange(recorder: ChangeRecorder): void {
-    this.#recorders.push(recorder);
-    this.#tell = (node, operation) => this.#announce(describe(node, operation));
+  /** Tells of each change from now on, and of each reset, after those that follow already. */
+  follow(tell: Tell, reset: () => void): void {
+    const [tellOthers, resetOthers] = [this.#tell, this.#reset];
+    this.#tell = (part, operation) => {
+      tellOthers?.(part, operation);
+      tell(part, operation);
+    };
+    this.#reset = () => {
+      resetOthers?.();
+      reset();
+    };
     for (const field of this.#loaded.values()) field.writer = undefined;
-  }
-
-  #announce(change: Change): void {
-    for (const recorder of this.#recorders) recorder.changed(change);
-  }
-
-  /** Tells of a field's new value. */
-  #recordValue({ name: field, raw }: Field): void {
-    if (this.#tell !== undefined) this.#announce({ field, path: [], op: "set", value: copyPlain(raw) });
   }
 
   /** Throws where nothing may be changed. */
@@ -278,7 +275,7 @@ export class Fields implements Keeper, WatcherOwner {
         continue;
       const raw = admit(field.content(), options, field);
       if (field.settle(raw)) {
-        if (options.codec !== undefined) this.#recordValue(field);
+        if (options.codec !== undefined) this.#tell?.(field);
         continue;
       }
       // The schema made another value of it: what is held of this one is no part of the field any more.
@@ -286,7 +283,7 @@ export class Fields implements Keeper, WatcherOwner {
       field.isStale = true;
       const fresh = this.#keep(this.#loader.make(field.name, { ...NOTHING, raw, from: field.from }));
       fresh.replaceOf(field);
-      this.#recordValue(fresh);
+      this.#tell?.(fresh);
       this.#changed.add(fresh);
     }
   }
@@ -335,7 +332,7 @@ export class Fields implements Keeper, WatcherOwner {
     this.#isComplete = false;
     this.#changed.clear();
     this.#writers.clear();
-    for (const recorder of this.#recorders) recorder.reset();
+    this.#reset?.();
   }
 
   /** The record holds a field's raw value itself, unless its options made another of it. */

@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { DurableBase } from "../../src/core/durable-base.ts";
 import { FIELDS, type Fields } from "../../src/persisted/fields.ts";
+import { record } from "../../src/persisted/tracking/changes.ts";
 import { Persisted } from "../../src/persisted/persisted.ts";
 import { snapshot } from "../../src/core/values/snapshot.ts";
 import { modelRuns, seed } from "../battery.ts";
@@ -298,7 +299,7 @@ describe.each([
 });
 
 function follow(self: object, recorder: ChangeRecorder): void {
-  (self as { [FIELDS]: Fields })[FIELDS].onChange(recorder);
+  record((self as { [FIELDS]: Fields })[FIELDS], recorder);
 }
 
 describe("onChange of fields with options", () => {

@@ -11,11 +11,12 @@ import { DurableError } from "../errors.ts";
 import { isThenable } from "../values/functions.ts";
 import type { Home } from "./attached.ts";
 import type { CallOptions, Host } from "./types.ts";
+import { record } from "../../persisted/tracking/changes.ts";
 import { reachable } from "../rpc-surface.ts";
 
 /** The object as one of its parts, by name, sees it. */
 export function hostOf(part: string, home: Home): Host {
-  const { owner, self, ctx, fields } = home;
+  const { self, ctx, fields } = home;
   const { plan, base } = home.shape;
   return {
     object: self,
@@ -24,12 +25,12 @@ export function hostOf(part: string, home: Home): Host {
       return fields.isWritten;
     },
     records: () => plan.parts.get(part)?.members ?? new Map(),
-    start: () => owner.start(),
+    start: () => home.start(),
     enter: (work, { out = false, name } = {}) => {
       const source = { kind: "part", name: name === undefined ? part : `${part}.${name}`, staysInside: !out } as const;
-      return enter(owner, work, source);
+      return enter(home, work, source);
     },
-    scope: () => openScope(owner),
+    scope: () => openScope(home),
     isReachable: (name) => reachable(self, base, name) !== undefined,
     call: (name, args, options) => call(home, name, args, options),
     transacted: (name, last) => {
@@ -37,12 +38,12 @@ export function hostOf(part: string, home: Home): Host {
       return endingWith(behindGate(member)?.method ?? member, name, last) ?? undefined;
     },
     get isOver() {
-      return owner.refusal?.() !== undefined;
+      return home.refusal?.() !== undefined;
     },
-    onChange: (recorder) => fields.onChange(recorder),
+    onChange: (recorder) => record(fields, recorder),
     reload: () => fields.forget(),
     afterWrite: (work) => fields.afterWrite(work),
-    checkWritable: (label) => checkWritable(owner, label),
+    checkWritable: (label) => checkWritable(home, label),
   };
 }
 

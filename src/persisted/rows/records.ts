@@ -4,7 +4,6 @@
  */
 import { isIndex, MAX_HOLES } from "../tracking/copy.ts";
 import { isPrimitive } from "../../core/values/snapshot.ts";
-import { rearranged } from "../tracking/changes.ts";
 import type { Collection } from "./collection.ts";
 import type { Keyed } from "./entries.ts";
 import type { List } from "./list.ts";
@@ -311,8 +310,7 @@ function rearrange(node: ArrayNode, change: (raw: unknown[], before: readonly un
   if (grown !== 0)
     node.collection?.splice(Math.min(raw.length, before.length), Math.max(0, -grown), Math.max(0, grown));
   node.collection?.rearrange(before);
-  const operation = tell === undefined ? null : rearranged(before, raw);
-  if (operation !== null) tell!(node, operation);
+  tell?.(node, { op: "rearrange", before });
 }
 
 /** The raw items, all of them loaded. */

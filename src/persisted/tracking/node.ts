@@ -12,6 +12,8 @@ export interface Root {
   readonly name: string;
   /** `Class.field`, for messages. */
   readonly field: string;
+  /** Its value as plain data. */
+  readonly raw: unknown;
   /** Called before each change inside the tree; throws when there may be none. Returns what to tell of it once it is done. */
   change(): Tell | undefined;
   /** Called when the row of the value as a whole has to be written. */
@@ -24,8 +26,8 @@ export interface Root {
   watch(leaf: Leaf): void;
 }
 
-/** Called after a change of a node, with what was done to it; without, all of it may be another. */
-export type Tell = (node: Node, operation?: Operation) => void;
+/** Called after a change of a field or a part of it, with what was done to that; without, all of it may be another. */
+export type Tell = (part: Node | Root, operation?: Operation) => void;
 
 /** What was done to a container: `key` is a property, an index or a Map's key. */
 export type Operation =
@@ -33,7 +35,9 @@ export type Operation =
   | { readonly op: "delete"; readonly key: unknown }
   | { readonly op: "splice"; readonly start: number; readonly count: number; readonly items: readonly unknown[] }
   | { readonly op: "add"; readonly value: unknown }
-  | { readonly op: "clear" };
+  | { readonly op: "clear" }
+  /** Items of an array changed places, or others took theirs. */
+  | { readonly op: "rearrange"; readonly before: readonly unknown[] };
 
 /** The key of a part that no path leads to: a Set's member, a Map's key, or the value of a key that is an object. */
 export const NOWHERE: unique symbol = Symbol();
