@@ -3,7 +3,7 @@
  * Tracked plain objects and arrays.
  */
 import { isIndex, MAX_HOLES } from "../tracking/copy.ts";
-import { isPrimitive } from "../../core/values/snapshot.ts";
+import { isPrimitive, rawBehind } from "../../core/values/snapshot.ts";
 import type { Collection } from "./collection.ts";
 import type { Keyed } from "./entries.ts";
 import type { List } from "./list.ts";
@@ -15,8 +15,6 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
   abstract noteSet(key: PropertyKey, isNew: boolean): void;
   /** Tells the collection that a property is about to go. */
   abstract noteDelete(key: PropertyKey): void;
-  /** A property's name as a step of a path. */
-  abstract stepOf(key: PropertyKey): PropertyKey;
 
   get(target: T, key: PropertyKey, receiver: unknown): unknown {
     this.need(key);
@@ -44,7 +42,7 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     detach(old);
     this.noteSet(key, isNew);
     Reflect.set(target, key, copy);
-    tell?.(this, { op: "set", key: this.stepOf(key), value: copy });
+    tell?.(this, { op: "set", key, value: copy });
     return true;
   }
 
@@ -58,33 +56,21 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     detach(property.value);
     this.noteDelete(key);
     Reflect.deleteProperty(target, key);
-    tell?.(this, { op: "delete", key: this.stepOf(key) });
+    tell?.(this, { op: "delete", key });
     return true;
   }
 
   defineProperty(target: T, key: PropertyKey, property: PropertyDescriptor): boolean {
     this.checkKey(key);
     this.need(key);
-    const full = {
-      writable: false,
-      enumerable: false,
-      configurable: false,
-      ...Reflect.getOwnPropertyDescriptor(target, key),
-      ...property,
-    };
-    const isArrayLength = key === "length" && Array.isArray(target);
-    if (
-      !("value" in full) ||
-      "get" in property ||
-      !full.writable ||
-      (!isArrayLength && !(full.enumerable && full.configurable))
-    ) {
-      throw this.refuse(
-        "only plain properties can be stored: no getters, all of them writable, enumerable and configurable. Assign the value.",
-        key,
-      );
-    }
-    return "value" in property ? this.set(target, key, property.value, this.outward) : true;
+    const isHeld = Object.hasOwn(target, key);
+    const { writable = isHeld, enumerable = isHeld, configurable = isHeld } = property;
+    if ("value" in property && writable && enumerable && configurable)
+      return this.set(target, key, property.value, this.outward);
+    throw this.refuse(
+      "only plain properties can be stored: no getters, none hidden or read-only. Assign the value.",
+      key,
+    );
   }
 
   getOwnPropertyDescriptor(target: T, key: PropertyKey): PropertyDescriptor | undefined {
@@ -117,10 +103,6 @@ export class ObjectNode extends PropertiesNode<object, Keyed> {
 
   override noteDelete(key: PropertyKey): void {
     this.collection?.remove(key);
-  }
-
-  override stepOf(key: PropertyKey): PropertyKey {
-    return key;
   }
 
   override keyOf(child: object, at?: unknown): PropertyKey {
@@ -184,18 +166,14 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
       throw this.refuse("that leaves over a million holes in the array. Use a Map.");
   }
 
-  override stepOf(key: PropertyKey): PropertyKey {
-    return Number(key);
-  }
-
   override keyOf(child: object, at?: unknown): PropertyKey {
     return this.raw[Number(at)] === child ? Number(at) : this.raw.indexOf(child);
   }
 }
 
 /**
- * The array methods that move items, and iterating. JavaScript's own would work through the traps, as `copyWithin` does, but
- * would copy each item they move, and a reference held to one would go astray; and they ask the traps twice for each item.
+ * The array methods that move items, and iterating. JavaScript's own would work through the traps, but would copy each item
+ * they move, and a reference held to one would go astray; and they ask the traps twice for each item.
  */
 const arrayMethods = {
   values,
@@ -228,39 +206,25 @@ const arrayMethods = {
     const count = args.length === 1 ? length - start : Math.min(Math.max(0, integer(many)), length - start);
     return splice(node, start, args.length === 0 ? 0 : count, items);
   },
-  sort(this: unknown[], compare?: (a: unknown, b: unknown) => number): unknown[] {
-    const node = arrayOf(this);
-    const raw = wholeArray(node);
-    const order = compare === undefined && raw.some((item) => !isPrimitive(item)) ? asText : compare;
-    // Of a copy, since a comparator can change the list.
-    const sorted = raw.slice().sort(typeof order === "function" ? (a, b) => order(node.give(a), node.give(b)) : order);
-    rearrange(node, (raw) => {
-      // Emptied first, so that holes come back as holes, at the end.
-      raw.length = 0;
-      raw.length = sorted.length;
-      sorted.forEach((item, i) => (raw[i] = item));
-    });
-    return this;
-  },
-  reverse(this: unknown[]): unknown[] {
-    rearrange(arrayOf(this), (raw) => raw.reverse());
-    return this;
-  },
-  fill(this: unknown[], value: unknown, start?: number, end?: number): unknown[] {
-    const node = arrayOf(this);
-    const filled = wholeArray(node).slice().fill(FILL, start, end);
-    // Each item is a copy of its own, of the value as it is now: it may be a part of this very array.
-    const copies = filled.map((item, i) => (item === FILL ? node.copyIn(value, i) : item));
-    rearrange(node, (raw) => {
-      for (let i = 0; i < filled.length; i++) {
-        if (filled[i] !== FILL) continue;
-        detach(raw[i]);
-        raw[i] = copies[i];
-      }
-    });
-    return this;
-  },
 };
+
+// These run on a copy that holds the tracked items, and what it is then becomes the array's.
+for (const name of ["sort", "reverse", "fill", "copyWithin"] as const) {
+  const value = function (this: unknown[], ...args: unknown[]): unknown[] {
+    const node = arrayOf(this);
+    const items = wholeArray(node).map((item, i) => node.give(item, i));
+    Reflect.apply(items[name], items, args);
+    const left = new Set(node.raw);
+    const fresh = items.map((item, i) => {
+      const raw = isPrimitive(item) ? undefined : rawBehind(item);
+      // What is new, or there twice, is a copy of its own.
+      return raw !== undefined && left.delete(raw) ? raw : node.copyIn(item, i);
+    });
+    rearrange(node, fresh);
+    return this;
+  };
+  Object.defineProperty(arrayMethods, name, { value });
+}
 
 const ArrayIterator = Object.getPrototypeOf([].values()) as object;
 
@@ -298,14 +262,20 @@ function splice(node: ArrayNode, start: number, count: number, items: readonly u
   return gone.map((child) => node.release(child));
 }
 
-/** Runs what changes items in their places. */
-function rearrange(node: ArrayNode, change: (raw: unknown[], before: readonly unknown[]) => void): void {
+/** Puts items in their places: those of the array in another order, and copies. */
+function rearrange(node: ArrayNode, items: readonly unknown[]): void {
+  // A comparator can have changed the array.
   const raw = wholeArray(node);
   const before = raw.slice();
-  // Any of them may go.
-  for (const child of before) prepare(child);
+  const kept = new Set(items);
+  const gone = before.filter((item) => !kept.has(item));
+  for (const child of gone) prepare(child);
   const tell = node.touch();
-  change(raw, before);
+  for (const child of gone) detach(child);
+  // Emptied first, so that holes come back as holes.
+  raw.length = 0;
+  raw.length = items.length;
+  items.forEach((item, i) => (raw[i] = item));
   const grown = raw.length - before.length;
   if (grown !== 0)
     node.collection?.splice(Math.min(raw.length, before.length), Math.max(0, -grown), Math.max(0, grown));
@@ -319,19 +289,10 @@ function wholeArray(node: ArrayNode): unknown[] {
   return node.raw;
 }
 
-/** The order of a sort without comparator. */
-function asText(a: unknown, b: unknown): number {
-  const [first, second] = [String(a), String(b)];
-  return first < second ? -1 : Number(first > second);
-}
-
 /** What JavaScript makes of an argument that stands for a place or a number of items. */
 function integer(value: unknown): number {
   return Math.trunc(Number(value)) || 0;
 }
-
-/** Marks the places that `fill` fills. */
-const FILL = {};
 
 function arrayOf(outward: object): ArrayNode {
   return nodeOf(outward, ArrayNode, "an array");

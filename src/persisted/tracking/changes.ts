@@ -33,7 +33,7 @@ function describe(part: Node | Root, operation?: Operation): Change {
   const field = at.name;
   if (whole !== undefined) return { field, path, op: "set", value: copyPlain(whole.raw) };
   const { key, ...values } = operation as Exclude<Operation, { op: "rearrange" }> & { key?: unknown };
-  if ("key" in operation!) path.push(key);
+  if ("key" in operation!) path.push(Array.isArray(part.raw) && key !== "length" ? Number(key) : key);
   return { field, path, ...copyPlain(values) };
 }
 
