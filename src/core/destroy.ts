@@ -3,7 +3,7 @@
  * How an object destroys itself: at the end of the entry that asked for it, all or nothing, and nobody runs after it.
  */
 import { run } from "./entry/run.ts";
-import { openScope, type Owner, type Scope, type Source } from "./entry/scope.ts";
+import { checkWritable, openScope, type Owner, type Scope, type Source } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
 import { stateOf } from "../storage/storage-state.ts";
 import { reasonOf } from "./reset.ts";
@@ -48,15 +48,7 @@ export class Destroyer {
 
   /** Lets the object be destroyed at the end of the running entry; outside any, in a microtask. */
   ask(): void {
-    const { isConstructing, refusal } = this.#owner;
-    if (isConstructing) {
-      throw new DurableError(
-        "changed-in-constructor",
-        `${this.#className}: destroy() was called in the constructor, before the object was ready. Move it to \`onStart() { … }\`.`,
-      );
-    }
-    const error = refusal?.();
-    if (error !== undefined) throw error;
+    checkWritable(this.#owner, `${this.#className}.destroy`);
     const scope = openScope(this.#owner);
     this.#owner.fields.afterWrite(() => {
       if (scope?.isOpen !== true) void this.#destroy();
@@ -105,7 +97,7 @@ export class Destroyer {
         reject(
           new DurableError(
             "write-failed",
-            `${this.#className}: what it stored could not be deleted, so it was not destroyed. The cause is in \`error.cause\`.`,
+            `${this.#className} was not destroyed: its storage could not be deleted. The cause is in \`error.cause\`.`,
             { cause },
           ),
         );
@@ -127,7 +119,7 @@ export class Destroyer {
     const owner = this.#owner;
     const error = new DurableError(
       "destroyed",
-      `${this.#className}: the object destroyed itself while this call was open; what was stored is gone. Call again to reach the next object.`,
+      `${this.#className}: the object destroyed itself during this call. Call again to reach the next object.`,
     );
     owner.refusal = () => error;
     owner.start = () => {

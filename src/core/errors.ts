@@ -125,7 +125,7 @@ export function sqliteConfig(className: string): string {
 type = "durable-object"
 storage = "sqlite"
 
-or, in a Worker that has [[migrations]], in place of [exports.${className}]:
+or, in a Worker that has [[migrations]], only:
 
 [[migrations]]
 tag = "add-${className}"

@@ -117,7 +117,7 @@ export class Life implements Home {
     this.refusal = () =>
       new DurableError(
         "stale-instance",
-        `${this.#className}: a newer instance of this object has replaced this one, as after an edit in a dev server, so this one can't change anything. Call the object again, and make only one instance for each \`ctx\`.`,
+        `${this.#className}: a newer instance of the object has replaced this one, as after an edit in a dev server. Call the object again, and make only one instance for each \`ctx\`.`,
       );
     this.start = () => {
       throw this.refusal!();
@@ -185,7 +185,7 @@ async function bounded(start: Promise<unknown>, what: string): Promise<void> {
     reject(
       new DurableError(
         "start-timeout",
-        `${what} did not end within ${START_TIMEOUT} ms; the next call tries again. Start long work in it without awaiting: \`this.ctx.waitUntil(work())\`.`,
+        `${what} did not end within ${START_TIMEOUT} ms; the next call tries again. Don't await long work in it: \`this.ctx.waitUntil(work())\`.`,
       ),
     );
   }, START_TIMEOUT);

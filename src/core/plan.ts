@@ -148,7 +148,7 @@ export function ownLevel(cls: AnyClass): Level | undefined {
   if (other === undefined) return level && levelIn(level, cls.name);
   throw new DurableError(
     "bad-decorator",
-    `${cls.name}: some of its decorators are legacy ones and ran before the standard ones. Use one dialect for the whole class, as with \`"experimentalDecorators": false\`.`,
+    `${cls.name} has legacy and standard decorators. Use one dialect for the whole class, as with \`"experimentalDecorators": false\`.`,
   );
 }
 

@@ -97,7 +97,7 @@ function hideMembers(cls: AnyClass, base: object, plan: Plan): Pick<Shape, "hidd
   if (wrong === undefined) return { hidden, hides };
   throw new DurableError(
     "bad-option",
-    `${cls.name}.rpc lists ${quote(wrong)}, but a stub can reach no such member. List some of these: \`static rpc = ${JSON.stringify([...offered])}\`.`,
+    `${cls.name}.rpc lists ${quote(wrong)}, which no stub can reach. List some of these: \`static rpc = ${JSON.stringify([...offered])}\`.`,
   );
 }
 
@@ -128,36 +128,21 @@ function takenName(cls: AnyClass, name: string): DurableError {
 function listedParts(cls: AnyClass, base: object): ListedPart[] {
   if (cls.prototype === base) return [];
   const all = new Map(listedParts(Object.getPrototypeOf(cls) as AnyClass, base).map((part) => [part.name, part]));
-  const own = Object.hasOwn(cls, "parts") ? ((cls as { parts?: unknown }).parts ?? []) : [];
+  const own: unknown = Object.hasOwn(cls, "parts") ? ((cls as { parts?: unknown }).parts ?? []) : [];
   const names = new Set<string>();
-  for (const part of checkedParts(cls, own)) {
-    if (names.has(part.name)) {
-      throw badParts(
-        cls,
-        `lists the part ${part.name} twice. A class inherits the parts of its parents: list only its own`,
+  for (const part of Array.isArray(own) ? (own as (Partial<ListedPart> | undefined)[]) : [undefined]) {
+    if (typeof part?.attach !== "function" || names.has(part.name!)) {
+      throw new DurableError(
+        "bad-part",
+        `${cls.name}.parts must be an array of parts, each listed once: ${quote(part?.name ?? own)} is wrong there. Write \`static override parts = [exactlyOnce()]\`.`,
       );
     }
-    names.add(part.name);
-    const inherited = all.get(part.name);
-    all.set(part.name, inherited === undefined ? part : (part.join?.(inherited) ?? part));
+    const listed = part as ListedPart;
+    names.add(listed.name);
+    const inherited = all.get(listed.name);
+    all.set(listed.name, inherited === undefined ? listed : (listed.join?.(inherited) ?? listed));
   }
   return [...all.values()];
-}
-
-function checkedParts(cls: AnyClass, parts: unknown): readonly ListedPart[] {
-  if (!Array.isArray(parts)) throw badParts(cls, "isn't an array");
-  const wrong = parts.findIndex(
-    (part) => typeof (part as Partial<ListedPart> | null | undefined)?.attach !== "function",
-  );
-  if (wrong === -1) return parts as ListedPart[];
-  throw badParts(cls, `has something else than a part at index ${wrong}: ${quote(parts[wrong])}`);
-}
-
-function badParts(cls: AnyClass, problem: string): DurableError {
-  return new DurableError(
-    "bad-part",
-    `${cls.name}.parts ${problem}. Write \`static override parts = [exactlyOnce()]\`.`,
-  );
 }
 
 /** The method that a stub reaches by this name, of what is defined below `base`. */

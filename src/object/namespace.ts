@@ -167,7 +167,7 @@ function checkRetry({ maxRetries = 0, timeoutMs = 500, signal }: RetryOptions = 
   if (isWithin(maxRetries, 0, 10) && isWithin(timeoutMs, 500, 60_000) && isSignal) return;
   throw new DurableError(
     "bad-option",
-    "Object.from: `retry` has `maxRetries` from 0 to 10, `timeoutMs` from 500 to 60,000, and an AbortSignal as `signal`. Write `{ retry: { maxRetries: 3, timeoutMs: 5_000 } }`.",
+    "Object.from: `retry` takes `maxRetries` from 0 to 10, `timeoutMs` from 500 to 60,000 and a `signal`. Write `{ retry: { maxRetries: 3, timeoutMs: 5_000 } }`.",
   );
 }
 
@@ -194,7 +194,7 @@ function within(namespace: DurableObjectNamespace, jurisdiction: DurableObjectJu
   }
   throw new DurableError(
     "bad-option",
-    `There is no jurisdiction ${quote(jurisdiction)} here: the platform knows "eu", "fedramp" and more, local workerd none. Write \`.jurisdiction("eu")\`.`,
+    `There is no jurisdiction ${quote(jurisdiction)} here (locally there is none). Write \`.jurisdiction("eu")\`.`,
     { cause },
   );
 }
@@ -205,7 +205,7 @@ function parseId(namespace: DurableObjectNamespace, id: DurableObjectId | string
   } catch (cause) {
     throw new DurableError(
       "bad-id",
-      `The id ${quote(id)} is none of this class. Pass a handle's \`id\`, or the \`toString()\` of one.`,
+      `The id ${quote(id)} is none of this class. Pass a handle's \`id\`, or its \`toString()\`.`,
       { cause },
     );
   }

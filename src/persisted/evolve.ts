@@ -152,7 +152,7 @@ export function admit(given: unknown, options: FieldOptions, site: Site): unknow
   }
   throw new DurableError(
     "schema-failed",
-    `${site.field}: its schema refuses or converts again what it gave, so a stored value would change with each load. Give it a schema that keeps its own output, and a \`codec\` for another form in storage.`,
+    `${site.field}: its schema refuses or converts its own output, so the value would change with each load. Use a schema that keeps it, and a \`codec\` for another form in storage.`,
   );
 }
 
@@ -209,7 +209,7 @@ function refuseAsync(what: string, result: PromiseLike<unknown>, { field }: Site
   result.then(undefined, () => undefined);
   throw new DurableError(
     "bad-option",
-    `${field}: its \`${what}\` gave a promise, and a field is loaded synchronously. Make \`${what}\` synchronous, and do the rest in \`onStart\`.`,
+    `${field}: its \`${what}\` gave a promise, and fields are loaded synchronously. Do what is async in \`onStart\`.`,
   );
 }
 

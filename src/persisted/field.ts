@@ -202,14 +202,6 @@ export class Field implements Root, Store, Site {
   }
 }
 
-/** The error for a change inside a value before the object was ready. */
-export function changedInConstructor(field: string): DurableError {
-  return new DurableError(
-    "changed-in-constructor",
-    `${field} was changed inside in the constructor, where only assigning (a default) is possible. Move it to onStart: \`onStart() { … }\`.`,
-  );
-}
-
 /** The error for a change of a value from before a failed write or a rollback. */
 export function staleValue({ field, name }: Field): DurableError {
   return new DurableError(

@@ -4,7 +4,7 @@
  * goes back to what is stored.
  */
 import { AfterWrite } from "../core/after-write.ts";
-import { openScope, type Owner, type Scope } from "../core/entry/scope.ts";
+import { changedTooEarly, checkWritable, openScope, type Owner, type Scope } from "../core/entry/scope.ts";
 import { isEqual } from "../core/values/equal.ts";
 import { DurableError } from "../core/errors.ts";
 import type { Plan } from "../core/plan.ts";
@@ -14,7 +14,7 @@ import { stateOf } from "../storage/storage-state.ts";
 import { copyIn, isSmall } from "./tracking/copy.ts";
 import { admit, encode, NOTHING, validate } from "./evolve.ts";
 import { FieldLoader } from "./field-loader.ts";
-import { changedInConstructor, staleValue, type Field, type Keeper } from "./field.ts";
+import { staleValue, type Field, type Keeper } from "./field.ts";
 import { emptyRecord, isVersioned, type StoredRecord } from "./rows/layout.ts";
 import { Node, type Leaf, type Tell } from "./tracking/node.ts";
 import { allOptions, fieldsByKey, type FieldOptions } from "./options.ts";
@@ -145,7 +145,7 @@ export class Fields implements Keeper, WatcherOwner {
 
   /** Called before each change of a field's value. */
   change(field: Field): Tell | undefined {
-    this.#allow(field.field);
+    checkWritable(this.#owner, field.field);
     if (field.isStale) throw staleValue(field);
     const scope = openScope(this.#owner);
     if (scope?.failure !== undefined) throw scope.failure;
@@ -168,13 +168,6 @@ export class Fields implements Keeper, WatcherOwner {
       reset();
     };
     for (const field of this.#loaded.values()) field.writer = undefined;
-  }
-
-  /** Throws where nothing may be changed. */
-  #allow(what: string): void {
-    if (this.#owner.isConstructing) throw changedInConstructor(what);
-    const refusal = this.#owner.refusal?.();
-    if (refusal !== undefined) throw refusal;
   }
 
   /** Called when a part of a field was taken out of it, or out of a part that was: after a rollback it is the field's again. */
@@ -241,7 +234,7 @@ export class Fields implements Keeper, WatcherOwner {
   /** Ends the constructor phase: a change that could not be refused at its line is undone, and its error given. */
   endConstruction(): DurableError | undefined {
     const field = this.#watcher.undo();
-    return field === undefined ? undefined : changedInConstructor(field);
+    return field === undefined ? undefined : changedTooEarly(field);
   }
 
   /** The synchronous part of an entry ends with a write anyway. */

@@ -93,7 +93,7 @@ export function withoutSqlite(storage: DurableObjectStorage, className = "Counte
   } catch (cause) {
     return new DurableError(
       "no-sqlite-storage",
-      `The class of this object has no SQLite-backed storage. In wrangler.toml, for a class not yet deployed:\n\n${sqliteConfig(className)}\nA class that was deployed without it keeps its old storage permanently: give the new one another name.`,
+      `The class of this object has no SQLite-backed storage. In wrangler.toml, before its first deployment (later, under another name):\n\n${sqliteConfig(className)}`,
       { cause },
     );
   }

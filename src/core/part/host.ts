@@ -6,8 +6,7 @@ import { atomically, endingWith } from "../../calls/atomic.ts";
 import { afterTurn } from "../../calls/method.ts";
 import { behindGate, notImplemented } from "../entry/gate.ts";
 import { enter } from "../entry/run.ts";
-import { openScope, type Method, type Owner } from "../entry/scope.ts";
-import { DurableError } from "../errors.ts";
+import { checkWritable, openScope, type Method } from "../entry/scope.ts";
 import { isThenable } from "../values/functions.ts";
 import type { Home } from "./attached.ts";
 import type { CallOptions, Host } from "./types.ts";
@@ -60,15 +59,4 @@ function call({ self, shape }: Home, name: string, args: unknown[], { atomic }: 
   return isThenable(ready)
     ? Promise.resolve(ready).then((list) => method.apply(self, list))
     : method.apply(self, ready);
-}
-
-function checkWritable(owner: Owner, label: string): void {
-  if (owner.isConstructing) {
-    throw new DurableError(
-      "changed-in-constructor",
-      `${label}: in the constructor nothing can be changed. Move it to \`onStart() { … }\`.`,
-    );
-  }
-  const refusal = owner.refusal?.();
-  if (refusal !== undefined) throw refusal;
 }

@@ -297,9 +297,7 @@ export function nodeBehind(outward: object): Node | undefined {
 export function nodeOf<N extends Node>(outward: object, kind: abstract new (...args: never[]) => N, what: string): N {
   const node = byOutward.get(outward);
   if (node instanceof kind) return node;
-  throw new TypeError(
-    `This method of a persisted value was called on something else than ${what} of a persisted field.`,
-  );
+  throw new TypeError(`This method of a persisted value was called on something else than ${what} of one.`);
 }
 
 /** Tells whether assigning `value` over the raw `old` changes nothing: the same primitive, or itself. */
