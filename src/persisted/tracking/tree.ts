@@ -24,7 +24,7 @@ makeNodesBy((raw, parent) => {
   return new ObjectNode(raw, parent);
 });
 
-/** The node for a field's raw value, a tree that nobody else holds; undefined for a primitive, which is its own. */
-export function track(raw: unknown, root: Root): Node | undefined {
-  return typeof raw === "object" && raw !== null ? nodeFor(raw, root) : undefined;
+/** The node for a field's raw value, a tree that nobody else holds. */
+export function track(raw: object, root: Root): Node {
+  return nodeFor(raw, root);
 }
