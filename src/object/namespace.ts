@@ -4,6 +4,7 @@
  */
 import { DurableError, quote, sqliteConfig } from "../core/errors.ts";
 import type { ErrorClass } from "../core/entry/rpc-errors.ts";
+import { flawOf } from "../storage/kv/keys.ts";
 import { makeHandle } from "./handle.ts";
 import { native } from "./native.ts";
 import { Repeater, type RetryOptions } from "./retry.ts";
@@ -228,13 +229,7 @@ ${sqliteConfig(className)}`,
 
 /** What is wrong with a name, for the end of a sentence; undefined when it is good. */
 export function flawOfName(name: unknown): string | undefined {
-  if (typeof name !== "string") return "is no string";
-  if (name === "") return "is empty";
-  if (!name.isWellFormed()) return "holds a lone surrogate, which UTF-8 cannot";
-  // No character takes more than three bytes a code unit, so most names need no encoding.
-  if (name.length * 3 > MAX_NAME && new TextEncoder().encode(name).length > MAX_NAME)
-    return `is over ${MAX_NAME} bytes`;
-  return undefined;
+  return flawOf(name, MAX_NAME);
 }
 
 /** The functions of the `Object` module. */
