@@ -7,7 +7,7 @@ import { isPrimitive, rawBehind } from "../../core/values/snapshot.ts";
 import type { Collection } from "./collection.ts";
 import type { Keyed } from "./entries.ts";
 import type { List } from "./list.ts";
-import { ContainerNode, detach, isSame, nodeOf, prepare } from "../tracking/node.ts";
+import { ContainerNode, isSame, nodeOf, prepare } from "../tracking/node.ts";
 
 /** Plain objects and arrays: changed by assigning, deleting and defining properties. */
 abstract class PropertiesNode<T extends object, C extends Collection> extends ContainerNode<T, C> {
@@ -37,9 +37,7 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     const copy = this.copyIn(value, key);
     const old: unknown = Reflect.get(target, key);
     const isNew = !Object.hasOwn(target, key);
-    prepare(old);
-    const tell = this.touch();
-    detach(old);
+    const tell = this.touch([old]);
     this.noteSet(key, isNew);
     Reflect.set(target, key, copy);
     tell?.(this, { op: "set", key, value: copy });
@@ -51,9 +49,7 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     const property = Reflect.getOwnPropertyDescriptor(target, key);
     if (property === undefined) return true;
     if (property.configurable !== true) return false;
-    prepare(property.value);
-    const tell = this.touch();
-    detach(property.value);
+    const tell = this.touch([property.value]);
     this.noteDelete(key);
     Reflect.deleteProperty(target, key);
     tell?.(this, { op: "delete", key });
@@ -144,10 +140,8 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
     if (length === target.length) return true;
     if (length > target.length) this.checkGap(length);
     if (length < target.length) this.collection?.needRange(length, 0);
-    for (const child of target.slice(length)) prepare(child);
-    const tell = this.touch();
+    const tell = this.touch(target.slice(length));
     const before = target.length;
-    for (const child of target.slice(length)) detach(child);
     this.collection?.splice(Math.min(before, length), Math.max(0, before - length), Math.max(0, length - before));
     target.length = length;
     tell?.(this, { op: "set", key, value: length });
@@ -185,11 +179,10 @@ const arrayMethods = {
   },
   pop(this: unknown[]): unknown {
     const node = arrayOf(this);
-    return node.raw.length === 0 ? undefined : splice(node, node.raw.length - 1, 1, [])[0];
+    return splice(node, Math.max(0, node.raw.length - 1), 1, [])[0];
   },
   shift(this: unknown[]): unknown {
-    const node = arrayOf(this);
-    return node.raw.length === 0 ? undefined : splice(node, 0, 1, [])[0];
+    return splice(arrayOf(this), 0, 1, [])[0];
   },
   unshift(this: unknown[], ...items: unknown[]): number {
     const node = arrayOf(this);
@@ -268,10 +261,7 @@ function rearrange(node: ArrayNode, items: readonly unknown[]): void {
   const raw = wholeArray(node);
   const before = raw.slice();
   const kept = new Set(items);
-  const gone = before.filter((item) => !kept.has(item));
-  for (const child of gone) prepare(child);
-  const tell = node.touch();
-  for (const child of gone) detach(child);
+  const tell = node.touch(before.filter((item) => !kept.has(item)));
   // Emptied first, so that holes come back as holes.
   raw.length = 0;
   raw.length = items.length;

@@ -3,7 +3,7 @@
  * A node: one part of a tracked tree, which knows its parent, so that a change finds its way up.
  */
 import type { DurableError } from "../../core/errors.ts";
-import { isContainer, loadBy, markTracked, rawBehind } from "../../core/values/snapshot.ts";
+import { isContainer, isPrimitive, loadBy, markTracked, rawBehind } from "../../core/values/snapshot.ts";
 import { collectionOf, type Collection } from "../rows/collection.ts";
 import { copyIn, refused, type Site } from "./copy.ts";
 
@@ -86,8 +86,7 @@ export function nodeFor(raw: object, parent: Parent): Node {
 
 /** Cuts a part off its parent: from then on it is an ordinary value. */
 export function detach(raw: unknown): Node | undefined {
-  if (typeof raw !== "object" || raw === null) return undefined;
-  const node = nodes.get(raw);
+  const node = isPrimitive(raw) ? undefined : nodes.get(raw);
   if (node === undefined) return undefined;
   load(raw, true);
   const { top } = node;
@@ -107,12 +106,12 @@ const takenFrom = new WeakMap<Node, Root>();
  * was never read only matters when it is handed out now.
  */
 export function prepare(raw: unknown, isHandedOut = false): void {
-  if (typeof raw === "object" && raw !== null && (isHandedOut || nodes.has(raw))) load(raw);
+  if (!isPrimitive(raw) && (isHandedOut || nodes.has(raw))) load(raw);
 }
 
 /** Loads every collection in a tree, and lets go of them where `isGone`: plain data is left. */
 function load(raw: unknown, isGone = false): void {
-  if (typeof raw !== "object" || raw === null || !isContainer(raw)) return;
+  if (isPrimitive(raw) || !isContainer(raw)) return;
   const collection = collectionOf(raw);
   collection?.complete();
   if (isGone && collection !== undefined) attach(raw, undefined);
@@ -178,12 +177,14 @@ export abstract class Node implements Site {
   }
 
   /**
-   * Reports a change that is about to happen; throws when it may not. A collection has to be told what changes. Returns what to tell
-   * of the change once it is done.
+   * Reports a change that is about to happen, and cuts off the parts that go; throws when it may not. A collection has to be told
+   * what changes. Returns what to tell of the change once it is done.
    */
-  touch(): Tell | undefined {
+  touch(gone: readonly unknown[] = []): Tell | undefined {
+    for (const part of gone) prepare(part);
     const tell = this.root?.change();
     if (this.collection === undefined) this.mark();
+    for (const part of gone) detach(part);
     return tell;
   }
 
