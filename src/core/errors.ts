@@ -84,7 +84,7 @@ export class DurableError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown; issues?: readonly Issue[] }) {
-    super(message, options !== undefined && "cause" in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.code = code;
     if (options?.issues !== undefined) this.issues = options.issues;
   }

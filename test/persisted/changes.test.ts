@@ -119,7 +119,7 @@ const OPERATIONS: Record<string, [work: (self: Things) => void, told: object[], 
       { field: "tree", path: ["list"], op: "splice", start: 0, count: 1, items: [{ x: 7 }, { x: 8 }] },
     ],
   ],
-  "sort, reverse, fill and copyWithin by the items that moved": [
+  "sort, reverse and fill by the items that moved, copyWithin by item": [
     ({ any }) => {
       const list = any as number[];
       list.sort();
@@ -132,7 +132,7 @@ const OPERATIONS: Record<string, [work: (self: Things) => void, told: object[], 
       { field: "any", path: [], op: "splice", start: 1, count: 2, items: [2, 3] },
       { field: "any", path: [], op: "splice", start: 0, count: 5, items: [5, 4, 3, 2, 1] },
       { field: "any", path: [], op: "splice", start: 1, count: 2, items: [0, 0] },
-      { field: "any", path: [], op: "splice", start: 0, count: 1, items: [1] },
+      { field: "any", path: [0], op: "set", value: 1 },
     ],
     (self) => (self.any = [1, 3, 2, 4, 5]),
   ],

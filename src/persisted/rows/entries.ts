@@ -3,7 +3,7 @@
  * A large Map, Set or plain object, whose chunks are found by the prints of their keys.
  */
 import { quote } from "../../core/errors.ts";
-import { setOwn } from "../../core/values/snapshot.ts";
+import { emptyLike, setOwn } from "../../core/values/snapshot.ts";
 import { Collection, keysOf, search, type Chunk, type Head } from "./collection.ts";
 import { unreadable } from "./layout.ts";
 
@@ -151,7 +151,7 @@ export class Keyed extends Collection {
 
   override slice(at: number): object {
     const { raw } = this;
-    const part: Entries = raw instanceof Map ? new Map() : raw instanceof Set ? new Set() : {};
+    const part = emptyLike(raw) as Entries;
     for (const key of this.chunks[at]!.keys!) put(part, key, valueOf(raw, key));
     return part;
   }

@@ -3,7 +3,7 @@
  * Tracked plain objects and arrays.
  */
 import { isIndex, MAX_HOLES } from "../tracking/copy.ts";
-import { isPrimitive, rawBehind } from "../../core/values/snapshot.ts";
+import { isPrimitive, rawBehind, snapshot } from "../../core/values/snapshot.ts";
 import type { Collection } from "./collection.ts";
 import type { Keyed } from "./entries.ts";
 import type { List } from "./list.ts";
@@ -166,8 +166,8 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
 }
 
 /**
- * The array methods that move items, and iterating. JavaScript's own would work through the traps, but would copy each item
- * they move, and a reference held to one would go astray; and they ask the traps twice for each item.
+ * The array methods that move items, and iterating. JavaScript's own would work through the traps, as `copyWithin` does, but
+ * would copy each item they move, and a reference held to one would go astray; and they ask the traps twice for each item.
  */
 const arrayMethods = {
   values,
@@ -202,16 +202,17 @@ const arrayMethods = {
 };
 
 // These run on a copy that holds the tracked items, and what it is then becomes the array's.
-for (const name of ["sort", "reverse", "fill", "copyWithin"] as const) {
+for (const name of ["sort", "reverse", "fill"] as const) {
   const value = function (this: unknown[], ...args: unknown[]): unknown[] {
     const node = arrayOf(this);
     const items = wholeArray(node).map((item, i) => node.give(item, i));
+    // What fills is copied even if it is one of the items.
+    if (name === "fill") args[0] = snapshot(args[0]);
     Reflect.apply(items[name], items, args);
-    const left = new Set(node.raw);
+    const own = new Set(node.raw);
     const fresh = items.map((item, i) => {
       const raw = isPrimitive(item) ? undefined : rawBehind(item);
-      // What is new, or there twice, is a copy of its own.
-      return raw !== undefined && left.delete(raw) ? raw : node.copyIn(item, i);
+      return raw !== undefined && own.has(raw) ? raw : node.copyIn(item, i);
     });
     rearrange(node, fresh);
     return this;

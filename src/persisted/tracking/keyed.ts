@@ -2,9 +2,9 @@
  * @module
  * Tracked Maps and Sets: their contents lie in internal slots, so the Proxy offers methods of its own.
  */
-import { isPrimitive, rawBehind } from "../../core/values/snapshot.ts";
+import { isPrimitive, nameOf, rawBehind } from "../../core/values/snapshot.ts";
 import type { Keyed as Collection } from "../rows/entries.ts";
-import { ContainerNode, isSame, nameOf, nodeOf, NOWHERE, type Parent } from "./node.ts";
+import { ContainerNode, isSame, nodeOf, NOWHERE, type Parent } from "./node.ts";
 
 type AnyMap = Map<unknown, unknown>;
 type AnySet = Set<unknown>;

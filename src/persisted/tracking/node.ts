@@ -3,7 +3,7 @@
  * A node: one part of a tracked tree, which knows its parent, so that a change finds its way up.
  */
 import type { DurableError } from "../../core/errors.ts";
-import { isContainer, isPrimitive, loadBy, markTracked, rawBehind } from "../../core/values/snapshot.ts";
+import { isContainer, isPrimitive, loadBy, markTracked, nameOf, rawBehind } from "../../core/values/snapshot.ts";
 import { collectionOf, type Collection } from "../rows/collection.ts";
 import { copyIn, refused, type Site } from "./copy.ts";
 
@@ -234,11 +234,6 @@ export abstract class Node implements Site {
   keyOf(_child: object, _at?: unknown): unknown {
     return NOWHERE;
   }
-}
-
-/** The key of a Map or an object as a step of a path, for messages. */
-export function nameOf(key: unknown): PropertyKey {
-  return typeof key === "string" || typeof key === "number" ? key : "value";
 }
 
 /** An object, Map, Set or array, handed out as a Proxy whose handler is the node. */
