@@ -9,7 +9,6 @@ import { ownLevel, planOf, type AnyClass, type Plan } from "../core/plan.ts";
 import { FIELDS, type Fields } from "./fields.ts";
 import { verifyOptions } from "./options.ts";
 
-const ours = new WeakSet<object>();
 const byName = new Map<string, PropertyDescriptor>();
 
 /** The fields of an instance. */
@@ -38,7 +37,6 @@ export function accessorFor(name: string): PropertyDescriptor {
       enumerable: true,
       configurable: true,
     };
-    ours.add(accessor.get!);
     byName.set(name, accessor);
   }
   return accessor;
@@ -60,7 +58,7 @@ export function accessorsOf(plan: Plan): PropertyDescriptorMap {
 export function verifyAccessors(self: object, cls: AnyClass, plan: Plan): void {
   verifyOptions(plan.fields);
   for (const { name, dialect } of plan.fields.values()) {
-    const isOurs = ours.has(Object.getOwnPropertyDescriptor(self, name)?.get ?? ours);
+    const isOurs = Object.getOwnPropertyDescriptor(self, name)?.get === accessorFor(name).get;
     if (isOurs && !isRedeclared(cls, name)) continue;
     const lost = `${cls.name}.${name} is not persisted:`;
     if (!isOurs && dialect === "legacy" && ownLevel(cls)?.fields.has(name)) {

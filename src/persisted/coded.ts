@@ -4,15 +4,14 @@
  */
 import { isEqual } from "../core/values/equal.ts";
 import { copyPlain, isPrimitive } from "../core/values/snapshot.ts";
-import { encode, type Known } from "./evolve.ts";
+import { encode, type Evolving } from "./evolve.ts";
 import type { Leaf, Root } from "./tracking/node.ts";
-import type { Site } from "./tracking/copy.ts";
 
 /** Stands for what an instance that cannot be encoded would be. */
 const BROKEN: unique symbol = Symbol();
 
 /** The field of an instance. */
-interface Coded extends Root, Site, Known {
+interface Coded extends Root, Evolving {
   /** Lets go of the instance: reading makes another. */
   release(): void;
 }

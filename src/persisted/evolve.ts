@@ -6,7 +6,7 @@
  * `revive` is the way out of storage. What fails there concerns one field: its bytes stay as they are.
  */
 import { isEqual } from "../core/values/equal.ts";
-import { DurableError, quote } from "../core/errors.ts";
+import { DurableError } from "../core/errors.ts";
 import { isThenable } from "../core/values/functions.ts";
 import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../core/values/schema.ts";
 import { copyPlain, snapshot } from "../core/values/snapshot.ts";
@@ -55,7 +55,10 @@ export interface Known {
 }
 
 /** A field whose value is made here. */
-type Evolving = Known & Site & Named;
+export interface Evolving extends Known, Site, Named {
+  /** Reads a row. Throws `field-unreadable`. */
+  fetch(key: string): unknown;
+}
 
 /** The name under which the record knows the field's value; undefined when it does not. */
 export function nameIn(record: StoredRecord | null, { name, options }: Known): string | undefined {
@@ -68,11 +71,11 @@ export function adoptedKey(record: StoredRecord | null, { options: { key } }: Kn
 }
 
 /** Finds what is stored for a field, even if it can't be read; undefined when nothing is. */
-export function find(kv: SyncKvStorage, record: StoredRecord | null, field: Evolving): Found | undefined {
+export function find(record: StoredRecord | null, field: Evolving): Found | undefined {
   const key = adoptedKey(record, field);
   if (key !== undefined) {
     // `undefined` is noted in the record: other code could not tell it from no row.
-    const row = readRow(kv, key, field);
+    const row = readRow(key, field);
     if (row.value !== undefined || row.flaw !== undefined)
       return { ...row, version: adoptedVersion(record, field), from: undefined };
   }
@@ -80,7 +83,7 @@ export function find(kv: SyncKvStorage, record: StoredRecord | null, field: Evol
   if (found === undefined || record === null) return undefined;
   const place = { version: versionOf(record, found), from: found };
   if (Object.hasOwn(record.fields, found)) return { value: record.fields[found], ...place };
-  const row = readRow(kv, rowKey(record, found), field);
+  const row = readRow(rowKey(record, found), field);
   // What has a row of its own is too large to be undefined.
   const flaw = row.value === undefined ? unreadable(field, "Its row is missing.") : undefined;
   return { ...(flaw && { flaw }), ...row, ...place };
@@ -92,12 +95,11 @@ function adoptedVersion(record: StoredRecord | null, { name, options }: Known): 
   return record === null || known === undefined ? 1 : versionOf(record, known);
 }
 
-function readRow(kv: SyncKvStorage, key: string, field: Named): Pick<Found, "value" | "flaw"> {
+function readRow(key: string, field: Evolving): Pick<Found, "value" | "flaw"> {
   try {
-    return { value: kv.get(key) };
-  } catch (cause) {
-    const flaw = unreadable(field, `The bytes of its row ${quote(key)} cannot be decoded.`, { cause });
-    return { value: undefined, flaw };
+    return { value: field.fetch(key) };
+  } catch (flaw) {
+    return { value: undefined, flaw: flaw as DurableError };
   }
 }
 

@@ -62,7 +62,7 @@ export class FieldLoader {
     const { key, onUnreadable } = stored.options;
     // Once the user has deleted the unreadable row under a key, the field's value goes there again.
     if (key !== undefined && isKept(record, key) && !this.#hasRow(key)) setEntry(record, "unreadable", key, undefined);
-    const found = find(this.kv, record, stored);
+    const found = find(record, stored);
     if (found === undefined) return undefined;
     try {
       return this.#revive(found, record, stored);

@@ -152,21 +152,20 @@ export function fieldsByKey(fields: Plan["fields"]): ReadonlyMap<string, string>
  * @throws DurableError `bad-option`, naming both.
  */
 export function verifyOptions(fields: Plan["fields"]): void {
-  const names = new Map([...fields.keys()].map((name) => [name, name]));
-  const keys = new Map<string, string>();
-  const claim = (claimed: Map<string, string>, what: string, field: string, option: "key" | "renamedFrom"): void => {
-    const other = claimed.get(what);
-    claimed.set(what, field);
-    if (other === undefined) return;
-    const clash = option === "key" ? `the field ${other} has that key` : `that name is taken by the field ${other}`;
-    throw new DurableError(
-      "bad-option",
-      `@Persisted({ ${option}: ${quote(what)} }) ${field}: ${clash}. Write another, or remove one of the two.`,
-    );
-  };
+  const claims = new Map(Array.from(fields.keys(), (name) => [`renamedFrom: ${JSON.stringify(name)}`, name]));
   for (const field of fields.values()) {
     const { key, renamedFrom } = optionsOf(field);
-    if (key !== undefined) claim(keys, key, field.name, "key");
-    for (const old of renamedFrom) claim(names, old, field.name, "renamedFrom");
+    const own = renamedFrom.map((old) => `renamedFrom: ${JSON.stringify(old)}`);
+    if (key !== undefined) own.push(`key: ${JSON.stringify(key)}`);
+    for (const claim of own) {
+      const other = claims.get(claim);
+      if (other !== undefined) {
+        throw new DurableError(
+          "bad-option",
+          `@Persisted({ ${claim} }) ${field.name}: the field ${other} has that ${claim.startsWith("k") ? "key" : "name"}. Write another, or remove one of the two.`,
+        );
+      }
+      claims.set(claim, field.name);
+    }
   }
 }

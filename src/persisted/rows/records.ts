@@ -3,7 +3,7 @@
  * Tracked plain objects and arrays.
  */
 import { isIndex, MAX_HOLES } from "../tracking/copy.ts";
-import { isPrimitive, rawBehind, snapshot } from "../../core/values/snapshot.ts";
+import { isPrimitive, rawBehind } from "../../core/values/snapshot.ts";
 import type { Collection } from "./collection.ts";
 import type { Keyed } from "./entries.ts";
 import type { List } from "./list.ts";
@@ -201,16 +201,21 @@ const arrayMethods = {
   },
 };
 
+/** Marks the places that `fill` fills. */
+const FILLER = {};
+
 // These run on a copy that holds the tracked items, and what it is then becomes the array's.
 for (const name of ["sort", "reverse", "fill"] as const) {
   const value = function (this: unknown[], ...args: unknown[]): unknown[] {
     const node = arrayOf(this);
     const items = wholeArray(node).map((item, i) => node.give(item, i));
-    // What fills is copied even if it is one of the items.
-    if (name === "fill") args[0] = snapshot(args[0]);
+    const [given] = args;
+    if (name === "fill") args[0] = FILLER;
     Reflect.apply(items[name], items, args);
     const own = new Set(node.raw);
     const fresh = items.map((item, i) => {
+      // A copy of its own, even of one of the items.
+      if (item === FILLER) return node.copyIn(given, i);
       const raw = isPrimitive(item) ? undefined : rawBehind(item);
       return raw !== undefined && own.has(raw) ? raw : node.copyIn(item, i);
     });
