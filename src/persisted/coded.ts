@@ -1,6 +1,6 @@
 /**
  * @module
- * What a codec made of a field's plain data, such as an instance of a class.
+ * The value that a codec makes of a field's plain data, such as an instance of a class.
  */
 import { isEqual } from "../core/values/equal.ts";
 import { copyPlain, isPrimitive } from "../core/values/snapshot.ts";
@@ -16,7 +16,7 @@ interface Coded extends Root, Evolving {
   release(): void;
 }
 
-/** What is handed out for a field with a codec. Whether it was changed is seen when the field is written. */
+/** The value that reading a field with a codec returns. A change inside it is noticed when the field is written. */
 export class Instance implements Leaf {
   root: Coded | undefined;
   readonly value: unknown;
@@ -37,7 +37,7 @@ export class Instance implements Leaf {
     return true;
   }
 
-  /** What would be stored for it now. */
+  /** Returns the plain data that would be stored for it now. */
   encoded(): unknown {
     try {
       return this.root && encode(this.value, this.root);

@@ -37,7 +37,7 @@ export interface Found {
 export interface Revived {
   /** Its value as plain data. */
   readonly raw: unknown;
-  /** What its codec made of that. */
+  /** The value that its codec made of that. */
   readonly value?: unknown;
   /** True when the plain data is what is stored, as the field's own. */
   readonly isStored: boolean;

@@ -56,7 +56,7 @@ export class Field implements Root, Store, Site {
   /** A collection that was the whole value, as long as its rows are there. */
   removed: Collection | undefined;
   readonly #keeper: Keeper;
-  /** What reading gives, unless that is the raw value. */
+  /** The part that reading hands out, unless the raw value is a primitive. */
   #part: Node | Instance | undefined;
 
   constructor(keeper: Keeper, className: string, plan: FieldPlan, { raw, value, isStored, from }: Revived) {

@@ -111,7 +111,7 @@ export class Fields implements Keeper, WatcherOwner {
     if (isPlain && this.#owner.refusal === undefined && this.#tell === undefined) field.writer = this.#owner.running;
   }
 
-  /** What is kept for a default: plain data. */
+  /** Returns the plain data that is kept for a default. */
   #asDefault(name: string, value: unknown): unknown {
     if (isSmall(value) && optionsOf(this.#plan.fields.get(name)).codec === undefined) return value;
     const field = this.#loader.make(name, NOTHING);

@@ -179,7 +179,7 @@ export abstract class Collection {
 
   /** Notes that a chunk differs from its row, from its `from`-th entry on. */
   protected touch(chunk: Chunk, from: number): void {
-    // What comes behind all stored entries leaves their row as it is, if the chunk is divided there.
+    // Entries behind all stored ones leave their row as it is, if the chunk is divided there.
     chunk.isDirty ||= from < chunk.stored;
     this.touched.add(chunk);
   }

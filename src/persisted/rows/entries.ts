@@ -8,7 +8,7 @@ import { Collection, keysOf, search, type Chunk, type Head } from "./collection.
 import { unreadable } from "./layout.ts";
 
 /** What has entries by key. */
-export type Entries = Map<unknown, unknown> | Set<unknown> | Record<string, unknown>;
+type Entries = Map<unknown, unknown> | Set<unknown> | Record<string, unknown>;
 
 /** A large Map, Set or plain object. */
 export class Keyed extends Collection {

@@ -135,7 +135,7 @@ export class Packer {
 
   #write(collection: Collection): void {
     const { chunks, touched } = collection;
-    // Those that are divided or joined are touched, and written after the others.
+    // Dividing and joining touch more of them, which are written after the others.
     let at = 0;
     for (const chunk of touched) {
       touched.delete(chunk);
@@ -179,7 +179,7 @@ export class Packer {
       checkRow(`${this.#store.field}, an entry,`, key, bytes);
       this.#rows.put(key, met.length > 0 ? encodeMembers(part) : part);
     }
-    // What the head says of the first and the last may be out of date.
+    // The head may be out of date about the first and the last.
     if (Array.isArray(part) && at > 0 && !isLast && chunk.count !== chunk.stored) collection.isHeadDirty = true;
     chunk.stored = chunk.count;
     chunk.isDirty = false;

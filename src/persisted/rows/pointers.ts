@@ -4,13 +4,13 @@
  */
 import { isContainer, loadBy } from "../../core/values/snapshot.ts";
 import type { Collection, Head, Store } from "./collection.ts";
-import { Keyed, type Entries } from "./entries.ts";
+import { Keyed } from "./entries.ts";
 import { List } from "./list.ts";
 import { loadToPrint } from "../tracking/printing.ts";
 
 /** A collection for a raw container. */
 export function makeCollection(store: Store, id: string, raw: object): Collection {
-  return Array.isArray(raw) ? new List(store, id, raw) : new Keyed(store, id, raw as Entries);
+  return Array.isArray(raw) ? new List(store, id, raw) : new Keyed(store, id, raw);
 }
 
 /** The stored value with the collections it points to in place of their pointers, gathered in `held` too. */
