@@ -19,7 +19,8 @@ export class Keyed extends Collection {
     let from = 0;
     for (const chunk of this.chunks) {
       chunk.from = from;
-      chunk.prints = chunk.count;
+      // The last one has none.
+      chunk.prints = chunk.count || -1;
       from += chunk.count;
       // How many are left is seen when it is loaded; there is a row at least.
       chunk.stored = Math.max(1, chunk.count);
