@@ -11,10 +11,10 @@ import { build } from "esbuild";
  */
 const BUDGETS = {
   // Over its aim. Half of it is what tracks and lays out values (src/persisted).
-  counter: { own: { aim: 24, most: 31.3 }, whole: { aim: 27.3, most: 34.5 } },
-  routes: { own: { aim: 35, most: 42.1 }, whole: { aim: 45, most: 51.5 } },
+  counter: { own: { aim: 24, most: 28.9 }, whole: { aim: 27.3, most: 32.1 } },
+  routes: { own: { aim: 35, most: 39.8 }, whole: { aim: 45, most: 49.1 } },
   // A module alone.
-  storage: { own: { aim: 3, most: 3.2 }, whole: { aim: 3, most: 3.2 } },
+  storage: { own: { aim: 3, most: 3.1 }, whole: { aim: 3, most: 3.1 } },
   object: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
 };
 

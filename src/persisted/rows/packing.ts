@@ -118,19 +118,23 @@ export class Packer {
 
   /** The bytes that each entry of a container takes. */
   #sizes(container: object, met: Collection[]): number[] {
-    const fit = (member: unknown): number => {
+    const sizes: number[] = [];
+    const add = (member: unknown, bytesOfKey = 0): void => {
       const { length } = met;
-      const bytes = this.#fit(member, met);
-      if (!isTooLarge(member, bytes)) return bytes;
-      // What it holds, its own rows point to.
-      met.length = length;
-      met.push(this.make(member));
-      return POINTER;
+      let bytes = this.#fit(member, met);
+      if (isTooLarge(member, bytes)) {
+        // What it holds, its own rows point to.
+        met.length = length;
+        met.push(this.make(member));
+        bytes = POINTER;
+      }
+      sizes.push(bytesOfKey + bytes);
     };
-    // Not `map`, which skips holes.
-    if (Array.isArray(container) || container instanceof Set) return Array.from<unknown, number>(container, fit);
-    if (container instanceof Map) return Array.from(container, ([key, member]) => sizeOf(key) + fit(member));
-    return Object.entries(container).map(([key, member]) => sizeOfString(key) + fit(member));
+    // Loops, which take a third of the time that `Array.from` takes.
+    if (container instanceof Map) for (const [key, member] of container) add(member, sizeOf(key));
+    else if (Array.isArray(container) || container instanceof Set) for (const member of container) add(member);
+    else for (const key of Object.keys(container)) add(Reflect.get(container, key), sizeOfString(key));
+    return sizes;
   }
 
   #write(collection: Collection): void {
