@@ -76,8 +76,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     own(this, life);
     Object.defineProperty(this, FIELDS, { value: life.fields });
     Object.defineProperty(this, PARTS, { value: life });
-    Object.defineProperties(this, shape.hidden);
-    Object.defineProperties(this, shape.fields);
+    Object.defineProperties(this, shape.own);
     for (const attach of shape.parts) attach(this);
   }
 

@@ -94,10 +94,6 @@ export class Life implements Home {
     this.#isReady = false;
   }
 
-  flush(scope: Scope): void {
-    this.fields.flush(scope);
-  }
-
   handOut(result: unknown): unknown {
     return handOut(this, result);
   }

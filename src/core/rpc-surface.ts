@@ -26,8 +26,8 @@ export interface Shape {
   readonly base: object;
   /** Attach the parts that the class lists, and the parts that its decorators brought. */
   readonly parts: readonly ((object: object) => unknown)[];
-  readonly fields: PropertyDescriptorMap;
-  readonly hidden: PropertyDescriptorMap;
+  /** The own properties of an instance: its fields, and the members that a stub must not reach. */
+  readonly own: PropertyDescriptorMap;
   /** The guards of the members that a stub must not reach. */
   readonly hides: ReadonlySet<object>;
   engine(): HttpEngine | undefined;
@@ -56,8 +56,7 @@ function makeShape(cls: AnyClass, base: object): Shape {
       ...listedParts(cls, base).map((part) => (object: object) => part.attach(object)),
       ...Array.from(plan.parts.values(), ({ attach }) => attach),
     ],
-    fields: accessorsOf(plan),
-    hidden,
+    own: { ...hidden, ...accessorsOf(plan) },
     hides,
     engine: () => (engine ??= plan.engine?.(cls)),
     verify: (self) => {
@@ -72,7 +71,7 @@ function makeShape(cls: AnyClass, base: object): Shape {
  * Hides members that a stub must not reach, in two ways: by an own property of every instance, since workerd offers only
  * prototype members, and by a guard on the prototype's member.
  */
-function hideMembers(cls: AnyClass, base: object, plan: Plan): Pick<Shape, "hidden" | "hides"> {
+function hideMembers(cls: AnyClass, base: object, plan: Plan): { hidden: PropertyDescriptorMap; hides: Set<object> } {
   const { rpc } = cls as { rpc?: readonly string[] };
   const hidden: PropertyDescriptorMap = {};
   const hides = new Set<object>();

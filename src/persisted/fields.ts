@@ -184,7 +184,7 @@ export class Fields implements Keeper, WatcherOwner {
     this.#schedule();
   }
 
-  /** Writes what changed since the last time. Never throws: see {@link Owner.flush}. */
+  /** Writes what changed since the last time. Never throws: see `Changes.flush`. */
   flush(scope?: Scope): void {
     // Nothing may be written before the subclass has given its defaults.
     if (this.#owner.isConstructing) return;

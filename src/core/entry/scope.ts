@@ -28,6 +28,11 @@ export type Observe = (work: () => unknown, source: Source) => unknown;
 
 /** The changes of an object, as those see them who depend on their fate. */
 export interface Changes {
+  /**
+   * Writes what changed, on behalf of `scope`. Never throws: a failure is put on each open scope that wrote;
+   * for a change made outside any, the object is reset.
+   */
+  flush(scope: Scope): void;
   /** Called before a transaction: what waits has to know of it. */
   join(): void;
   /** See `Host.afterWrite`. */
@@ -61,11 +66,6 @@ export interface Owner {
   readonly parked: Map<Scope, (error: unknown) => void>;
   /** Undefined once the object has started; before, a promise of that. */
   start(): Promise<void> | undefined;
-  /**
-   * Writes what changed, on behalf of `scope`. Never throws: a failure is put on each open scope that wrote;
-   * for a change made outside any, the object is reset.
-   */
-  flush(scope: Scope): void;
   /** Makes a result fit to leave the object: see `handOut`. */
   handOut(result: unknown): unknown;
 }
