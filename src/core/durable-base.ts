@@ -75,9 +75,8 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     const life = new Life(this, ctx, shape, RpcTarget);
     own(this, life);
     Object.defineProperty(this, FIELDS, { value: life.fields });
-    Object.defineProperty(this, PARTS, { value: life.parts });
-    Object.defineProperties(this, shape.hidden);
-    Object.defineProperties(this, shape.fields);
+    Object.defineProperty(this, PARTS, { value: life });
+    Object.defineProperties(this, shape.own);
     for (const attach of shape.parts) attach(this);
   }
 
@@ -106,7 +105,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     if (name !== undefined) return name;
     throw new DurableError(
       "name-unknown",
-      `${this.constructor.name}.name: the object was woken by its id alone and has not stored its name yet. Address it by name: \`Object.from(namespace).byName(name)\`.`,
+      `${this.constructor.name}.name: the object was woken by its id and has not stored its name yet. Address it by name: \`Object.from(namespace).byName(name)\`.`,
     );
   }
 
@@ -145,7 +144,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     };
     let waiting: Promise<Response | undefined | void> | undefined;
     try {
-      const answered = life.parts.answer(request);
+      const answered = life.parts?.answer(request);
       if (answered instanceof Response) return answered;
       waiting = answered ?? (engine === undefined || isInside(life) ? undefined : life.start());
     } catch (error) {
@@ -157,7 +156,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
   /** Answers calls of the object's parts. The base's one member that a stub reaches, and not changed by `static rpc`. */
   protected async __call(name: string, ...args: unknown[]): Promise<unknown> {
     const life = lifeOf(this);
-    const part = life.parts.get(name);
+    const part = life.parts?.get(name);
     if (part?.call === undefined) throw partMissing(this, name);
     return await enter(life, () => part.call!(...args), { kind: "part", name });
   }

@@ -84,7 +84,7 @@ export class DurableError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown; issues?: readonly Issue[] }) {
-    super(message, options !== undefined && "cause" in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.code = code;
     if (options?.issues !== undefined) this.issues = options.issues;
   }
@@ -125,7 +125,7 @@ export function sqliteConfig(className: string): string {
 type = "durable-object"
 storage = "sqlite"
 
-or, in a Worker that has [[migrations]], in place of [exports.${className}]:
+or, in a Worker that has [[migrations]], only:
 
 [[migrations]]
 tag = "add-${className}"

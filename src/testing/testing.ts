@@ -231,7 +231,7 @@ async function runNext(object: Target, label: string, until: (next: number) => n
   try {
     return await within(object, async ({ storage }, self: Alarmed) => {
       // One that the platform has begun sets the next only at its end.
-      const shared = (lifeOf(self) as Life | undefined)?.parts.get("alarm") as Alarm | undefined;
+      const shared = (lifeOf(self) as Life | undefined)?.parts?.get("alarm") as Alarm | undefined;
       await shared?.firing?.catch(() => {});
       // Of the platform itself: the object's own functions are about its user's alarm, and not about its jobs.
       const alarms = alarmsOf(storage);

@@ -341,7 +341,7 @@ const refused: Refused[] = [
   [
     "a URL",
     () => new URL("http://x"),
-    "an instance of URL cannot be stored. Store its text, `value.href`, or give the field a `codec`.",
+    "an instance of URL cannot be stored. Store its text, `String(value)`, or give the field a `codec`.",
   ],
   ["a Blob", () => new Blob(["x"]), "an instance of Blob cannot be stored. Store its bytes: `await value.bytes()`."],
   ["a stream", () => new ReadableStream(), "Store its bytes: `await new Response(value).bytes()`."],

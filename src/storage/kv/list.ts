@@ -214,7 +214,7 @@ const OPTIONS: Record<keyof ListOptions, readonly [(value: unknown) => boolean, 
   reverse: [(value) => typeof value === "boolean", "true or false"],
   limit: [
     (value) => value === Infinity || (Number.isInteger(value) && (value as number) >= 0),
-    "a whole number, or leave it out to get everything",
+    "a whole number, or nothing",
   ],
 };
 
@@ -229,8 +229,5 @@ function check(where: string, options: ListOptions = {}): void {
     throw new DurableError("bad-option", `${where}: \`${name}\` cannot be ${quote(value)}. Pass ${fix}.`);
   }
   if (options.start === undefined || options.startAfter === undefined) return;
-  throw new DurableError(
-    "bad-option",
-    `${where}: \`start\` and \`startAfter\` exclude each other. Leave one of them out.`,
-  );
+  throw new DurableError("bad-option", `${where}: \`start\` and \`startAfter\` exclude each other. Pass one of them.`);
 }
