@@ -14,7 +14,7 @@ const BUDGETS = {
   counter: { own: { aim: 24, most: 28.9 }, whole: { aim: 27.3, most: 32.1 } },
   routes: { own: { aim: 35, most: 39.8 }, whole: { aim: 45, most: 49.1 } },
   // A module alone.
-  storage: { own: { aim: 3, most: 3.1 }, whole: { aim: 3, most: 3.1 } },
+  storage: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
   object: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
 };
 

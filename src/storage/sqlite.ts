@@ -62,7 +62,7 @@ export function storageOf(handle: StorageHandle, className?: string): DurableObj
   if (storage === undefined) {
     throw new DurableError(
       "bad-option",
-      `Storage: there is no storage in ${isRemote(handle) ? "a stub for this function" : quote(handle)}. In a method of the object pass \`this.ctx\`.`,
+      `Storage: ${isRemote(handle) ? "this function takes no stub" : `there is no storage in ${quote(handle)}`}. In a method of the object pass \`this.ctx\`.`,
     );
   }
   if ((stateOf(storage).copy ?? COPY) !== COPY) throw new DurableError("two-copies", mixedCopies("Storage: this call"));
