@@ -6,7 +6,7 @@ import { run } from "./entry/run.ts";
 import { checkWritable, openScope, type Owner, type Scope, type Source } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
 import { stateOf } from "../storage/storage-state.ts";
-import { reasonOf } from "./reset.ts";
+import { reasonOf } from "./destroy-reason.ts";
 
 /** How long the answer has to leave the object before its reset, in milliseconds; calls that come meanwhile wait. */
 const ANSWERING = 10;

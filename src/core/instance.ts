@@ -2,7 +2,7 @@
  * @module
  * The life of one object: its start, its writes and its end.
  */
-import { COPY } from "./copies.ts";
+import { COPY } from "./two-copies.ts";
 import { Destroyer } from "./destroy.ts";
 import { handOut } from "./entry/results.ts";
 import { run } from "./entry/run.ts";

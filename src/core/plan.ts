@@ -7,7 +7,7 @@
  * chain into one plan, once per class, so that siblings share nothing.
  */
 import "reflect-metadata/lite";
-import { COPY, mixedCopies } from "./copies.ts";
+import { COPY, mixedCopies } from "./two-copies.ts";
 import { DurableError } from "./errors.ts";
 
 // `Symbol.metadata` is missing in workerd, and tsc's helpers leave `context.metadata` undefined

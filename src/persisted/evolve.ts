@@ -7,7 +7,7 @@
  */
 import { isEqual } from "../core/values/equal.ts";
 import { DurableError } from "../core/errors.ts";
-import { isThenable } from "../core/values/functions.ts";
+import { isThenable } from "../core/values/async.ts";
 import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../core/values/schema.ts";
 import { copyPlain, snapshot } from "../core/values/snapshot.ts";
 import { copyIn, refused, type Site } from "./tracking/copy.ts";

@@ -4,7 +4,7 @@
  */
 import { DurableError } from "../core/errors.ts";
 import { copyPlain } from "../core/values/snapshot.ts";
-import { withoutSqlite } from "../storage/sqlite.ts";
+import { withoutSqlite } from "../storage/handle.ts";
 import {
   adoptedKey,
   find,

@@ -8,7 +8,7 @@ import { copyPlain, isPrimitive } from "../core/values/snapshot.ts";
 import { collectionOf, isHead, NONE, type Collection, type Store } from "./rows/collection.ts";
 import { isSmall, type Site } from "./tracking/copy.ts";
 import { fieldKey, unreadable } from "./rows/layout.ts";
-import { Instance } from "./coded.ts";
+import { Instance } from "./codec-instance.ts";
 import { decode, type Found, type Revived } from "./evolve.ts";
 import { optionsOf, type FieldOptions } from "./options.ts";
 import type { FieldPlan } from "../core/plan.ts";

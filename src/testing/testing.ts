@@ -17,7 +17,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { vi } from "vitest";
 import type { Alarm } from "../core/alarm.ts";
 import { lifeOf, type Life } from "../core/instance.ts";
-import { isDestroyed } from "../core/reset.ts";
+import { isDestroyed } from "../core/destroy-reason.ts";
 import { renewedBehind } from "../core/values/snapshot.ts";
 import { alarmsOf, hold } from "./alarms.ts";
 import { meterOf, type Meter } from "./meter.ts";

@@ -5,7 +5,7 @@
  * An entry waits until the object has started, opens a scope, runs its work, lets the object write what changed, and hands
  * the result out as plain data.
  */
-import { isThenable } from "../values/functions.ts";
+import { isThenable } from "../values/async.ts";
 import { release } from "./rpc-errors.ts";
 import { Scope, scopes, type Owner, type Source } from "./scope.ts";
 

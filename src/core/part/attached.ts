@@ -2,11 +2,11 @@
  * @module
  * The parts of one object: keeping them, and running their hooks. Made with the first part.
  */
-import { followImports } from "../../storage/imported.ts";
+import { followImports } from "../../storage/import-notice.ts";
 import { methodOf, replaceOn, stateOf } from "../../storage/storage-state.ts";
 import { enter, run } from "../entry/run.ts";
 import { isInside, type Changes, type Owner, type Source } from "../entry/scope.ts";
-import { isThenable } from "../values/functions.ts";
+import { isThenable } from "../values/async.ts";
 import type { Tell } from "../../persisted/tracking/node.ts";
 import type { Shape } from "../rpc-surface.ts";
 import type { Part } from "./types.ts";

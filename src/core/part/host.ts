@@ -3,11 +3,11 @@
  * An object as its parts see it. The first part loads this, not the core.
  */
 import { atomically, endingWith } from "../../calls/atomic.ts";
-import { afterTurn } from "../../calls/method.ts";
+import { afterTurn } from "../../calls/replace-method.ts";
 import { behindGate, notImplemented } from "../entry/gate.ts";
 import { enter } from "../entry/run.ts";
 import { checkWritable, openScope, type Method } from "../entry/scope.ts";
-import { isThenable } from "../values/functions.ts";
+import { isThenable } from "../values/async.ts";
 import type { Home } from "./attached.ts";
 import type { CallOptions, Host } from "./types.ts";
 import { record } from "../../persisted/tracking/changes.ts";

@@ -9,7 +9,7 @@
  *
  * The core imports no part, and not this file either. An object without parts pays nothing for them.
  */
-import { COPY, mixedCopies } from "../copies.ts";
+import { COPY, mixedCopies } from "../two-copies.ts";
 import { DurableError } from "../errors.ts";
 import { observeEntries } from "./entries.ts";
 import { hostOf } from "./host.ts";

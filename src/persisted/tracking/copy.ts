@@ -175,7 +175,8 @@ class Copy {
   }
 
   #error(value: Error): unknown {
-    if (typeof value.message !== "string") throw this.#refused("an Error whose message isn't a string cannot be stored.");
+    if (typeof value.message !== "string")
+      throw this.#refused("an Error whose message isn't a string cannot be stored.");
     const before = this.#bytes;
     // Built-in names that are stored though they are not enumerable.
     const keys = [

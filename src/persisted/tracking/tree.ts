@@ -12,7 +12,7 @@
 import { KeyedNode } from "./keyed.ts";
 import { BytesNode, DateNode, FixedNode } from "./leaves.ts";
 import { makeNodesBy, nodeFor, type Node, type Root } from "./node.ts";
-import { ArrayNode, ObjectNode } from "../rows/records.ts";
+import { ArrayNode, ObjectNode } from "./records.ts";
 
 makeNodesBy((raw, parent) => {
   if (Array.isArray(raw)) return new ArrayNode(raw, parent);

@@ -6,7 +6,7 @@ import { DurableError, quote } from "../../core/errors.ts";
 import { after, AFTER_PREFIX, fieldUnder, isReserved, PREFIX } from "./keys.ts";
 import { ask, type Page } from "../remote.ts";
 import { sizeOf } from "../size.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../sqlite.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../handle.ts";
 
 /** Rows that `list` reads at once: first, and at most. */
 const FIRST_PAGE = 16;

@@ -3,13 +3,13 @@
  * One key and its value.
  */
 import { DurableError, quote } from "../../core/errors.ts";
-import { isThenable } from "../../core/values/functions.ts";
+import { isThenable } from "../../core/values/async.ts";
 import { unwrap } from "../../core/values/snapshot.ts";
 import { trimmed } from "./bytes.ts";
 import { after, usable, writable } from "./keys.ts";
 import { ask } from "../remote.ts";
 import { bytesOf, isOver, MAX_ROW, sizeOf } from "../size.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../sqlite.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../handle.ts";
 
 /**
  * Reads the value under a key; `fallback`, or `undefined`, when there is none.

@@ -2,12 +2,12 @@
  * @module
  * Tracked plain objects and arrays.
  */
-import { isIndex, MAX_HOLES } from "../tracking/copy.ts";
+import { isIndex, MAX_HOLES } from "./copy.ts";
 import { isPrimitive, rawBehind } from "../../core/values/snapshot.ts";
-import type { Collection } from "./collection.ts";
-import type { Keyed } from "./entries.ts";
-import type { List } from "./list.ts";
-import { ContainerNode, isSame, nodeOf, prepare } from "../tracking/node.ts";
+import type { Collection } from "../rows/collection.ts";
+import type { Keyed } from "../rows/entries.ts";
+import type { List } from "../rows/list.ts";
+import { ContainerNode, isSame, nodeOf, prepare } from "./node.ts";
 
 /** Plain objects and arrays: changed by assigning, deleting and defining properties. */
 abstract class PropertiesNode<T extends object, C extends Collection> extends ContainerNode<T, C> {

@@ -2,7 +2,7 @@
  * @module
  * The storage behind a handle, and whether it is the one that everything here needs.
  */
-import { COPY, mixedCopies } from "../core/copies.ts";
+import { COPY, mixedCopies } from "../core/two-copies.ts";
 import { DurableError, quote, sqliteConfig } from "../core/errors.ts";
 import { isHandle } from "../core/values/snapshot.ts";
 import { stateOf } from "./storage-state.ts";
