@@ -133,7 +133,7 @@ function listedParts(cls: AnyClass, base: object): ListedPart[] {
     if (typeof part?.attach !== "function" || names.has(part.name!)) {
       throw new DurableError(
         "bad-part",
-        `${cls.name}.parts must be an array of parts, each listed once: ${quote(part?.name ?? own)} is wrong there. Write \`static override parts = [exactlyOnce()]\`.`,
+        `${cls.name}.parts must be an array of parts: ${quote(part?.name ?? (Array.isArray(own) ? part : own))} isn't a part, or is listed twice. Write \`static override parts = [exactlyOnce()]\`.`,
       );
     }
     const listed = part as ListedPart;

@@ -195,7 +195,7 @@ function within(namespace: DurableObjectNamespace, jurisdiction: DurableObjectJu
   }
   throw new DurableError(
     "bad-option",
-    `There is no jurisdiction ${quote(jurisdiction)} here (locally there is none). Write \`.jurisdiction("eu")\`.`,
+    `There is no jurisdiction ${quote(jurisdiction)} here (local workerd has none). Write \`.jurisdiction("eu")\`.`,
     { cause },
   );
 }

@@ -69,7 +69,7 @@ export function verifyAccessors(self: object, cls: AnyClass, plan: Plan): void {
     }
     throw new DurableError(
       "redeclared-field",
-      `${lost} another class of its chain declares it without \`@Persisted()\`, or the compiler does so for legacy decorators without \`"useDefineForClassFields": false\`. Write \`@Persisted() ${dialect === "accessor" ? "accessor " : ""}${name} = …\` there, or \`declare ${name}: …\` to change its type only.`,
+      `${lost} something else has its place. A parent or subclass declares it, too: write \`@Persisted() ${dialect === "accessor" ? "accessor " : ""}${name} = …\` there, or \`declare ${name}: …\` to change its type only. Or legacy decorators lack \`"useDefineForClassFields": false\` in tsconfig.json.`,
     );
   }
 }

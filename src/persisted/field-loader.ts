@@ -80,7 +80,9 @@ export class FieldLoader {
   }
 
   make(name: string, revived: Revived): Field {
-    return new Field(this.#keeper, this.#className, this.#fields.get(name)!, revived);
+    // A class that a decorator of the user's has replaced has the fields of the one that it was given, and no plan of them.
+    const plan = this.#fields.get(name) ?? { name, dialect: "accessor" };
+    return new Field(this.#keeper, this.#className, plan, revived);
   }
 
   /** Returns true if something is stored for a field. */

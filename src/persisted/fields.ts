@@ -66,8 +66,8 @@ export class Fields implements Keeper, WatcherOwner {
     const { storage } = stateOf(ctx.storage);
     this.#transact = storage.transactionSync.bind(storage);
     if (plan.fields.size > 0) this.join();
-    const keys = fieldsByKey(plan.fields);
-    if (keys.size > 0) adopt(ctx.storage, keys);
+    // Also if there are none: an older instance on the same storage may have had some.
+    adopt(ctx.storage, fieldsByKey(plan.fields));
   }
 
   /** Follows the user's transactions from now on: called before one matters. */

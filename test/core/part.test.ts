@@ -187,10 +187,11 @@ describe("parts", () => {
         return `${String(code)}: ${message}`;
       });
     expect(await made([visited(), visited()])).toContain(
-      'bad-part: Wrong.parts must be an array of parts, each listed once: "visits" is wrong there.',
+      `bad-part: Wrong.parts must be an array of parts: "visits" isn't a part, or is listed twice.`,
     );
-    expect(await made([visited])).toContain('each listed once: "visited" is wrong there.');
-    expect(await made({})).toContain("each listed once: [object Object] is wrong there.");
+    expect(await made([visited])).toContain(`"visited" isn't a part, or is listed twice.`);
+    expect(await made([undefined])).toContain("undefined isn't a part, or is listed twice.");
+    expect(await made({})).toContain("[object Object] isn't a part, or is listed twice.");
   });
 
   it("that a child lists take the place of its parent's, or join it", async () => {

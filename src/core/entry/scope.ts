@@ -125,7 +125,7 @@ export function checkWritable({ isConstructing, refusal }: Owner, what: string):
 export function changedTooEarly(what: string): DurableError {
   return new DurableError(
     "changed-in-constructor",
-    `${what}: the constructor can only assign defaults. Move this change to \`onStart() { … }\`.`,
+    `${what}: in the constructor only defaults can be assigned. Move this to \`onStart() { … }\`.`,
   );
 }
 

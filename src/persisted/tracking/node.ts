@@ -293,7 +293,9 @@ export function nodeBehind(outward: object): Node | undefined {
 export function nodeOf<N extends Node>(outward: object, kind: abstract new (...args: never[]) => N, what: string): N {
   const node = byOutward.get(outward);
   if (node instanceof kind) return node;
-  throw new TypeError(`This method of a persisted value was called on something else than ${what} of one.`);
+  throw new TypeError(
+    `This method of a persisted value was called on a value that isn't ${what} of a persisted field.`,
+  );
 }
 
 /** Tells whether assigning `value` over the raw `old` changes nothing: the same primitive, or itself. */

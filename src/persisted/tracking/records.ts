@@ -59,14 +59,17 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
   defineProperty(target: T, key: PropertyKey, property: PropertyDescriptor): boolean {
     this.checkKey(key);
     this.need(key);
-    const isHeld = Object.hasOwn(target, key);
-    const { writable = isHeld, enumerable = isHeld, configurable = isHeld } = property;
-    if ("value" in property && writable && enumerable && configurable)
-      return this.set(target, key, property.value, this.outward);
-    throw this.refuse(
-      "only plain properties can be stored: no getters, none hidden or read-only. Assign the value.",
-      key,
-    );
+    const { value, writable, enumerable, configurable, get, set } = {
+      ...Reflect.getOwnPropertyDescriptor(target, key),
+      ...property,
+    };
+    const isPlain = writable && ((enumerable && configurable) || (key === "length" && Array.isArray(target)));
+    if (!isPlain || (get ?? set) !== undefined)
+      throw this.refuse(
+        "only plain properties can be stored: no getters, none hidden or read-only. Assign the value.",
+        key,
+      );
+    return "value" in property ? this.set(target, key, value, this.outward) : true;
   }
 
   getOwnPropertyDescriptor(target: T, key: PropertyKey): PropertyDescriptor | undefined {
@@ -116,7 +119,7 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
     if (typeof value !== "function") return value;
     // Behind a Proxy that users put over this one, JavaScript's own methods run, which go through both Proxies' traps.
     if (receiver === this.outward && Object.hasOwn(arrayMethods, key)) {
-      return arrayMethods[key as keyof typeof arrayMethods];
+      return Reflect.get(arrayMethods, key);
     }
     // `at` reads an index; the others go through all of it.
     if (key !== "at" && key !== "constructor") this.collection?.complete();
@@ -204,20 +207,22 @@ const arrayMethods = {
 /** Marks the places that `fill` fills. */
 const FILLER = {};
 
-// These run on a copy that holds the tracked items, and what it is then becomes the array's.
+// These run on a copy of the items, and what it is then becomes the array's.
 for (const name of ["sort", "reverse", "fill"] as const) {
   const value = function (this: unknown[], ...args: unknown[]): unknown[] {
     const node = arrayOf(this);
-    const items = wholeArray(node).map((item, i) => node.give(item, i));
+    // Only a comparison looks at the items, which opens those that are large.
+    const items = wholeArray(node).map((item, i) => (name === "sort" ? node.give(item, i) : item));
     const [given] = args;
     if (name === "fill") args[0] = FILLER;
     Reflect.apply(items[name], items, args);
+    // A copy for each place, even of one of the items. Getters of the value may change the array.
+    const copies = items.map((item, i) => (item === FILLER ? node.copyIn(given, i) : undefined));
     const own = new Set(node.raw);
     const fresh = items.map((item, i) => {
-      // A copy of its own, even of one of the items.
-      if (item === FILLER) return node.copyIn(given, i);
-      const raw = isPrimitive(item) ? undefined : rawBehind(item);
-      return raw !== undefined && own.has(raw) ? raw : node.copyIn(item, i);
+      if (item === FILLER) return copies[i];
+      const raw = isPrimitive(item) ? item : (rawBehind(item) ?? item);
+      return own.has(raw) ? raw : node.copyIn(item, i);
     });
     rearrange(node, fresh);
     return this;

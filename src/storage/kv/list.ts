@@ -214,7 +214,7 @@ const OPTIONS: Record<keyof ListOptions, readonly [(value: unknown) => boolean, 
   reverse: [(value) => typeof value === "boolean", "true or false"],
   limit: [
     (value) => value === Infinity || (Number.isInteger(value) && (value as number) >= 0),
-    "a whole number, or nothing",
+    "a whole number, or leave it out",
   ],
 };
 
