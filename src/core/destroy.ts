@@ -24,7 +24,7 @@ const SENDING = 20_000;
 const ON_DESTROY: Source = { kind: "destroy", name: "onDestroy", staysInside: true };
 
 /** The object to destroy. */
-interface Mortal extends Owner {
+interface DestroyedOwner extends Owner {
   readonly self: { onDestroy?(): unknown };
   readonly ctx: DurableObjectState;
   readonly parts: { end(): Promise<void> | undefined; resume(): void } | undefined;
@@ -32,7 +32,7 @@ interface Mortal extends Owner {
 
 /** What destroys one object, made when it is first asked to. */
 export class Destroyer {
-  readonly #owner: Mortal;
+  readonly #owner: DestroyedOwner;
   /** The entry of the hook, which needs not ask again. */
   #hook: Scope | undefined;
   #destroyed: Promise<void> | undefined;
@@ -41,7 +41,7 @@ export class Destroyer {
   /** Rejects once everything is deleted: for whom it comes too early. */
   readonly #gone: PromiseWithResolvers<never> = Promise.withResolvers();
 
-  constructor(owner: Mortal) {
+  constructor(owner: DestroyedOwner) {
     this.#owner = owner;
     this.#gone.promise.catch(() => {});
   }

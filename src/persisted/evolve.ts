@@ -229,7 +229,7 @@ function attempt<T>(what: string, site: Site, work: () => T): T {
   }
 }
 
-/** The result of a function of the user's, which may be no promise. */
+/** The result of a function of the user's, which must not be a promise. */
 function settled(what: string, result: unknown, { field }: Site): unknown {
   if (!isThenable(result)) return result;
   // Nobody waits for it.

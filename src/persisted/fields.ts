@@ -66,7 +66,7 @@ export class Fields implements Keeper, WatcherOwner {
     const { storage } = stateOf(ctx.storage);
     this.#transact = storage.transactionSync.bind(storage);
     if (plan.fields.size > 0) this.join();
-    // Also if there are none: an older instance on the same storage may have had some.
+    // Even if there are none: an older instance on the same storage may have had some.
     adopt(ctx.storage, fieldsByKey(plan.fields));
   }
 
@@ -138,7 +138,7 @@ export class Fields implements Keeper, WatcherOwner {
     return this.#tell;
   }
 
-  /** Tells of each change from now on, and of each reset, after those that follow already. */
+  /** Calls `tell` for each change and `reset` for each reset from now on, after those that were added earlier. */
   follow(tell: Tell, reset: () => void): void {
     const [tellOthers, resetOthers] = [this.#tell, this.#reset];
     this.#tell = (part, operation) => {

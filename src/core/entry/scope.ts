@@ -114,7 +114,7 @@ export function openScope(owner: Owner): Scope | undefined {
   return scope !== undefined && scope.owner === owner && scope.isOpen ? scope : undefined;
 }
 
-/** @throws DurableError where nothing of the object may be changed; `what` was to be. */
+/** @throws DurableError where nothing of the object may be changed; `what` names the change. */
 export function checkWritable({ isConstructing, refusal }: Owner, what: string): void {
   if (isConstructing) throw changedTooEarly(what);
   const error = refusal?.();

@@ -289,7 +289,7 @@ export function nodeBehind(outward: object): Node | undefined {
   return byOutward.get(outward);
 }
 
-/** The node behind what was handed out; throws where `outward` is no such value. */
+/** The node behind what was handed out; throws for any other value. */
 export function nodeOf<N extends Node>(outward: object, kind: abstract new (...args: never[]) => N, what: string): N {
   const node = byOutward.get(outward);
   if (node instanceof kind) return node;
