@@ -6,7 +6,7 @@ export { Atomic } from "./calls/atomic.ts";
 export { Exclusive, type ExclusiveOptions } from "./calls/exclusive.ts";
 export { Idempotent } from "./calls/idempotent.ts";
 export { Internal, type InternalDecorator } from "./calls/internal.ts";
-export type { CallDecorator } from "./calls/method.ts";
+export type { CallDecorator } from "./calls/replace-method.ts";
 export { DurableBase } from "./core/durable-base.ts";
 export { DurableError, type ErrorCode, type Issue } from "./core/errors.ts";
 export { objects as Object } from "./object/namespace.ts";

@@ -11,17 +11,17 @@ import { build } from "esbuild";
  */
 const BUDGETS = {
   // Over its aim. Half of it is what tracks and lays out values (src/persisted).
-  counter: { own: { aim: 24, most: 31.3 }, whole: { aim: 27.3, most: 34.5 } },
-  routes: { own: { aim: 35, most: 42.1 }, whole: { aim: 45, most: 51.5 } },
+  counter: { own: { aim: 24, most: 28.9 }, whole: { aim: 27.3, most: 32.1 } },
+  routes: { own: { aim: 35, most: 39.8 }, whole: { aim: 45, most: 49.1 } },
   // A module alone.
-  storage: { own: { aim: 3, most: 3.2 }, whole: { aim: 3, most: 3.2 } },
+  storage: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
   object: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
 };
 
 /** The most gzipped kilobytes that importing a subpath may add to an application; one without the import has none of it. */
 const SUBPATHS = {
   // The code that the first part brings along, and the others share.
-  part: { beside: "counter", most: 1.9 },
+  part: { beside: "counter", most: 2.7 },
   jobs: { beside: "part", most: 9 },
   once: { beside: "part", most: 4 },
   sockets: { beside: "part", most: 3.7 },

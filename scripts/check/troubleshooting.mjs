@@ -35,7 +35,7 @@ const produced = {
   'No such module "node:async_hooks"': onOldDate,
   "but the newest date supported by this server binary is": onNewDate,
   "Invalid or unexpected token": withoutPlugin,
-  "is not persisted: with": () => ask("/defined"),
+  "is not persisted: the compiler": () => ask("/defined"),
   "mixes two copies of durable-base": () => ask("/twice"),
   "that isn't a Durable Object namespace": () => ask("/binding"),
   "the Worker's main module exports no": () => ask("/unexported"),

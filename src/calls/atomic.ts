@@ -5,8 +5,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { ownerOf, type Owner } from "../core/entry/scope.ts";
 import { DurableError } from "../core/errors.ts";
-import { isThenable, kindOf } from "../core/values/functions.ts";
-import { afterTurn, replaceMethod, type CallDecorator, type Method } from "./method.ts";
+import { isThenable, kindOf } from "../core/values/async.ts";
+import { afterTurn, replaceMethod, type CallDecorator, type Method } from "./replace-method.ts";
 
 /** How long an async one may take, in milliseconds: the platform resets the whole object after 30 s. */
 const LIMIT = 25_000;

@@ -4,8 +4,8 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { DurableError, quote } from "../core/errors.ts";
-import { isThenable } from "../core/values/functions.ts";
-import { markTurn, replaceMethod, type CallDecorator, type Method } from "./method.ts";
+import { isThenable } from "../core/values/async.ts";
+import { markTurn, replaceMethod, type CallDecorator, type Method } from "./replace-method.ts";
 
 /** Milliseconds that a call waits for those before it. */
 const WAIT = 10_000;

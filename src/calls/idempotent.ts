@@ -4,7 +4,7 @@
  */
 import { levelOf, type MarkGate } from "../core/plan.ts";
 import { platformRetryable, type Retryable } from "../core/platform.ts";
-import { misplaced, replaceMethod, type CallDecorator } from "./method.ts";
+import { misplaced, replaceMethod, type CallDecorator } from "./replace-method.ts";
 
 /**
  * Marks a method as safe to run more than once: what it does, it does also the second time without harm.

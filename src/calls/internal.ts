@@ -3,7 +3,7 @@
  * The `@Internal` decorator: hides a member from stubs.
  */
 import { levelOf } from "../core/plan.ts";
-import { misplaced } from "./method.ts";
+import { misplaced } from "./replace-method.ts";
 
 /** Decorates a method or getter, in the standard and in the legacy dialect. */
 export interface InternalDecorator {

@@ -11,7 +11,7 @@ import type { AlarmSource, Due, SharedAlarm } from "./alarm-types.ts";
 import { DurableError } from "./errors.ts";
 import { attach, type Host, type Part } from "./part/part.ts";
 import { PREFIX } from "../storage/kv/keys.ts";
-import { withoutSqlite } from "../storage/sqlite.ts";
+import { withoutSqlite } from "../storage/handle.ts";
 import { methodOf, replaceOn, stateOf } from "../storage/storage-state.ts";
 
 /** The user's own alarm, while the native one is shared. */

@@ -3,9 +3,10 @@
  * How an object destroys itself: at the end of the entry that asked for it, all or nothing, and nobody runs after it.
  */
 import { run } from "./entry/run.ts";
-import { openScope, type Owner, type Scope, type Source } from "./entry/scope.ts";
+import { checkWritable, openScope, type Owner, type Scope, type Source } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
-import { reasonOf } from "./reset.ts";
+import { stateOf } from "../storage/storage-state.ts";
+import { reasonOf } from "./destroy-reason.ts";
 
 /** How long the answer has to leave the object before its reset, in milliseconds; calls that come meanwhile wait. */
 const ANSWERING = 10;
@@ -22,22 +23,16 @@ const SENDING = 20_000;
 
 const ON_DESTROY: Source = { kind: "destroy", name: "onDestroy", staysInside: true };
 
-/** The contribution of the object's parts. */
-interface Steps {
-  /** Runs before everything that is stored is deleted. */
-  prepare(): Promise<void> | undefined;
-  /** Deletes the native alarm. */
-  disarm(): Promise<void>;
-  /** Runs when the deletion failed, and the object goes on. */
-  failed(): void;
+/** The object to destroy. */
+interface DestroyedOwner extends Owner {
+  readonly self: { onDestroy?(): unknown };
+  readonly ctx: DurableObjectState;
+  readonly parts: { end(): Promise<void> | undefined; resume(): void } | undefined;
 }
 
 /** What destroys one object, made when it is first asked to. */
 export class Destroyer {
-  readonly #owner: Owner;
-  readonly #self: { onDestroy?(): unknown };
-  readonly #ctx: DurableObjectState;
-  readonly #steps: Steps;
+  readonly #owner: DestroyedOwner;
   /** The entry of the hook, which needs not ask again. */
   #hook: Scope | undefined;
   #destroyed: Promise<void> | undefined;
@@ -46,30 +41,23 @@ export class Destroyer {
   /** Rejects once everything is deleted: for whom it comes too early. */
   readonly #gone: PromiseWithResolvers<never> = Promise.withResolvers();
 
-  constructor(owner: Owner, self: object, ctx: DurableObjectState, steps: Steps) {
+  constructor(owner: DestroyedOwner) {
     this.#owner = owner;
-    this.#self = self;
-    this.#ctx = ctx;
-    this.#steps = steps;
     this.#gone.promise.catch(() => {});
   }
 
   /** Lets the object be destroyed at the end of the running entry; outside any, in a microtask. */
   ask(): void {
-    const { isConstructing, refusal } = this.#owner;
-    if (isConstructing) {
-      throw new DurableError(
-        "changed-in-constructor",
-        `${this.#self.constructor.name}: destroy() was called in the constructor, before the object was ready. Move it to \`onStart() { … }\`.`,
-      );
-    }
-    const error = refusal?.();
-    if (error !== undefined) throw error;
+    checkWritable(this.#owner, `${this.#className}.destroy`);
     const scope = openScope(this.#owner);
     this.#owner.fields.afterWrite(() => {
       if (scope?.isOpen !== true) void this.#destroy();
       else if (scope !== this.#hook) scope.finish = (answer) => this.#finish(answer);
     });
+  }
+
+  get #className(): string {
+    return this.#owner.self.constructor.name;
   }
 
   async #finish(answer: unknown): Promise<unknown> {
@@ -90,37 +78,37 @@ export class Destroyer {
   }
 
   async #begin(): Promise<void> {
-    const { onDestroy } = this.#self;
-    if (onDestroy !== undefined) {
+    const { ctx, self, parts } = this.#owner;
+    if (self.onDestroy !== undefined) {
       const hook = (): unknown => {
         this.#hook = openScope(this.#owner);
-        return onDestroy.call(this.#self);
+        return self.onDestroy!();
       };
       await run(this.#owner, hook, ON_DESTROY);
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // From here on nothing else of the object runs, neither a new call nor one that waits for a timer, another object or
     // storage: nobody writes what was deleted back. Only the answer still goes out.
-    void this.#ctx.blockConcurrencyWhile(async () => {
+    void ctx.blockConcurrencyWhile(async () => {
       try {
         await this.#delete();
       } catch (cause) {
-        this.#steps.failed();
+        parts?.resume();
         reject(
           new DurableError(
             "write-failed",
-            `${this.#self.constructor.name}: what it stored could not be deleted, so it was not destroyed. The cause is in \`error.cause\`.`,
+            `${this.#className} was not destroyed: its storage could not be deleted. The cause is in \`error.cause\`.`,
             { cause },
           ),
         );
         return;
       }
       this.#refuse();
-      for (const socket of this.#ctx.getWebSockets()) socket.close(1001, "destroyed");
+      for (const socket of ctx.getWebSockets()) socket.close(1001, "destroyed");
       resolve();
       await Promise.race([Promise.allSettled(this.#sends.map((send) => send())), scheduler.wait(SENDING)]);
       await scheduler.wait(ANSWERING);
-      this.#ctx.abort(reasonOf(this.#ctx.id));
+      ctx.abort(reasonOf(ctx.id));
       await forever();
     });
     await promise;
@@ -131,7 +119,7 @@ export class Destroyer {
     const owner = this.#owner;
     const error = new DurableError(
       "destroyed",
-      `${this.#self.constructor.name}: the object destroyed itself while this call was open; what was stored is gone. Call again to reach the next object.`,
+      `${this.#className}: the object destroyed itself during this call. Call again to reach the next object.`,
     );
     owner.refusal = () => error;
     owner.start = () => {
@@ -142,11 +130,14 @@ export class Destroyer {
   }
 
   async #delete(): Promise<void> {
-    const { storage } = this.#ctx;
+    const { ctx, parts } = this.#owner;
+    await parts?.end();
+    const { storage } = stateOf(ctx.storage);
+    // By the platform's own function: a part may have replaced the storage's `deleteAlarm`.
+    const { deleteAlarm } = Object.getPrototypeOf(storage) as DurableObjectStorage;
     // Before compatibility date 2026-02-24, `deleteAll` leaves the alarm in place.
-    await this.#steps.prepare();
-    await Promise.all([this.#steps.disarm(), storage.deleteAll()]);
-    await storage.sync();
+    await Promise.all([deleteAlarm.call(storage), ctx.storage.deleteAll()]);
+    await ctx.storage.sync();
   }
 }
 

@@ -75,9 +75,8 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     const life = new Life(this, ctx, shape, RpcTarget);
     own(this, life);
     Object.defineProperty(this, FIELDS, { value: life.fields });
-    Object.defineProperty(this, PARTS, { value: life.parts });
-    Object.defineProperties(this, shape.hidden);
-    Object.defineProperties(this, shape.fields);
+    Object.defineProperty(this, PARTS, { value: life });
+    Object.defineProperties(this, shape.own);
     for (const attach of shape.parts) attach(this);
   }
 
@@ -106,7 +105,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     if (name !== undefined) return name;
     throw new DurableError(
       "name-unknown",
-      `${this.constructor.name}.name: the object was woken by its id alone and has not stored its name yet. Address it by name: \`Object.from(namespace).byName(name)\`.`,
+      `${this.constructor.name}.name: the object was woken by its id and has not stored its name yet. Address it by name: \`Object.from(namespace).byName(name)\`.`,
     );
   }
 
@@ -144,13 +143,13 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     };
     const route = (): Response | Promise<Response> =>
       engine === undefined
-        ? orElse(parts.answer("unrouted", request), noRoutes, refuse)
+        ? orElse(parts?.answer("unrouted", request), noRoutes, refuse)
         : engine.answer(this, request, parts);
     try {
-      const answered = parts.answer("fetch", request);
+      const answered = parts?.answer("fetch", request);
       const waiting = answered ?? (engine === undefined || isInside(life) ? undefined : life.start());
       const response = orElse<Response>(waiting, route, refuse);
-      if (!parts.have("answered")) return response;
+      if (parts?.have("answered") !== true) return response;
       const scope = openScope(life);
       if (scope !== undefined) {
         // A `fetch` of the class's own called this one, and has the last word.
@@ -168,7 +167,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
   /** Answers calls of the object's parts. The base's one member that a stub reaches, and not changed by `static rpc`. */
   protected async __call(name: string, ...args: unknown[]): Promise<unknown> {
     const life = lifeOf(this);
-    const part = life.parts.get(name);
+    const part = life.parts?.get(name);
     if (part?.call === undefined) throw partMissing(this, name);
     return await enter(life, () => part.call!(...args), { kind: "part", name });
   }

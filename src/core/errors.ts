@@ -85,7 +85,7 @@ export class DurableError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown; issues?: readonly Issue[] }) {
-    super(message, options !== undefined && "cause" in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.code = code;
     if (options?.issues !== undefined) this.issues = options.issues;
   }
@@ -126,7 +126,7 @@ export function sqliteConfig(className: string): string {
 type = "durable-object"
 storage = "sqlite"
 
-or, in a Worker that has [[migrations]], in place of [exports.${className}]:
+or, in place of that, where wrangler.toml has [[migrations]]:
 
 [[migrations]]
 tag = "add-${className}"

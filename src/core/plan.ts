@@ -7,7 +7,7 @@
  * chain into one plan, once per class, so that siblings share nothing.
  */
 import "reflect-metadata/lite";
-import { COPY, mixedCopies } from "./copies.ts";
+import { COPY, mixedCopies } from "./two-copies.ts";
 import { DurableError } from "./errors.ts";
 
 // `Symbol.metadata` is missing in workerd, and tsc's helpers leave `context.metadata` undefined
@@ -42,7 +42,7 @@ export interface HttpEngine {
    * Answers a request on behalf of `self`, which has started, and opens an entry for what runs of the user's. Asks `rest` about
    * what no route takes.
    */
-  answer(self: object, request: Request, rest: Unrouted): Response | Promise<Response>;
+  answer(self: object, request: Request, rest: Unrouted | undefined): Response | Promise<Response>;
   /** Answers for an object that could not start: nothing of the error leaves. */
   refuse(error: unknown): Response;
 }
@@ -121,21 +121,22 @@ export function levelOf(holder: object | undefined): Level {
   }
   // By default swc compiles decorators the legacy way, except decorators on an `accessor`: both belong to one level.
   holder = metadataOf(holder.constructor) ?? holder;
-  if (!Object.hasOwn(holder, LEVEL)) {
-    const level: Level = {
-      fields: new Map(),
-      routes: [],
-      rerouted: new Set(),
-      prepare: new Map(),
-      idempotent: new Map(),
-      internal: new Set(),
-      parts: new Map(),
-      engine: undefined,
-      copy: COPY,
-    };
-    Object.defineProperty(holder, LEVEL, { value: level });
-  }
+  if (!Object.hasOwn(holder, LEVEL)) Object.defineProperty(holder, LEVEL, { value: emptyLevel() });
   return levelIn(holder, "A class");
+}
+
+function emptyLevel(): Level {
+  return {
+    fields: new Map(),
+    routes: [],
+    rerouted: new Set(),
+    prepare: new Map(),
+    idempotent: new Map(),
+    internal: new Set(),
+    parts: new Map(),
+    engine: undefined,
+    copy: COPY,
+  };
 }
 
 function levelIn(holder: Holder, where: string): Level {
@@ -156,7 +157,7 @@ export function ownLevel(cls: AnyClass): Level | undefined {
   if (other === undefined) return level && levelIn(level, cls.name);
   throw new DurableError(
     "bad-decorator",
-    `${cls.name}: some of its decorators are legacy ones and ran before the standard ones. Use one dialect for the whole class, as with \`"experimentalDecorators": false\`.`,
+    `${cls.name} has legacy and standard decorators. Use one dialect for the whole class, as with \`"experimentalDecorators": false\`.`,
   );
 }
 
@@ -177,16 +178,18 @@ export function planOf(cls: AnyClass): Plan {
   // A platform class may have another copy's plan. That copy's own classes are refused below.
   if (known?.copy === COPY) return known;
   const parent = Object.getPrototypeOf(cls) as AnyClass | null;
-  const base = typeof parent === "function" && parent.prototype !== undefined ? planOf(parent) : undefined;
-  const own = ownLevel(cls);
+  const base = typeof parent === "function" && parent.prototype !== undefined ? planOf(parent) : emptyLevel();
+  const own = ownLevel(cls) ?? emptyLevel();
+  // The mark of a method is its own: an override says again that it is safe, or is not.
+  const marks = [...base.idempotent].filter(([name]) => !Object.hasOwn(cls.prototype as object, name));
   const plan: Plan = {
-    fields: new Map([...(base?.fields ?? []), ...(own?.fields ?? [])]),
-    routes: [...(own?.routes ?? []), ...(base?.routes ?? []).filter(({ member }) => !own?.rerouted.has(member))],
-    prepare: new Map([...(base?.prepare ?? []), ...(own?.prepare ?? [])]),
-    idempotent: new Map([...inheritedMarks(cls, base), ...(own?.idempotent ?? [])]),
-    internal: new Set([...(base?.internal ?? []), ...(own?.internal ?? [])]),
-    parts: joinParts(base?.parts, own?.parts),
-    engine: own?.engine ?? base?.engine,
+    fields: new Map([...base.fields, ...own.fields]),
+    routes: [...own.routes, ...base.routes.filter(({ member }) => !own.rerouted.has(member))],
+    prepare: new Map([...base.prepare, ...own.prepare]),
+    idempotent: new Map([...marks, ...own.idempotent]),
+    internal: new Set([...base.internal, ...own.internal]),
+    parts: joinParts(base.parts, own.parts),
+    engine: own.engine ?? base.engine,
     copy: COPY,
   };
   Reflect.defineMetadata(KEY, plan, cls);
@@ -194,14 +197,9 @@ export function planOf(cls: AnyClass): Plan {
 }
 
 /** Joins the records of a class with its ancestors', member by member. */
-function joinParts(base: Plan["parts"] = new Map(), own: Plan["parts"] = new Map()): Plan["parts"] {
+function joinParts(base: Plan["parts"], own: Plan["parts"]): Plan["parts"] {
   const all = new Map(base);
   for (const [name, { attach, members }] of own)
     all.set(name, { attach, members: new Map([...(all.get(name)?.members ?? []), ...members]) });
   return all;
-}
-
-/** The mark of a method is its own: an override says again that it is safe, or is not. */
-function inheritedMarks(cls: AnyClass, base: Plan | undefined): [string, MarkGate][] {
-  return [...(base?.idempotent ?? [])].filter(([name]) => !Object.hasOwn(cls.prototype as object, name));
 }

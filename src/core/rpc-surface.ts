@@ -26,8 +26,8 @@ export interface Shape {
   readonly base: object;
   /** Attach the parts that the class lists, and the parts that its decorators brought. */
   readonly parts: readonly ((object: object) => unknown)[];
-  readonly fields: PropertyDescriptorMap;
-  readonly hidden: PropertyDescriptorMap;
+  /** The own properties of an instance: its fields, and the members that a stub must not reach. */
+  readonly own: PropertyDescriptorMap;
   /** The guards of the members that a stub must not reach. */
   readonly hides: ReadonlySet<object>;
   engine(): HttpEngine | undefined;
@@ -56,8 +56,7 @@ function makeShape(cls: AnyClass, base: object): Shape {
       ...listedParts(cls, base).map((part) => (object: object) => part.attach(object)),
       ...Array.from(plan.parts.values(), ({ attach }) => attach),
     ],
-    fields: accessorsOf(plan),
-    hidden,
+    own: { ...hidden, ...accessorsOf(plan) },
     hides,
     engine: () => (engine ??= plan.engine?.(cls)),
     verify: (self) => {
@@ -72,7 +71,7 @@ function makeShape(cls: AnyClass, base: object): Shape {
  * Hides members that a stub must not reach, in two ways: by an own property of every instance, since workerd offers only
  * prototype members, and by a guard on the prototype's member.
  */
-function hideMembers(cls: AnyClass, base: object, plan: Plan): Pick<Shape, "hidden" | "hides"> {
+function hideMembers(cls: AnyClass, base: object, plan: Plan): { hidden: PropertyDescriptorMap; hides: Set<object> } {
   const { rpc } = cls as { rpc?: readonly string[] };
   const hidden: PropertyDescriptorMap = {};
   const hides = new Set<object>();
@@ -97,7 +96,7 @@ function hideMembers(cls: AnyClass, base: object, plan: Plan): Pick<Shape, "hidd
   if (wrong === undefined) return { hidden, hides };
   throw new DurableError(
     "bad-option",
-    `${cls.name}.rpc lists ${quote(wrong)}, but a stub can reach no such member. List some of these: \`static rpc = ${JSON.stringify([...offered])}\`.`,
+    `${cls.name}.rpc lists ${quote(wrong)}, which no stub can reach. List some of these: \`static rpc = ${JSON.stringify([...offered])}\`.`,
   );
 }
 
@@ -128,36 +127,21 @@ function takenName(cls: AnyClass, name: string): DurableError {
 function listedParts(cls: AnyClass, base: object): ListedPart[] {
   if (cls.prototype === base) return [];
   const all = new Map(listedParts(Object.getPrototypeOf(cls) as AnyClass, base).map((part) => [part.name, part]));
-  const own = Object.hasOwn(cls, "parts") ? ((cls as { parts?: unknown }).parts ?? []) : [];
+  const own: unknown = Object.hasOwn(cls, "parts") ? ((cls as { parts?: unknown }).parts ?? []) : [];
   const names = new Set<string>();
-  for (const part of checkedParts(cls, own)) {
-    if (names.has(part.name)) {
-      throw badParts(
-        cls,
-        `lists the part ${part.name} twice. A class inherits the parts of its parents: list only its own`,
+  for (const part of Array.isArray(own) ? (own as (Partial<ListedPart> | undefined)[]) : [undefined]) {
+    if (typeof part?.attach !== "function" || names.has(part.name!)) {
+      throw new DurableError(
+        "bad-part",
+        `${cls.name}.parts must be an array of parts: ${quote(part?.name ?? (Array.isArray(own) ? part : own))} isn't a part, or is listed twice. Write \`static override parts = [exactlyOnce()]\`.`,
       );
     }
-    names.add(part.name);
-    const inherited = all.get(part.name);
-    all.set(part.name, inherited === undefined ? part : (part.join?.(inherited) ?? part));
+    const listed = part as ListedPart;
+    names.add(listed.name);
+    const inherited = all.get(listed.name);
+    all.set(listed.name, inherited === undefined ? listed : (listed.join?.(inherited) ?? listed));
   }
   return [...all.values()];
-}
-
-function checkedParts(cls: AnyClass, parts: unknown): readonly ListedPart[] {
-  if (!Array.isArray(parts)) throw badParts(cls, "isn't an array");
-  const wrong = parts.findIndex(
-    (part) => typeof (part as Partial<ListedPart> | null | undefined)?.attach !== "function",
-  );
-  if (wrong === -1) return parts as ListedPart[];
-  throw badParts(cls, `has something else than a part at index ${wrong}: ${quote(parts[wrong])}`);
-}
-
-function badParts(cls: AnyClass, problem: string): DurableError {
-  return new DurableError(
-    "bad-part",
-    `${cls.name}.parts ${problem}. Write \`static override parts = [exactlyOnce()]\`.`,
-  );
 }
 
 /** The method that a stub reaches by this name, of what is defined below `base`. */

@@ -2,9 +2,9 @@
  * @module
  * The rows of one object's jobs, in a table of their own: each job is one row, and the first row is the next job.
  */
-import { IMPORT_KEY } from "../storage/imported.ts";
+import { IMPORT_KEY } from "../storage/import-notice.ts";
 import { OwnTable } from "../storage/sql/own-table.ts";
-import { storageOf } from "../storage/sqlite.ts";
+import { storageOf } from "../storage/handle.ts";
 import type { JobOptions } from "./options.ts";
 import type { StoredRecurrence } from "./when.ts";
 

@@ -7,7 +7,7 @@
 import type { Due } from "../core/alarm-types.ts";
 import { STOPPED } from "../core/alarm.ts";
 import { DurableError, quote } from "../core/errors.ts";
-import { isThenable } from "../core/values/functions.ts";
+import { isThenable } from "../core/values/async.ts";
 import type { Host } from "../core/part/part.ts";
 import { valueOf } from "../storage/tagged-json.ts";
 import type { JobRun } from "./job.ts";

@@ -3,11 +3,11 @@
  * Changes of an object's tables and stored data, made once each, in order.
  */
 import { DurableError, quote } from "../core/errors.ts";
-import { isThenable, kindOf } from "../core/values/functions.ts";
+import { isThenable, kindOf } from "../core/values/async.ts";
 import { attach, type Host, type ListedPart, type Part } from "../core/part/part.ts";
 import { flawOf, PREFIX, withoutFields } from "../storage/kv/keys.ts";
 import { sayingOf } from "../storage/sql/error.ts";
-import { storageOf, type StorageHandle } from "../storage/sqlite.ts";
+import { storageOf, type StorageHandle } from "../storage/handle.ts";
 import { statementsOf, type Statement } from "../storage/sql/statements.ts";
 import { stateOf } from "../storage/storage-state.ts";
 import { transaction } from "../storage/transaction.ts";

@@ -3,7 +3,7 @@
  * A handle: a stub that survives resets of its object and takes tracked values as arguments.
  */
 import { DurableError } from "../core/errors.ts";
-import { isDestroyed } from "../core/reset.ts";
+import { isDestroyed } from "../core/destroy-reason.ts";
 import { markHandle, outgoing, unwrap } from "../core/values/snapshot.ts";
 import { revive, type ErrorClass } from "../core/entry/rpc-errors.ts";
 import type { Repeater } from "./retry.ts";

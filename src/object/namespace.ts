@@ -4,6 +4,7 @@
  */
 import { DurableError, quote, sqliteConfig } from "../core/errors.ts";
 import type { ErrorClass } from "../core/entry/rpc-errors.ts";
+import { flawOf } from "../storage/kv/keys.ts";
 import { makeHandle } from "./handle.ts";
 import { native } from "./native.ts";
 import { Repeater, type RetryOptions } from "./retry.ts";
@@ -167,7 +168,7 @@ function checkRetry({ maxRetries = 0, timeoutMs = 500, signal }: RetryOptions = 
   if (isWithin(maxRetries, 0, 10) && isWithin(timeoutMs, 500, 60_000) && isSignal) return;
   throw new DurableError(
     "bad-option",
-    "Object.from: `retry` has `maxRetries` from 0 to 10, `timeoutMs` from 500 to 60,000, and an AbortSignal as `signal`. Write `{ retry: { maxRetries: 3, timeoutMs: 5_000 } }`.",
+    "Object.from: `retry` takes `maxRetries` from 0 to 10, `timeoutMs` from 500 to 60,000 and a `signal`. Write `{ retry: { maxRetries: 3, timeoutMs: 5_000 } }`.",
   );
 }
 
@@ -194,7 +195,7 @@ function within(namespace: DurableObjectNamespace, jurisdiction: DurableObjectJu
   }
   throw new DurableError(
     "bad-option",
-    `There is no jurisdiction ${quote(jurisdiction)} here: the platform knows "eu", "fedramp" and more, local workerd none. Write \`.jurisdiction("eu")\`.`,
+    `There is no jurisdiction ${quote(jurisdiction)} here (local workerd has none). Write \`.jurisdiction("eu")\`.`,
     { cause },
   );
 }
@@ -205,7 +206,7 @@ function parseId(namespace: DurableObjectNamespace, id: DurableObjectId | string
   } catch (cause) {
     throw new DurableError(
       "bad-id",
-      `The id ${quote(id)} is none of this class. Pass a handle's \`id\`, or the \`toString()\` of one.`,
+      `The id ${quote(id)} is none of this class. Pass a handle's \`id\`, or its \`toString()\`.`,
       { cause },
     );
   }
@@ -228,13 +229,7 @@ ${sqliteConfig(className)}`,
 
 /** What is wrong with a name, for the end of a sentence; undefined when it is good. */
 export function flawOfName(name: unknown): string | undefined {
-  if (typeof name !== "string") return "is no string";
-  if (name === "") return "is empty";
-  if (!name.isWellFormed()) return "holds a lone surrogate, which UTF-8 cannot";
-  // No character takes more than three bytes a code unit, so most names need no encoding.
-  if (name.length * 3 > MAX_NAME && new TextEncoder().encode(name).length > MAX_NAME)
-    return `is over ${MAX_NAME} bytes`;
-  return undefined;
+  return flawOf(name, MAX_NAME);
 }
 
 /** The functions of the `Object` module. */

@@ -5,10 +5,10 @@
 import type { Context, Hono as HonoApp, HonoRequest } from "hono";
 import { Hono } from "hono/tiny";
 import { DurableError } from "../core/errors.ts";
-import { isDestroyed } from "../core/reset.ts";
+import { isDestroyed } from "../core/destroy-reason.ts";
 import { bodyUsed, exactBytes } from "../route/body-cache.ts";
 import { keepHeaders, problem } from "../route/problem.ts";
-import { addFirst } from "./added-first.ts";
+import { addFirst } from "./route-order.ts";
 import { locate, placeOfName } from "./address.ts";
 import { flawOfName, missingBinding } from "./namespace.ts";
 import { problems } from "./problems.ts";

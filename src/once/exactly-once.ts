@@ -8,7 +8,7 @@ import { attach, type Host, type ListedPart, type Part } from "../core/part/part
 import { flawOf } from "../storage/kv/keys.ts";
 import { OwnTable } from "../storage/sql/own-table.ts";
 import { bytesOf, isOver, MAX_ROW } from "../storage/size.ts";
-import { storageOf } from "../storage/sqlite.ts";
+import { storageOf } from "../storage/handle.ts";
 import { textOf, valueOf } from "../storage/tagged-json.ts";
 import { dataOf, hashOf, notRepeatable } from "./repeatable-data.ts";
 

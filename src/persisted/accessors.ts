@@ -9,7 +9,6 @@ import { ownLevel, planOf, type AnyClass, type Plan } from "../core/plan.ts";
 import { FIELDS, type Fields } from "./fields.ts";
 import { verifyOptions } from "./options.ts";
 
-const ours = new WeakSet<object>();
 const byName = new Map<string, PropertyDescriptor>();
 
 /** The fields of an instance. */
@@ -38,7 +37,6 @@ export function accessorFor(name: string): PropertyDescriptor {
       enumerable: true,
       configurable: true,
     };
-    ours.add(accessor.get!);
     byName.set(name, accessor);
   }
   return accessor;
@@ -60,19 +58,19 @@ export function accessorsOf(plan: Plan): PropertyDescriptorMap {
 export function verifyAccessors(self: object, cls: AnyClass, plan: Plan): void {
   verifyOptions(plan.fields);
   for (const { name, dialect } of plan.fields.values()) {
-    const isOurs = ours.has(Object.getOwnPropertyDescriptor(self, name)?.get ?? ours);
+    const isOurs = Object.getOwnPropertyDescriptor(self, name)?.get === accessorFor(name).get;
+    if (isOurs && !isRedeclared(cls, name)) continue;
+    const lost = `${cls.name}.${name} is not persisted:`;
     if (!isOurs && dialect === "legacy" && ownLevel(cls)?.fields.has(name)) {
       throw new DurableError(
         "legacy-define",
-        `${cls.name}.${name} is not persisted: with \`experimentalDecorators\` the compiler defined a plain field over it. Set \`"useDefineForClassFields": false\` in tsconfig.json, or use standard decorators.`,
+        `${lost} the compiler defined a plain field over it. Set \`"useDefineForClassFields": false\` in tsconfig.json, or use standard decorators.`,
       );
     }
-    if (!isOurs || isRedeclared(cls, name)) {
-      throw new DurableError(
-        "redeclared-field",
-        `${cls.name}.${name} is not persisted. Likely causes: 1. a subclass declares it again: write \`@Persisted() ${dialect === "accessor" ? "accessor " : ""}${name} = …\`, or \`declare ${name}: …\` to change its type only. 2. a parent class declares it as a plain field: decorate it there. 3. legacy decorators without \`"useDefineForClassFields": false\` in tsconfig.json.`,
-      );
-    }
+    throw new DurableError(
+      "redeclared-field",
+      `${lost} something else has its place. A parent or subclass declares it, too: write \`@Persisted() ${dialect === "accessor" ? "accessor " : ""}${name} = …\` there, or \`declare ${name}: …\` to change its type only. Or legacy decorators lack \`"useDefineForClassFields": false\` in tsconfig.json.`,
+    );
   }
 }
 

@@ -6,12 +6,11 @@
  * `revive` is the way out of storage. What fails there concerns one field: its bytes stay as they are.
  */
 import { isEqual } from "../core/values/equal.ts";
-import { DurableError, quote } from "../core/errors.ts";
-import { isThenable } from "../core/values/functions.ts";
+import { DurableError } from "../core/errors.ts";
+import { isThenable } from "../core/values/async.ts";
 import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../core/values/schema.ts";
 import { copyPlain, snapshot } from "../core/values/snapshot.ts";
 import { copyIn, refused, type Site } from "./tracking/copy.ts";
-import type { Found, Loaded } from "./field.ts";
 import {
   isInRecord,
   isKept,
@@ -22,63 +21,85 @@ import {
   type Named,
   type StoredRecord,
 } from "./rows/layout.ts";
-import type { Codec, FieldOptions } from "./options.ts";
+import type { FieldOptions } from "./options.ts";
+
+/** A field's stored value. */
+export interface Found {
+  readonly value: unknown;
+  readonly version: number;
+  /** The name under which the record knows it, the field's own or an older one; undefined for a row of the user's. */
+  readonly from: string | undefined;
+  /** Why its row can't be read. */
+  readonly flaw?: DurableError;
+}
 
 /** A field's value as its options have made it of the stored one. */
-export interface Revived extends Loaded {
-  readonly value: unknown;
+export interface Revived {
+  /** Its value as plain data. */
+  readonly raw: unknown;
+  /** The value that its codec made of that. */
+  readonly value?: unknown;
+  /** True when the plain data is what is stored, as the field's own. */
+  readonly isStored: boolean;
+  /** The name under which the record knows what is stored; undefined when it does not. */
+  readonly from: string | undefined;
 }
 
 /** What a field is made of that nothing is stored for, and whose value is about to be given. */
-export const NOTHING: Revived = { raw: undefined, value: undefined, isStored: false, from: undefined };
+export const NOTHING: Revived = { raw: undefined, isStored: false, from: undefined };
+
+/** A field by its name, and how its values evolve. */
+export interface Known {
+  readonly name: string;
+  readonly options: FieldOptions;
+}
+
+/** A field whose value is made here. */
+export interface Evolving extends Known, Site, Named {
+  /** Reads a row. Throws `field-unreadable`. */
+  fetch(key: string): unknown;
+}
 
 /** The name under which the record knows the field's value; undefined when it does not. */
-export function nameIn(record: StoredRecord | null, name: string, options?: FieldOptions): string | undefined {
-  return isInRecord(record, name) ? name : options?.renamedFrom.find((old) => isInRecord(record, old));
+export function nameIn(record: StoredRecord | null, { name, options }: Known): string | undefined {
+  return [name, ...options.renamedFrom].find((one) => isInRecord(record, one));
 }
 
 /** The row that the field's value has under a key of the user's; undefined when it lies elsewhere. */
-export function adoptedKey(record: StoredRecord | null, options?: FieldOptions): string | undefined {
-  return options?.key === undefined || isKept(record, options.key) ? undefined : options.key;
+export function adoptedKey(record: StoredRecord | null, { options: { key } }: Known): string | undefined {
+  return key === undefined || isKept(record, key) ? undefined : key;
 }
 
 /** Finds what is stored for a field, even if it can't be read; undefined when nothing is. */
-export function find(
-  kv: SyncKvStorage,
-  record: StoredRecord | null,
-  site: Site & Named,
-  options: FieldOptions | undefined,
-): Found | undefined {
-  const { name } = site;
-  const key = adoptedKey(record, options);
+export function find(record: StoredRecord | null, field: Evolving): Found | undefined {
+  const key = adoptedKey(record, field);
   if (key !== undefined) {
     // `undefined` is noted in the record: other code could not tell it from no row.
-    const row = readRow(kv, key, site);
+    const row = readRow(key, field);
     if (row.value !== undefined || row.flaw !== undefined)
-      return { ...row, version: adoptedVersion(record, name, options), from: undefined };
+      return { ...row, version: adoptedVersion(record, field), from: undefined };
   }
-  const found = nameIn(record, name, options);
+  const found = nameIn(record, field);
   if (found === undefined || record === null) return undefined;
   const place = { version: versionOf(record, found), from: found };
   if (Object.hasOwn(record.fields, found)) return { value: record.fields[found], ...place };
-  const row = readRow(kv, rowKey(record, found), site);
+  const row = readRow(rowKey(record, found), field);
   // What has a row of its own is too large to be undefined.
-  const flaw = row.value === undefined ? unreadable(site, "Its row is missing.") : undefined;
+  const flaw = row.value === undefined ? unreadable(field, "Its row is missing.") : undefined;
   return { ...(flaw && { flaw }), ...row, ...place };
 }
 
 /** The version of what lies under a key of the user's, which the record has by the field's name, or an older one. */
-function adoptedVersion(record: StoredRecord | null, name: string, options?: FieldOptions): number {
-  const known = [name, ...(options?.renamedFrom ?? [])].find((one) => isVersioned(record, one));
+function adoptedVersion(record: StoredRecord | null, { name, options }: Known): number {
+  const known = [name, ...options.renamedFrom].find((one) => isVersioned(record, one));
   return record === null || known === undefined ? 1 : versionOf(record, known);
 }
 
-function readRow(kv: SyncKvStorage, key: string, site: Site & Named): Pick<Found, "value" | "flaw"> {
+function readRow(key: string, field: Evolving): Pick<Found, "value" | "flaw"> {
   try {
-    return { value: kv.get(key) };
-  } catch (cause) {
-    const flaw = unreadable(site, `The bytes of its row ${quote(key)} cannot be decoded.`, { cause });
-    return { value: undefined, flaw };
+    return { value: field.fetch(key) };
+  } catch (flaw) {
+    return { value: undefined, flaw: flaw as DurableError };
   }
 }
 
@@ -87,24 +108,22 @@ function readRow(kv: SyncKvStorage, key: string, site: Site & Named): Pick<Found
  *
  * @throws DurableError `field-newer`, `field-unreadable`, or `bad-option` for a schema or `migrate` that is async.
  */
-export function revive(found: Found, options: FieldOptions | undefined, site: Site & Named): Revived {
-  const { version: current = 1, migrate, codec, schema } = options ?? {};
-  const { value: stored, version, from } = found;
-  if (!(version <= current)) throw newer(site, version, current);
+export function revive({ value: stored, version, from }: Found, field: Evolving): Revived {
+  const { version: current, codec, schema } = field.options;
+  if (!(version <= current)) throw newer(field, version, current);
   const isAdopted = from === undefined;
-  const isStored = version === current && (isAdopted || from === site.name);
+  const isStored = version === current && (isAdopted || from === field.name);
   if (codec === undefined && schema === undefined && version === current && !isAdopted)
-    return { raw: stored, value: stored, isStored, from };
+    return { raw: stored, isStored, from };
   try {
     // A copy, since the record goes on being written with what is stored; other code may have stored no tree.
-    const copy = isAdopted ? copyIn(stored, site) : copyPlain(stored);
-    const value = version === current ? decode(codec, copy, site) : migrated(migrate!, copy, version, site);
-    const { raw, value: checked } = check(value, options, site);
-    return { raw, value: checked, isStored: isStored && isEqual(raw, stored), from };
+    const copy = isAdopted ? copyIn(stored, field) : copyPlain(stored);
+    const { raw, value } = check(version === current ? decode(copy, field) : migrated(copy, version, field), field);
+    return { raw, value, isStored: isStored && isEqual(raw, stored), from };
   } catch (error) {
     if (!DurableError.is(error) || error.code === "bad-option" || error.code === "field-unreadable") throw error;
     const { message, cause = error, issues } = error;
-    throw unreadable(site, message, issues === undefined ? { cause } : { cause, issues });
+    throw unreadable(field, message, issues === undefined ? { cause } : { cause, issues });
   }
 }
 
@@ -113,11 +132,10 @@ export function revive(found: Found, options: FieldOptions | undefined, site: Si
  *
  * @throws DurableError as {@link admit}.
  */
-export function remake(given: unknown, options: FieldOptions | undefined, site: Site): Revived {
-  const { codec, schema } = options ?? {};
+export function remake(given: unknown, field: Evolving): Revived {
+  const { codec, schema } = field.options;
   const raw = copyPlain(given);
-  if (codec === undefined && schema === undefined) return { ...NOTHING, raw };
-  return check(decode(codec, raw, site), options, site);
+  return codec === undefined && schema === undefined ? { ...NOTHING, raw } : check(decode(raw, field), field);
 }
 
 /**
@@ -125,15 +143,15 @@ export function remake(given: unknown, options: FieldOptions | undefined, site: 
  *
  * @throws what `onUnreadable` throws, and DurableError as {@link admit}.
  */
-export function replaceUnreadable(error: DurableError, stored: unknown, options: FieldOptions, site: Site): Revived {
-  const value = options.onUnreadable!(error, stored);
-  return isThenable(value) ? refuseAsync("onUnreadable", value, site) : check(value, options, site);
+export function replaceUnreadable(error: DurableError, stored: unknown, field: Evolving): Revived {
+  return check(settled("onUnreadable", field.options.onUnreadable!(error, stored), field), field);
 }
 
 /** A value by its schema, and the plain data for it. */
-function check(given: unknown, { codec, schema }: Partial<FieldOptions> = {}, site: Site): Revived {
-  const value = schema === undefined ? given : validate(schema, given, site);
-  return { ...NOTHING, raw: encode(codec, value, site), value };
+function check(given: unknown, field: Evolving): Revived {
+  const { schema } = field.options;
+  const value = schema === undefined ? given : validate(schema, given, field);
+  return { ...NOTHING, raw: encode(value, field), value };
 }
 
 /**
@@ -141,39 +159,44 @@ function check(given: unknown, { codec, schema }: Partial<FieldOptions> = {}, si
  *
  * @throws DurableError `not-persistable`, `too-large`, `schema-failed`, or `bad-option` for an async schema.
  */
-export function admit(given: unknown, options: FieldOptions, site: Site): unknown {
-  const { codec, schema } = options;
-  const { raw } = check(schema === undefined ? given : snapshot(given), options, site);
-  const loaded = decode(codec, copyPlain(raw), site);
+export function admit(given: unknown, field: Evolving): unknown {
+  const { schema } = field.options;
+  const { raw } = check(schema === undefined ? given : snapshot(given), field);
+  const loaded = decode(copyPlain(raw), field);
   try {
-    if (schema === undefined || isEqual(raw, check(loaded, options, site).raw)) return raw;
+    if (schema === undefined || isEqual(raw, check(loaded, field).raw)) return raw;
   } catch (error) {
     if (!DurableError.is(error, "schema-failed")) throw error;
   }
   throw new DurableError(
     "schema-failed",
-    `${site.field}: its schema refuses or converts again what it gave, so a stored value would change with each load. Give it a schema that keeps its own output, and a \`codec\` for another form in storage.`,
+    `${field.field}: its schema refuses or converts its own output, so the value would change with each load. Use a schema that keeps it, and a \`codec\` for another form in storage.`,
   );
 }
 
 /** The plain data for a value, by its codec if it has one. */
-export function encode(codec: Codec<unknown> | undefined, value: unknown, site: Site): unknown {
-  if (codec === undefined || value === undefined || value === null) return copyIn(value, site);
-  const encoded = attempt("codec.encode", site, () => codec.encode(value));
-  if (encoded !== undefined && encoded !== null) return copyIn(encoded, site);
-  throw refused(`\`codec.encode\` gave ${encoded}, which stands for no value. Give plain data for it.`, site);
+export function encode(value: unknown, field: Evolving): unknown {
+  const { codec } = field.options;
+  if (codec === undefined || value === undefined || value === null) return copyIn(value, field);
+  const encoded = attempt("codec.encode", field, () => codec.encode(value));
+  if (encoded !== undefined && encoded !== null) return copyIn(encoded, field);
+  throw refused(`\`codec.encode\` gave ${encoded}, which stands for no value. Give plain data for it.`, field);
 }
 
 /** The value that a codec makes of plain data. */
-export function decode(codec: Codec<unknown> | undefined, raw: unknown, site: Site): unknown {
+export function decode(raw: unknown, field: Evolving): unknown {
+  const { codec } = field.options;
   return codec === undefined || raw === undefined || raw === null
     ? raw
-    : attempt("codec.decode", site, () => codec.decode(raw));
+    : attempt("codec.decode", field, () => codec.decode(raw));
 }
 
-function migrated(migrate: NonNullable<FieldOptions["migrate"]>, old: unknown, from: number, site: Site): unknown {
-  const result = attempt("migrate", site, () => migrate(old, from));
-  return isThenable(result) ? refuseAsync("migrate", result, site) : result;
+function migrated(old: unknown, from: number, field: Evolving): unknown {
+  return settled(
+    "migrate",
+    attempt("migrate", field, () => field.options.migrate!(old, from)),
+    field,
+  );
 }
 
 /**
@@ -188,8 +211,10 @@ export function validate(schema: StandardSchema, value: unknown, site: Site): un
   } catch (cause) {
     throw new DurableError("schema-failed", `${site.field}: its schema threw; see \`error.cause\`.`, { cause });
   }
-  if (isThenable(result)) return refuseAsync("schema", result, site);
-  const { issues: found, value: output } = result as { value?: unknown; issues?: readonly { message: string }[] };
+  const { issues: found, value: output } = settled("schema", result, site) as {
+    value?: unknown;
+    issues?: readonly { message: string }[];
+  };
   if (found === undefined) return output;
   const issues = plainIssues(found);
   const list = listIssues(issues, "the value");
@@ -204,12 +229,14 @@ function attempt<T>(what: string, site: Site, work: () => T): T {
   }
 }
 
-function refuseAsync(what: string, result: PromiseLike<unknown>, { field }: Site): never {
+/** The result of a function of the user's, which must not be a promise. */
+function settled(what: string, result: unknown, { field }: Site): unknown {
+  if (!isThenable(result)) return result;
   // Nobody waits for it.
   result.then(undefined, () => undefined);
   throw new DurableError(
     "bad-option",
-    `${field}: its \`${what}\` gave a promise, and a field is loaded synchronously. Make \`${what}\` synchronous, and do the rest in \`onStart\`.`,
+    `${field}: its \`${what}\` gave a promise, and fields are loaded synchronously. Do what is async in \`onStart\`.`,
   );
 }
 

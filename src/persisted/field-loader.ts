@@ -4,32 +4,37 @@
  */
 import { DurableError } from "../core/errors.ts";
 import { copyPlain } from "../core/values/snapshot.ts";
-import { withoutSqlite } from "../storage/sqlite.ts";
-import { CodedField } from "./coded.ts";
-import { adoptedKey, find, nameIn, NOTHING, remake, replaceUnreadable, revive, type Revived } from "./evolve.ts";
-import { Field, type Found, type Keeper } from "./field.ts";
-import { fieldKey, isKept, readRecord, rowKey, setEntry, type StoredRecord } from "./rows/layout.ts";
+import { withoutSqlite } from "../storage/handle.ts";
+import {
+  adoptedKey,
+  find,
+  nameIn,
+  NOTHING,
+  remake,
+  replaceUnreadable,
+  revive,
+  type Found,
+  type Revived,
+} from "./evolve.ts";
+import { Field, type Keeper } from "./field.ts";
+import { isKept, readRecord, rowKey, setEntry, type StoredRecord } from "./rows/layout.ts";
 import { prepare } from "./tracking/node.ts";
-import type { FieldOptions } from "./options.ts";
+import type { Plan } from "../core/plan.ts";
+import { optionsOf } from "./options.ts";
 import { encode } from "./rows/packing.ts";
 
 /** Loads the fields of one object; who keeps them keeps the record, too. */
 export class FieldLoader {
   readonly #keeper: Keeper;
   readonly #className: string;
-  readonly #options: ReadonlyMap<string, FieldOptions> | null;
+  readonly #fields: Plan["fields"];
   readonly #storage: DurableObjectStorage;
   #kv: SyncKvStorage | undefined;
 
-  constructor(
-    keeper: Keeper,
-    className: string,
-    options: ReadonlyMap<string, FieldOptions> | null,
-    storage: DurableObjectStorage,
-  ) {
+  constructor(keeper: Keeper, className: string, fields: Plan["fields"], storage: DurableObjectStorage) {
     this.#keeper = keeper;
     this.#className = className;
-    this.#options = options;
+    this.#fields = fields;
     this.#storage = storage;
   }
 
@@ -53,18 +58,17 @@ export class FieldLoader {
    * @throws DurableError `field-unreadable`, `field-newer`, or what `onUnreadable` throws.
    */
   load(name: string, record: StoredRecord | null): Field | undefined {
-    const options = this.#options?.get(name);
-    const key = options?.key;
+    const stored = this.make(name, NOTHING);
+    const { key, onUnreadable } = stored.options;
     // Once the user has deleted the unreadable row under a key, the field's value goes there again.
     if (key !== undefined && isKept(record, key) && !this.#hasRow(key)) setEntry(record, "unreadable", key, undefined);
-    const stored = this.make(name, NOTHING);
-    const found = find(this.kv, record, stored, options);
+    const found = find(record, stored);
     if (found === undefined) return undefined;
     try {
-      return this.#revive(found, record, stored, options);
+      return this.#revive(found, record, stored);
     } catch (error) {
-      if (options?.onUnreadable === undefined || !DurableError.is(error, "field-unreadable")) throw error;
-      const field = this.make(name, replaceUnreadable(error, plain(found, stored), options, stored));
+      if (onUnreadable === undefined || !DurableError.is(error, "field-unreadable")) throw error;
+      const field = this.make(name, replaceUnreadable(error, plain(found, stored), stored));
       field.unreadable = found;
       return field;
     }
@@ -72,22 +76,20 @@ export class FieldLoader {
 
   /** Makes a field of its default. */
   remake(name: string, given: unknown): Field {
-    return this.make(name, remake(given, this.#options?.get(name), this.make(name, NOTHING)));
+    return this.make(name, remake(given, this.make(name, NOTHING)));
   }
 
   make(name: string, revived: Revived): Field {
-    const codec = this.#options?.get(name)?.codec;
-    const key = fieldKey(name);
-    return codec === undefined
-      ? new Field(this.#keeper, this.#className, name, key, revived)
-      : new CodedField(this.#keeper, this.#className, name, key, revived, codec);
+    // A class that a decorator of the user's has replaced has the fields of the one that it was given, and no plan of them.
+    const plan = this.#fields.get(name) ?? { name, dialect: "accessor" };
+    return new Field(this.#keeper, this.#className, plan, revived);
   }
 
   /** Returns true if something is stored for a field. */
   isKnown(name: string, record: StoredRecord | null): boolean {
-    const options = this.#options?.get(name);
-    if (nameIn(record, name, options) !== undefined) return true;
-    const key = adoptedKey(record, options);
+    const field = { name, options: optionsOf(this.#fields.get(name)) };
+    if (nameIn(record, field) !== undefined) return true;
+    const key = adoptedKey(record, field);
     return key !== undefined && this.#hasRow(key);
   }
 
@@ -101,21 +103,21 @@ export class FieldLoader {
   }
 
   /** Makes a field of what was found. */
-  #revive(found: Found, record: StoredRecord | null, stored: Field, options: FieldOptions | undefined): Field {
+  #revive(found: Found, record: StoredRecord | null, stored: Field): Field {
     const { name } = stored;
     const { from, flaw } = found;
     if (flaw !== undefined) throw flaw;
     // A row of the user's holds plain data.
-    if (from === undefined) return this.make(name, revive(found, options, stored));
+    if (from === undefined) return this.make(name, revive(found, stored));
     stored.from = from;
     stored.key = rowKey(record!, from);
     stored.load(found.value);
     // What decoding put in the place of pointers is not what is stored.
     if (stored.held.size > 0 && Object.hasOwn(record!.fields, from)) record!.fields[from] = encode(stored.raw);
     // Later there would be no other value to take its place.
-    if (options?.onUnreadable !== undefined) prepare(stored.raw, true);
-    const revived = revive({ ...found, value: stored.raw }, options, stored);
-    if (revived.isStored && adoptedKey(record, options) === undefined) {
+    if (stored.options.onUnreadable !== undefined) prepare(stored.raw, true);
+    const revived = revive({ ...found, value: stored.raw }, stored);
+    if (revived.isStored && adoptedKey(record, stored) === undefined) {
       stored.isStored = true;
       return stored;
     }

@@ -7,9 +7,13 @@ import { DurableError, quote } from "../core/errors.ts";
 import { copyPlain, isPrimitive } from "../core/values/snapshot.ts";
 import { collectionOf, isHead, NONE, type Collection, type Store } from "./rows/collection.ts";
 import { isSmall, type Site } from "./tracking/copy.ts";
-import { unreadable } from "./rows/layout.ts";
+import { fieldKey, unreadable } from "./rows/layout.ts";
+import { Instance } from "./codec-instance.ts";
+import { decode, type Found, type Revived } from "./evolve.ts";
+import { optionsOf, type FieldOptions } from "./options.ts";
+import type { FieldPlan } from "../core/plan.ts";
 import { attach, detach, isSame, mark, prepare, type Leaf, type Node, type Root, type Tell } from "./tracking/node.ts";
-import { decode, makeHeaded } from "./rows/pointers.ts";
+import { decode as decodePointers, makeHeaded } from "./rows/pointers.ts";
 import { track } from "./tracking/tree.ts";
 
 /** Who keeps the fields of an object. */
@@ -26,30 +30,11 @@ export interface Keeper {
   watch(leaf: Leaf): void;
 }
 
-/** A field's stored value. */
-export interface Found {
-  readonly value: unknown;
-  readonly version: number;
-  /** The name under which the record knows it, the field's own or an older one; undefined for a row of the user's. */
-  readonly from: string | undefined;
-  /** Why its row can't be read. */
-  readonly flaw?: DurableError;
-}
-
-/** What a field is loaded with. */
-export interface Loaded {
-  /** Its value as plain data. */
-  readonly raw: unknown;
-  /** True when that is what is stored, as the field's own. */
-  readonly isStored: boolean;
-  /** The name under which the record knows what is stored; undefined when it does not. */
-  readonly from: string | undefined;
-}
-
 /** One loaded field. */
 export class Field implements Root, Store, Site {
   readonly name: string;
   readonly field: string;
+  readonly options: FieldOptions;
   raw: unknown;
   isStored: boolean;
   from: string | undefined;
@@ -71,16 +56,19 @@ export class Field implements Root, Store, Site {
   /** A collection that was the whole value, as long as its rows are there. */
   removed: Collection | undefined;
   readonly #keeper: Keeper;
-  #node: Node | undefined;
+  /** The part that reading hands out, unless the raw value is a primitive. */
+  #part: Node | Instance | undefined;
 
-  constructor(keeper: Keeper, className: string, name: string, key: string, { raw, isStored, from }: Loaded) {
-    this.name = name;
-    this.field = `${className}.${name}`;
+  constructor(keeper: Keeper, className: string, plan: FieldPlan, { raw, value, isStored, from }: Revived) {
+    this.name = plan.name;
+    this.field = `${className}.${plan.name}`;
+    this.options = optionsOf(plan);
     this.#keeper = keeper;
-    this.key = key;
+    this.key = fieldKey(plan.name);
     this.raw = raw;
     this.isStored = isStored;
     this.from = from;
+    if (this.options.codec !== undefined && value !== undefined) this.#part = new Instance(this, value);
   }
 
   path(): PropertyKey[] {
@@ -113,23 +101,42 @@ export class Field implements Root, Store, Site {
 
   /** What reading the field gives. */
   get value(): unknown {
-    this.#node ??= track(this.raw, this);
-    return this.#node === undefined ? this.raw : this.#node.handOut();
+    const { raw } = this;
+    if (this.options.codec !== undefined) return this.#instance().handOut();
+    if (isPrimitive(raw)) return raw;
+    return (this.#part ??= track(raw, this)).handOut();
+  }
+
+  #instance(): Instance {
+    return (this.#part ??= new Instance(this, decode(copyPlain(this.raw), this))) as Instance;
   }
 
   /** Tells whether assigning `value` changes nothing. */
   isHeld(value: unknown): boolean {
-    return isSame(this.raw, value);
+    if (this.options.codec === undefined) return isSame(this.raw, value);
+    return this.#part !== undefined && Object.is(this.#instance().value, value);
   }
 
   /** The value as its schema sees it. */
   content(): unknown {
-    return copyPlain(this.raw);
+    return this.options.codec === undefined ? copyPlain(this.raw) : this.#instance().value;
   }
 
   /** Takes what {@link content} was admitted as; false when that is another value, and this one stale. */
   settle(raw: unknown): boolean {
-    return isEqual(raw, this.raw);
+    if (this.options.codec === undefined) return isEqual(raw, this.raw);
+    const instance = this.#instance();
+    if (!isEqual(instance.encoded(), raw)) return false;
+    this.replace(raw);
+    this.#part = instance;
+    instance.root = this;
+    return true;
+  }
+
+  /** Lets go of what was handed out: reading makes another. */
+  release(): void {
+    if (this.#part instanceof Instance) this.#part.root = undefined;
+    this.#part = undefined;
   }
 
   /** Takes another small primitive in place of one; false where that is not what they are. */
@@ -144,6 +151,7 @@ export class Field implements Root, Store, Site {
     if (isPrimitive(old) && isPrimitive(raw)) {
       this.raw = raw;
       this.isDirty = true;
+      this.release();
       return;
     }
     const collection = isPrimitive(old) ? undefined : collectionOf(old);
@@ -180,7 +188,7 @@ export class Field implements Root, Store, Site {
   }
 
   decode(stored: unknown, held: Set<Collection>): unknown {
-    return decode(stored, this, held);
+    return decodePointers(stored, this, held);
   }
 
   changed(collection: Collection): void {
@@ -189,7 +197,7 @@ export class Field implements Root, Store, Site {
 
   swap(old: unknown, fresh: unknown): void {
     this.raw = fresh;
-    this.#node = undefined;
+    this.release();
     if (!this.isStale) this.#keeper.swapped(this, old);
   }
 
@@ -200,14 +208,6 @@ export class Field implements Root, Store, Site {
   watch(leaf: Leaf): void {
     this.#keeper.watch(leaf);
   }
-}
-
-/** The error for a change inside a value before the object was ready. */
-export function changedInConstructor(field: string): DurableError {
-  return new DurableError(
-    "changed-in-constructor",
-    `${field} was changed inside in the constructor, where only assigning (a default) is possible. Move it to onStart: \`onStart() { … }\`.`,
-  );
 }
 
 /** The error for a change of a value from before a failed write or a rollback. */

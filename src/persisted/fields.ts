@@ -4,22 +4,20 @@
  * goes back to what is stored.
  */
 import { AfterWrite } from "../core/after-write.ts";
-import { openScope, type Owner, type Scope } from "../core/entry/scope.ts";
+import { changedTooEarly, checkWritable, openScope, type Owner, type Scope } from "../core/entry/scope.ts";
 import { isEqual } from "../core/values/equal.ts";
 import { DurableError } from "../core/errors.ts";
-import type { Change, ChangeRecorder } from "../core/part/types.ts";
 import type { Plan } from "../core/plan.ts";
-import { copyPlain, isPrimitive } from "../core/values/snapshot.ts";
+import { isPrimitive } from "../core/values/snapshot.ts";
 import { adopt } from "../storage/kv/keys.ts";
 import { stateOf } from "../storage/storage-state.ts";
-import { describe } from "./tracking/changes.ts";
 import { copyIn, isSmall } from "./tracking/copy.ts";
 import { admit, encode, NOTHING, validate } from "./evolve.ts";
 import { FieldLoader } from "./field-loader.ts";
-import { changedInConstructor, staleValue, type Field, type Keeper } from "./field.ts";
-import { emptyRecord, isVersioned, type StoredRecord } from "./rows/layout.ts";
+import { staleValue, type Field, type Keeper } from "./field.ts";
+import { emptyRecord, type StoredRecord } from "./rows/layout.ts";
 import { Node, type Leaf, type Tell } from "./tracking/node.ts";
-import { allOptions, fieldsByKey, type FieldOptions } from "./options.ts";
+import { fieldsByKey, optionsOf, PLAIN } from "./options.ts";
 import { checkKeyed, planRows } from "./rows/planner.ts";
 import { joinTransactions } from "./transactions.ts";
 import { Watcher, type WatcherOwner, type Writers } from "./tracking/watcher.ts";
@@ -27,16 +25,11 @@ import { Watcher, type WatcherOwner, type Writers } from "./tracking/watcher.ts"
 /** Where an instance keeps its {@link Fields}; a symbol, since a stub reaches string names only. */
 export const FIELDS: unique symbol = Symbol("durable-base.fields");
 
-/** Stands for a value that has to be loaded first. */
-const NOT_HERE = {};
-
 /** The fields of one object. */
 export class Fields implements Keeper, WatcherOwner {
   readonly #owner: Owner;
   readonly #ctx: DurableObjectState;
   readonly #plan: Plan;
-  /** By name, of the fields that have any; null when none has. */
-  readonly #options: ReadonlyMap<string, FieldOptions> | null;
   readonly #defaults = new Map<string, unknown>();
   #loaded = new Map<string, Field>();
   /** The platform's own, without the fields' part in it. */
@@ -52,9 +45,10 @@ export class Fields implements Keeper, WatcherOwner {
   readonly #writers = new Set<Scope | undefined>();
   /** What was taken out of fields and would be theirs again after a rollback. */
   readonly #taken = new Map<Node, Field>();
-  readonly #recorders: ChangeRecorder[] = [];
-  /** Tells the recorders; undefined while there are none. */
+  /** Told of each change; undefined while nobody follows them. */
   #tell: Tell | undefined;
+  /** Told when fields went back to what is stored. */
+  #reset: (() => void) | undefined;
   /** Work that waits until the fields are written. It knows the user's open transactions. */
   readonly #after = new AfterWrite();
   #isScheduled = false;
@@ -66,14 +60,14 @@ export class Fields implements Keeper, WatcherOwner {
 
   constructor(className: string, plan: Plan, ctx: DurableObjectState, owner: Owner) {
     this.#plan = plan;
-    this.#options = allOptions(plan);
-    this.#loader = new FieldLoader(this, className, this.#options, ctx.storage);
+    this.#loader = new FieldLoader(this, className, plan.fields, ctx.storage);
     this.#ctx = ctx;
     this.#owner = owner;
     const { storage } = stateOf(ctx.storage);
     this.#transact = storage.transactionSync.bind(storage);
     if (plan.fields.size > 0) this.join();
-    if (this.#options !== null) adopt(ctx.storage, fieldsByKey(this.#options));
+    // Even if there are none: an older instance on the same storage may have had some.
+    adopt(ctx.storage, fieldsByKey(plan.fields));
   }
 
   /** Follows the user's transactions from now on: called before one matters. */
@@ -83,28 +77,15 @@ export class Fields implements Keeper, WatcherOwner {
 
   /** What reading the field gives: the stored value, else the default. */
   read(name: string): unknown {
-    const field = this.#loaded.get(name);
-    if (field !== undefined) return field.value;
-    // Most values are primitives of the record, which need no bookkeeping until they are written.
-    const record = this.#readRecord();
-    const value =
-      this.#options?.has(name) === true || isVersioned(record, name)
-        ? NOT_HERE
-        : record !== null && Object.hasOwn(record.fields, name)
-          ? record.fields[name]
-          : record === null || !record.rows.has(name)
-            ? this.#defaults.get(name)
-            : NOT_HERE;
-    return isPrimitive(value) ? value : this.#load(name).value;
+    return (this.#loaded.get(name) ?? this.#load(name)).value;
   }
 
   /** Assigns the field; in the constructor this sets the default only. */
   assign(name: string, value: unknown): void {
     const known = this.#loaded.get(name);
     if (known?.writer !== undefined && known.writer === this.#owner.running && known.rewrite(value)) return;
-    const options = this.#options?.get(name);
     if (this.#owner.isConstructing) {
-      this.#defaults.set(name, isSmall(value) && options?.codec === undefined ? value : this.#asDefault(name, value));
+      this.#defaults.set(name, this.#asDefault(name, value));
       if (known !== undefined && !known.isStored) {
         known.isStale = true;
         this.#loaded.delete(name);
@@ -115,8 +96,9 @@ export class Fields implements Keeper, WatcherOwner {
     const isHeld = field.isHeld(value);
     if (isHeld && field.isStored) return;
     const isReplaced = !isHeld || known === undefined;
-    const raw = !isReplaced ? undefined : options === undefined ? copyIn(value, field) : admit(value, options, field);
-    checkKeyed(raw, options, field);
+    const isPlain = field.options === PLAIN;
+    const raw = !isReplaced ? undefined : isPlain ? copyIn(value, field) : admit(value, field);
+    checkKeyed(raw, field);
     this.change(field);
     if (!isReplaced) return;
     // Only what differs from the old value is written, so that has to be known.
@@ -124,18 +106,17 @@ export class Fields implements Keeper, WatcherOwner {
     field.replace(raw);
     field.isChecked = true;
     this.#loaded.set(name, field);
-    this.#recordValue(field);
+    this.#tell?.(field);
     // Until the next write, nothing has to be noted when the same entry assigns it again.
-    if (options === undefined && this.#owner.refusal === undefined && this.#tell === undefined)
-      field.writer = this.#owner.running;
+    if (isPlain && this.#owner.refusal === undefined && this.#tell === undefined) field.writer = this.#owner.running;
   }
 
-  /** What is kept for a default that is no small primitive, as most are. */
+  /** Returns the plain data that is kept for a default. */
   #asDefault(name: string, value: unknown): unknown {
-    const options = this.#options?.get(name);
+    if (isSmall(value) && optionsOf(this.#plan.fields.get(name)).codec === undefined) return value;
     const field = this.#loader.make(name, NOTHING);
-    const raw = encode(options?.codec, value, field);
-    checkKeyed(raw, options, field);
+    const raw = encode(value, field);
+    checkKeyed(raw, field);
     return raw;
   }
 
@@ -146,7 +127,7 @@ export class Fields implements Keeper, WatcherOwner {
 
   /** Called before each change of a field's value. */
   change(field: Field): Tell | undefined {
-    this.#allow(field.field);
+    checkWritable(this.#owner, field.field);
     if (field.isStale) throw staleValue(field);
     const scope = openScope(this.#owner);
     if (scope?.failure !== undefined) throw scope.failure;
@@ -157,27 +138,18 @@ export class Fields implements Keeper, WatcherOwner {
     return this.#tell;
   }
 
-  /** Tells a recorder of each change from now on. */
-  onChange(recorder: ChangeRecorder): void {
-    this.#recorders.push(recorder);
-    this.#tell = (node, operation) => this.#announce(describe(node, operation));
+  /** Calls `tell` for each change and `reset` for each reset from now on, after those that were added earlier. */
+  follow(tell: Tell, reset: () => void): void {
+    const [tellOthers, resetOthers] = [this.#tell, this.#reset];
+    this.#tell = (part, operation) => {
+      tellOthers?.(part, operation);
+      tell(part, operation);
+    };
+    this.#reset = () => {
+      resetOthers?.();
+      reset();
+    };
     for (const field of this.#loaded.values()) field.writer = undefined;
-  }
-
-  #announce(change: Change): void {
-    for (const recorder of this.#recorders) recorder.changed(change);
-  }
-
-  /** Tells of a field's new value. */
-  #recordValue({ name: field, raw }: Field): void {
-    if (this.#tell !== undefined) this.#announce({ field, path: [], op: "set", value: copyPlain(raw) });
-  }
-
-  /** Throws where nothing may be changed. */
-  #allow(what: string): void {
-    if (this.#owner.isConstructing) throw changedInConstructor(what);
-    const refusal = this.#owner.refusal?.();
-    if (refusal !== undefined) throw refusal;
   }
 
   /** Called when a part of a field was taken out of it, or out of a part that was: after a rollback it is the field's again. */
@@ -212,7 +184,7 @@ export class Fields implements Keeper, WatcherOwner {
     this.#schedule();
   }
 
-  /** Writes what changed since the last time. Never throws: see {@link Owner.flush}. */
+  /** Writes what changed since the last time. Never throws: see `Changes.flush`. */
   flush(scope?: Scope): void {
     // Nothing may be written before the subclass has given its defaults.
     if (this.#owner.isConstructing) return;
@@ -227,7 +199,7 @@ export class Fields implements Keeper, WatcherOwner {
 
   #writeChanges(): void {
     if (this.#isRetired) throw this.#owner.refusal!();
-    if (this.#options !== null) this.#checkChanges(this.#options);
+    this.#checkChanges();
     this.#writeRows();
     for (const field of this.#changed) field.writer = undefined;
     this.#changed.clear();
@@ -244,7 +216,7 @@ export class Fields implements Keeper, WatcherOwner {
   /** Ends the constructor phase: a change that could not be refused at its line is undone, and its error given. */
   endConstruction(): DurableError | undefined {
     const field = this.#watcher.undo();
-    return field === undefined ? undefined : changedInConstructor(field);
+    return field === undefined ? undefined : changedTooEarly(field);
   }
 
   /** The synchronous part of an entry ends with a write anyway. */
@@ -269,16 +241,15 @@ export class Fields implements Keeper, WatcherOwner {
   }
 
   /** Lets schemas and codecs see what was changed inside. */
-  #checkChanges(all: ReadonlyMap<string, FieldOptions>): void {
+  #checkChanges(): void {
     for (const field of this.#changed) {
-      const options = all.get(field.name);
-      if (field.isChecked || (options?.schema === undefined && options?.codec === undefined)) continue;
+      const { schema, codec } = field.options;
+      if (field.isChecked || (schema === undefined && codec === undefined)) continue;
       // A schema that gives what it got has nothing to say about it again.
-      if (options.codec === undefined && isEqual(validate(options.schema!, field.content(), field), field.raw))
-        continue;
-      const raw = admit(field.content(), options, field);
+      if (codec === undefined && isEqual(validate(schema!, field.content(), field), field.raw)) continue;
+      const raw = admit(field.content(), field);
       if (field.settle(raw)) {
-        if (options.codec !== undefined) this.#recordValue(field);
+        if (codec !== undefined) this.#tell?.(field);
         continue;
       }
       // The schema made another value of it: what is held of this one is no part of the field any more.
@@ -286,7 +257,7 @@ export class Fields implements Keeper, WatcherOwner {
       field.isStale = true;
       const fresh = this.#keep(this.#loader.make(field.name, { ...NOTHING, raw, from: field.from }));
       fresh.replaceOf(field);
-      this.#recordValue(fresh);
+      this.#tell?.(fresh);
       this.#changed.add(fresh);
     }
   }
@@ -335,7 +306,7 @@ export class Fields implements Keeper, WatcherOwner {
     this.#isComplete = false;
     this.#changed.clear();
     this.#writers.clear();
-    for (const recorder of this.#recorders) recorder.reset();
+    this.#reset?.();
   }
 
   /** The record holds a field's raw value itself, unless its options made another of it. */
@@ -349,16 +320,15 @@ export class Fields implements Keeper, WatcherOwner {
 
   /** Stores the fields that are to be stored when the object wakes up, if they are not. */
   begin(): void {
-    if (this.#options === null) return;
     try {
-      for (const [name, { eager }] of this.#options) {
-        if (eager === true && !this.#isKnown(name, this.#readRecord())) this.#addDefault(name);
+      for (const [name, field] of this.#plan.fields) {
+        if (optionsOf(field).eager === true && !this.#isKnown(name, this.#readRecord())) this.#addDefault(name);
       }
     } catch (error) {
       // Whoever uses a field gets the error.
       if (!DurableError.is(error, "record-unreadable")) throw error;
     }
-    this.write();
+    if (this.#changed.size > 0) this.write();
   }
 
   /** Tells whether any field has been written, as far as that can be read. */
@@ -414,7 +384,7 @@ export class Fields implements Keeper, WatcherOwner {
     for (const name of isFirst ? this.#plan.fields.keys() : []) {
       if (!this.#isKnown(name, record)) this.#addDefault(name);
     }
-    const { puts, deletes } = planRows(this.#changed, this.#options, record, stored === null || name !== undefined);
+    const { puts, deletes } = planRows(this.#changed, record, stored === null || name !== undefined);
     const writeAll = (): void => {
       for (const [key, value] of puts) kv.put(key, value);
       for (const key of deletes) kv.delete(key);

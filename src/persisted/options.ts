@@ -68,10 +68,20 @@ export interface FieldOptions extends PersistedOptions {
   readonly renamedFrom: readonly string[];
 }
 
+/** The options of a field without any. */
+export const PLAIN: FieldOptions = { version: 1, renamedFrom: [] };
+
+/** The options of a field. */
+export function optionsOf(field: FieldPlan | undefined): FieldOptions {
+  return (field?.options ?? PLAIN) as FieldOptions;
+}
+
+const MIGRATED = "version: 2, migrate: (old) => …";
+
 /** By option: tells whether a value of it can work, and how to write it. */
 const RULES: Record<keyof PersistedOptions, [isRight: (value: never) => boolean, fix: string]> = {
-  version: [(value: number) => Number.isSafeInteger(value) && value > 0, "version: 2, migrate: (old) => …"],
-  migrate: [isFunction, "version: 2, migrate: (old) => …"],
+  version: [(value: number) => Number.isSafeInteger(value) && value > 0, MIGRATED],
+  migrate: [isFunction, MIGRATED],
   key: [() => true, 'key: "count"'],
   eager: [(value: unknown) => typeof value === "boolean", "eager: true"],
   schema: [isSchema, "schema: z.number()"],
@@ -104,65 +114,36 @@ function namesOf(value: unknown): readonly unknown[] {
  */
 export function readOptions(given: unknown, field: string): FieldOptions | undefined {
   if (given === undefined) return undefined;
-  if (typeof given !== "object" || given === null)
-    throw wrong(field, quote(given), "options are an object", "eager: true");
+  const wrong = (what: string, why: string, fix = "eager: true"): DurableError =>
+    new DurableError(
+      "bad-option",
+      `@Persisted(${what}) ${field}: ${why}. Write \`@Persisted({ ${fix} }) accessor ${field} = …\`.`,
+    );
+  if (typeof given !== "object" || given === null) throw wrong(quote(given), "options are an object");
   const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   for (const [name, value] of Object.entries(options)) {
-    const rule = Object.hasOwn(RULES, name) ? RULES[name as keyof PersistedOptions] : undefined;
-    if (rule === undefined) {
-      throw wrong(
-        field,
-        `{ ${name} }`,
-        `there is no such option, only ${Object.keys(RULES).join(", ")}`,
-        "eager: true",
-      );
-    }
-    if (!rule[0](value as never))
-      throw wrong(field, `{ ${name}: ${quote(value)} }`, "it cannot have that value", rule[1]);
+    if (!Object.hasOwn(RULES, name))
+      throw wrong(`{ ${name} }`, `there is no such option, only ${Object.keys(RULES).join(", ")}`);
+    const [isRight, fix] = RULES[name as keyof PersistedOptions];
+    if (!isRight(value as never)) throw wrong(`{ ${name}: ${quote(value)} }`, "it cannot have that value", fix);
   }
   const { version = 1, migrate, key, renamedFrom } = options as PersistedOptions;
-  if (version > 1 !== (migrate !== undefined)) {
-    const why =
-      migrate === undefined
-        ? "values of older versions need `migrate`"
-        : "`migrate` runs for versions before `version`";
-    throw wrong(field, migrate === undefined ? `{ version: ${version} }` : "{ migrate }", why, RULES.version[1]);
-  }
+  if (version > 1 && migrate === undefined)
+    throw wrong(`{ version: ${version} }`, "values of older versions need `migrate`", MIGRATED);
+  if (version === 1 && migrate !== undefined)
+    throw wrong("{ migrate }", "`migrate` runs for versions before `version`", MIGRATED);
   if (key !== undefined) usable(key, `@Persisted({ key }) ${field}: `);
-  const names = renamedFrom === undefined ? [] : (namesOf(renamedFrom) as string[]);
-  return { ...options, version, renamedFrom: names };
-}
-
-function wrong(field: string, given: string, why: string, fix: string): DurableError {
-  return new DurableError(
-    "bad-option",
-    `@Persisted(${given}) ${field}: ${why}. Write \`@Persisted({ ${fix} }) accessor ${field} = …\`.`,
-  );
-}
-
-/** The options of a field, if it has any. */
-function optionsOf(field: FieldPlan): FieldOptions | undefined {
-  return field.options as FieldOptions | undefined;
-}
-
-const byPlan = new WeakMap<Plan, ReadonlyMap<string, FieldOptions> | null>();
-
-/** The options of the fields that have any, by name; null when none has. */
-export function allOptions(plan: Plan): ReadonlyMap<string, FieldOptions> | null {
-  let all = byPlan.get(plan);
-  if (all === undefined) {
-    const some = [...plan.fields.values()].flatMap((field) => {
-      const options = optionsOf(field);
-      return options === undefined ? [] : [[field.name, options] as const];
-    });
-    byPlan.set(plan, (all = some.length === 0 ? null : new Map(some)));
-  }
-  return all;
+  return { ...options, version, renamedFrom: renamedFrom === undefined ? [] : (namesOf(renamedFrom) as string[]) };
 }
 
 /** By key of the user's: the field that lies under it. */
-export function fieldsByKey(all: ReadonlyMap<string, FieldOptions>): ReadonlyMap<string, string> {
-  return new Map([...all].flatMap(([name, { key }]) => (key === undefined ? [] : [[key, name]])));
+export function fieldsByKey(fields: Plan["fields"]): ReadonlyMap<string, string> {
+  const byKey = new Map<string, string>();
+  for (const field of fields.values()) {
+    const { key } = optionsOf(field);
+    if (key !== undefined) byKey.set(key, field.name);
+  }
+  return byKey;
 }
 
 /**
@@ -170,22 +151,21 @@ export function fieldsByKey(all: ReadonlyMap<string, FieldOptions>): ReadonlyMap
  *
  * @throws DurableError `bad-option`, naming both.
  */
-export function verifyOptions(fields: ReadonlyMap<string, FieldPlan>): void {
-  const claiming = [...fields.values()].filter((field) => optionsOf(field) !== undefined);
-  if (claiming.length === 0) return;
-  const names = new Map([...fields.keys()].map((name) => [name, name]));
-  const keys = new Map<string, string>();
-  const claim = (claimed: Map<string, string>, what: string, field: string, option: "key" | "renamedFrom"): void => {
-    const other = claimed.get(what);
-    claimed.set(what, field);
-    if (other === undefined) return;
-    const given = `@Persisted({ ${option}: ${quote(what)} }) ${field}`;
-    const clash = option === "key" ? `the field ${other} has that key` : `that name is taken by the field ${other}`;
-    throw new DurableError("bad-option", `${given}: ${clash}. Write another, or remove one of the two.`);
-  };
-  for (const field of claiming) {
-    const { key, renamedFrom } = optionsOf(field)!;
-    if (key !== undefined) claim(keys, key, field.name, "key");
-    for (const old of renamedFrom) claim(names, old, field.name, "renamedFrom");
+export function verifyOptions(fields: Plan["fields"]): void {
+  const claims = new Map(Array.from(fields.keys(), (name) => [`renamedFrom: ${JSON.stringify(name)}`, name]));
+  for (const field of fields.values()) {
+    const { key, renamedFrom } = optionsOf(field);
+    const own = renamedFrom.map((old) => `renamedFrom: ${JSON.stringify(old)}`);
+    if (key !== undefined) own.push(`key: ${JSON.stringify(key)}`);
+    for (const claim of own) {
+      const other = claims.get(claim);
+      if (other !== undefined) {
+        throw new DurableError(
+          "bad-option",
+          `@Persisted({ ${claim} }) ${field.name}: the field ${other} has that ${claim.startsWith("k") ? "key" : "name"}. Write another, or remove one of the two.`,
+        );
+      }
+      claims.set(claim, field.name);
+    }
   }
 }

@@ -115,8 +115,7 @@ function decorateWith(options: unknown): Decorate {
 
 function standard(context: Context, options: unknown): unknown {
   const { kind, name } = context;
-  if (context.private)
-    throw misplaced(name, "a #private member is out of reach of the base class", name.toString().slice(1));
+  if (context.private) throw misplaced(name, "a #private member is out of reach", name.toString().slice(1));
   if (context.static) throw misplaced(name, "a static member belongs to no object");
   if (kind !== "accessor" && kind !== "field") throw misplaced(name, `a ${String(kind)} holds no value`);
   const field = declare(context.metadata, name, kind, options);
@@ -141,19 +140,14 @@ function legacy(
 ): void {
   if (typeof target === "function") throw misplaced(name, "a static member belongs to no object");
   if (property !== undefined) {
-    throw misplaced(
-      name,
-      "a method or accessor holds no value, and legacy decorators cannot see the initializer of an `accessor`",
-      String(name),
-      "",
-    );
+    throw misplaced(name, "legacy decorators work on plain fields only", String(name), "");
   }
   declare(target, name, "legacy", options);
 }
 
 function declare(holder: object, name: string | symbol, dialect: FieldPlan["dialect"], options: unknown): string {
   if (typeof name === "symbol")
-    throw misplaced(name, "a field is stored by its name, which must be a string", name.description);
+    throw misplaced(name, "fields are stored by name, which must be a string", name.description);
   if (RESERVED.has(name)) {
     throw new DurableError(
       "reserved-name",

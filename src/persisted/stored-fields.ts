@@ -3,12 +3,11 @@
  * An object's persisted fields as they are stored, for inspectors. The core doesn't import this.
  */
 import type { Host } from "../core/part/types.ts";
-import { planOf, type AnyClass } from "../core/plan.ts";
+import { planOf, type AnyClass, type FieldPlan } from "../core/plan.ts";
 import { isContainer } from "../core/values/snapshot.ts";
 import { sizeOf } from "../storage/size.ts";
-import { find } from "./evolve.ts";
-import type { Found } from "./field.ts";
-import type { FieldOptions } from "./options.ts";
+import { find, type Found } from "./evolve.ts";
+import { optionsOf } from "./options.ts";
 import { isHead } from "./rows/collection.ts";
 import { emptyRecord, partKey, readRecord, rowKey, type StoredRecord } from "./rows/layout.ts";
 
@@ -46,14 +45,14 @@ export function fieldsOf({ ctx, object }: Host): FieldInfo[] {
   const { kv } = ctx.storage;
   const record = readRecord(kv) ?? emptyRecord();
   const left = new Set([...Object.keys(record.fields), ...record.rows]);
-  const infoOf = (name: string, options?: object): FieldInfo => {
-    const site = { name, field: name, path: () => [], depth: () => 0 };
-    const found = find(kv, record, site, options as FieldOptions | undefined);
+  const place = { path: () => [], depth: () => 0, fetch: (key: string) => kv.get(key) };
+  const infoOf = (name: string, plan?: FieldPlan): FieldInfo => {
+    const found = find(record, { name, field: name, options: optionsOf(plan), ...place });
     if (found?.from !== undefined) left.delete(found.from);
     return found === undefined ? { name, version: undefined, bytes: 0, rows: 0 } : measure(kv, record, name, found);
   };
   const declared = [...planOf(object.constructor as AnyClass).fields.values()];
-  return [...declared.map(({ name, options }) => infoOf(name, options)), ...[...left].map((name) => infoOf(name))];
+  return [...declared.map((plan) => infoOf(plan.name, plan)), ...[...left].map((name) => infoOf(name))];
 }
 
 function measure(kv: SyncKvStorage, record: StoredRecord, name: string, found: Found): FieldInfo {

@@ -4,7 +4,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { snapshot } from "../core/values/snapshot.ts";
-import { followImports } from "../storage/imported.ts";
+import { followImports } from "../storage/import-notice.ts";
 import { methodOf, replaceOn, type Replaced } from "../storage/storage-state.ts";
 
 /** The fields of one object, as far as transactions see them. */

@@ -8,9 +8,9 @@ import { attach, type Host, type ListedPart } from "../core/part/part.ts";
 import { batch, deleteMany, getMany, putMany } from "../storage/kv/batch.ts";
 import { writable } from "../storage/kv/keys.ts";
 import { clear, count, pageOf } from "../storage/kv/list.ts";
-import { offered, type Offer, type Operation } from "../storage/offers.ts";
+import { offered, type Offer, type Operation } from "../storage/remote-operations.ts";
 import { closed, labelOf, letGo, PART } from "../storage/remote.ts";
-import { storageOf } from "../storage/sqlite.ts";
+import { storageOf } from "../storage/handle.ts";
 import { get, has, put, remove, store } from "../storage/kv/values.ts";
 
 const READS: Record<string, Operation> = { get, has, getMany, list: pageOf, count };

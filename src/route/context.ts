@@ -18,9 +18,9 @@ const selves = new WeakMap<object, Self>();
 const rests = new WeakMap<object, Unrouted>();
 
 /** Says that requests with this `ctx` are for `self`, and that `rest` answers those that no route takes. */
-export function serveFor(ctx: object, self: object, rest: Unrouted): void {
+export function serveFor(ctx: object, self: object, rest: Unrouted | undefined): void {
   selves.set(ctx, self as Self);
-  rests.set(self, rest);
+  if (rest !== undefined) rests.set(self, rest);
 }
 
 /** Asks what answers a request that no route takes. */

@@ -4,7 +4,7 @@
  */
 import type { Context, Handler } from "hono";
 import { DurableError } from "../core/errors.ts";
-import { isThenable } from "../core/values/functions.ts";
+import { isThenable } from "../core/values/async.ts";
 import type { Plan, RoutePlan } from "../core/plan.ts";
 import { listIssues } from "../core/values/schema.ts";
 import { readBody } from "./body.ts";

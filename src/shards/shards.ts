@@ -12,7 +12,7 @@
 import { DurableError, quote } from "../core/errors.ts";
 import { flawOfName, from, type Finder } from "../object/namespace.ts";
 import type { Handle } from "../object/types.ts";
-import { hash, jump } from "./jump.ts";
+import { hash, jump } from "./jump-hash.ts";
 
 /** How many calls {@link Shards.map} makes at once by default. */
 const CONCURRENCY = 16;

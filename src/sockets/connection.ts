@@ -3,7 +3,7 @@
  * One connection: its native socket, the order of its events, and the {@link Socket} that handlers get.
  */
 import { DurableError, quote } from "../core/errors.ts";
-import { isThenable } from "../core/values/functions.ts";
+import { isThenable } from "../core/values/async.ts";
 import { isOver } from "../storage/size.ts";
 import { checkClose, encode, type Encoded } from "./message.ts";
 import type { ConnectingSocket } from "./socket.ts";

@@ -4,7 +4,7 @@
  */
 import { DurableError, quote } from "../core/errors.ts";
 import type { Host, Part, SocketEvent, SocketEvents } from "../core/part/part.ts";
-import { isThenable } from "../core/values/functions.ts";
+import { isThenable } from "../core/values/async.ts";
 import { isOver } from "../storage/size.ts";
 import { Connection, connectionOf, idTag, PART_TAG, sendTo, type Home } from "./connection.ts";
 import { answerClose, encode } from "./message.ts";

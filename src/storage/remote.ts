@@ -5,7 +5,7 @@
 import { callPart } from "../core/part/call-part.ts";
 import { DurableError } from "../core/errors.ts";
 import { outgoing } from "../core/values/snapshot.ts";
-import type { RemoteStorage } from "./sqlite.ts";
+import type { RemoteStorage } from "./handle.ts";
 
 /** The name of the part that answers. */
 export const PART = "remote-storage";

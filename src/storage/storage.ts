@@ -15,6 +15,6 @@ export { clear, count, list, list as entries, type ListOptions } from "./kv/list
 export { sql, type Sql, type SqlFragment, type SqlInput, type SqlValue } from "./sql/sql.ts";
 export type { Query, SqlCounts } from "./sql/query.ts";
 export type { SqlBinding } from "./sql/values.ts";
-export type { RemoteStorage, StorageHandle } from "./sqlite.ts";
+export type { RemoteStorage, StorageHandle } from "./handle.ts";
 export { transaction } from "./transaction.ts";
 export { get, has, put, remove as delete, update } from "./kv/values.ts";

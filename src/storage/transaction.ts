@@ -3,8 +3,8 @@
  * Several writes of any kind, all or nothing.
  */
 import { DurableError } from "../core/errors.ts";
-import { isThenable, kindOf } from "../core/values/functions.ts";
-import { storageOf, type StorageHandle } from "./sqlite.ts";
+import { isThenable, kindOf } from "../core/values/async.ts";
+import { storageOf, type StorageHandle } from "./handle.ts";
 import { stateOf } from "./storage-state.ts";
 
 /**

@@ -17,7 +17,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { vi } from "vitest";
 import type { Alarm } from "../core/alarm.ts";
 import { lifeOf, type Life } from "../core/instance.ts";
-import { isDestroyed } from "../core/reset.ts";
+import { isDestroyed } from "../core/destroy-reason.ts";
 import { renewedBehind } from "../core/values/snapshot.ts";
 import { alarmsOf, hold } from "./alarms.ts";
 import { meterOf, type Meter } from "./meter.ts";
@@ -231,7 +231,7 @@ async function runNext(object: Target, label: string, until: (next: number) => n
   try {
     return await within(object, async ({ storage }, self: Alarmed) => {
       // One that the platform has begun sets the next only at its end.
-      const shared = (lifeOf(self) as Life | undefined)?.parts.get("alarm") as Alarm | undefined;
+      const shared = (lifeOf(self) as Life | undefined)?.parts?.get("alarm") as Alarm | undefined;
       await shared?.firing?.catch(() => {});
       // Of the platform itself: the object's own functions are about its user's alarm, and not about its jobs.
       const alarms = alarmsOf(storage);

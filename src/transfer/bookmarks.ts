@@ -3,9 +3,9 @@
  * Point-in-time recovery: names of moments, and going back to one.
  */
 import { DurableError, quote } from "../core/errors.ts";
-import { offer } from "../storage/offers.ts";
+import { offer } from "../storage/remote-operations.ts";
 import { ask } from "../storage/remote.ts";
-import { isRemote, storageOf, type AnyStorage } from "../storage/sqlite.ts";
+import { isRemote, storageOf, type AnyStorage } from "../storage/handle.ts";
 
 /** How far back the platform keeps what was stored, in milliseconds. */
 const KEPT = 30 * 24 * 60 * 60 * 1_000;

@@ -3,11 +3,11 @@
  * A whole object as a stream.
  */
 import { DurableError, quote } from "../core/errors.ts";
-import { IMPORT_KEY } from "../storage/imported.ts";
+import { IMPORT_KEY } from "../storage/import-notice.ts";
 import { after, RECORD_KEY } from "../storage/kv/keys.ts";
-import { offer } from "../storage/offers.ts";
+import { offer } from "../storage/remote-operations.ts";
 import { ask } from "../storage/remote.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../storage/sqlite.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../storage/handle.ts";
 import { cellOf, type Cell } from "./cells.ts";
 import {
   badTransfer,

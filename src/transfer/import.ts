@@ -3,11 +3,11 @@
  * A whole object from a stream that `Transfer.export` gave.
  */
 import { DurableError, quote } from "../core/errors.ts";
-import { IMPORT_KEY, tellImported } from "../storage/imported.ts";
+import { IMPORT_KEY, tellImported } from "../storage/import-notice.ts";
 import { RECORD_KEY } from "../storage/kv/keys.ts";
-import { offer } from "../storage/offers.ts";
+import { offer } from "../storage/remote-operations.ts";
 import { ask } from "../storage/remote.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../storage/sqlite.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../storage/handle.ts";
 import { checkOptions } from "./export.ts";
 import { RowWriter } from "./rows.ts";
 import { batchesOf, damaged, positionOf, RESUME, type Batch, type Header, type TransferProgress } from "./format.ts";

@@ -3,7 +3,7 @@
  * Rows of SQL tables, as an import writes them.
  */
 import { quote } from "../core/errors.ts";
-import { IMPORT_KEY } from "../storage/imported.ts";
+import { IMPORT_KEY } from "../storage/import-notice.ts";
 import { bindingOf, compact, expressionOf, type Cell } from "./cells.ts";
 import { damaged } from "./format.ts";
 import { itemsOf, quoted, shapeOf } from "./tables.ts";

@@ -135,7 +135,7 @@ describe("@Persisted({ … }) that cannot work", () => {
         ["a", {}],
         ["b", { renamedFrom: "a" }],
       ],
-      "that name is taken by the field a",
+      "the field a has that name",
     ],
     [
       "one declared later",

@@ -186,9 +186,12 @@ describe("parts", () => {
         const { code, message } = thrownBy(() => new Wrong(ctx, env));
         return `${String(code)}: ${message}`;
       });
-    expect(await made([visited(), visited()])).toContain("bad-part: Wrong.parts lists the part visits twice");
-    expect(await made([visited])).toContain("bad-part: Wrong.parts has something else than a part at index 0");
-    expect(await made({})).toContain("bad-part: Wrong.parts isn't an array");
+    expect(await made([visited(), visited()])).toContain(
+      `bad-part: Wrong.parts must be an array of parts: "visits" isn't a part, or is listed twice.`,
+    );
+    expect(await made([visited])).toContain(`"visited" isn't a part, or is listed twice.`);
+    expect(await made([undefined])).toContain("undefined isn't a part, or is listed twice.");
+    expect(await made({})).toContain("[object Object] isn't a part, or is listed twice.");
   });
 
   it("that a child lists take the place of its parent's, or join it", async () => {

@@ -218,6 +218,18 @@ describe("a collection in an unusual place or state", () => {
   const nums = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
   const of = <T>({ any }: AccessorThings): T => any as T;
 
+  it("is filled with copies, even of one of its own items", async () => {
+    const seen = await inside(fresh(), (self) => {
+      self.any = [new Date(0), { n: 0 }];
+      const list = of<[Date, { n: number }]>(self);
+      const [date] = list;
+      list.fill(date);
+      date.setTime(1_000);
+      return snapshot(list).map(Number);
+    });
+    expect(seen).toEqual([0, 0]);
+  });
+
   it("that lies in its own row again keeps the collections inside it", async () => {
     const stub = fresh();
     const text = "x".repeat(3_000);

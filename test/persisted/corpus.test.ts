@@ -341,7 +341,7 @@ const refused: Refused[] = [
   [
     "a URL",
     () => new URL("http://x"),
-    "an instance of URL cannot be stored. Store its text, `value.href`, or give the field a `codec`.",
+    "an instance of URL cannot be stored. Store its text, `String(value)`, or give the field a `codec`.",
   ],
   ["a Blob", () => new Blob(["x"]), "an instance of Blob cannot be stored. Store its bytes: `await value.bytes()`."],
   ["a stream", () => new ReadableStream(), "Store its bytes: `await new Response(value).bytes()`."],
@@ -398,7 +398,7 @@ const refused: Refused[] = [
   ["bytes that were transferred away", transferred, "transferred away"],
   ["an Error that holds a Map", () => new Error("m", { cause: new Map() }), "inside an Error"],
   ["an Error that holds a function", () => new Error("m", { cause: () => 1 }), "a function"],
-  ["an Error whose message is no string", () => Object.assign(new Error("m"), { message: {} }), "is no string"],
+  ["an Error whose message isn't a string", () => Object.assign(new Error("m"), { message: {} }), "isn't a string"],
   ["an AggregateError of a symbol", () => new AggregateError([Symbol("s")]), "a symbol"],
   ...builtIns
     .map((kind): Refused => {

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { Atomic, DurableBase, Persisted, Route } from "durable-base";
+import { Atomic, DurableBase, Persisted, Route, Storage } from "durable-base";
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { errorOf } from "../error-of.ts";
@@ -60,6 +60,46 @@ describe("a field with options in a transaction", () => {
       await scheduler.wait(0);
       expect(again.read()).toEqual([3, 2, 2]);
       expect(state.storage.kv.get("visits")).toBe(2);
+    });
+  });
+});
+
+describe("a field's key", () => {
+  class Earlier extends DurableBase {
+    @Persisted({ key: "balance" }) accessor cents = 0;
+  }
+  class Later extends DurableBase {
+    @Persisted() accessor cents = 0;
+  }
+
+  it("is free again in a newer instance whose field has none", async () => {
+    await runInDurableObject(env.PROBE.getByName("freed key"), async (_, state) => {
+      const earlier = new Earlier(state, env);
+      expect(earlier.cents).toBe(0);
+      expect(await errorOf(() => Storage.put(state, "balance", 1))).toMatchObject({ code: "reserved-key" });
+      const later = new Later(state, env);
+      Storage.put(state, "balance", 1);
+      expect([later.cents, Storage.get(state, "balance")]).toEqual([0, 1]);
+    });
+  });
+});
+
+describe("a class that another decorator replaces", () => {
+  type Counting = new (ctx: DurableObjectState, env: Cloudflare.Env) => DurableBase & { count: number };
+  const replace = (Class: Counting): Counting => class extends Class {};
+
+  it("has its fields, and so has the class that takes its place", async () => {
+    await runInDurableObject(env.PROBE.getByName("replaced class"), async (_, state) => {
+      @(replace as (Class: unknown) => never)
+      class Outer extends DurableBase {
+        @Persisted() accessor count = 0;
+      }
+      for (const [nth, Class] of [Outer, Object.getPrototypeOf(Outer) as Counting].entries()) {
+        const object = new Class(state, env);
+        await scheduler.wait(0);
+        expect(object.count++).toBe(nth);
+        await scheduler.wait(0);
+      }
     });
   });
 });

@@ -7,6 +7,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { snapshot } from "durable-base";
 import { describe, expect, it } from "vitest";
 import { slice } from "../battery.ts";
+import { thrownBy } from "../error-of.ts";
 import { show } from "./model.ts";
 import { agreed, freshThings, inside } from "./things.ts";
 
@@ -514,5 +515,103 @@ describe("a tracked collection's iterators", () => {
         }
       }),
     );
+  });
+});
+
+describe("an item of an array that is filled or moved", () => {
+  type Numbered = { n: number };
+  const numbered = (): Numbered[] => [0, 1, 2, 3].map((n) => ({ n }));
+  const held: [what: string, move: (items: Numbered[]) => unknown, at: number, expected: number[]][] = [
+    ["keeps its place beside a copy of it by fill", (items) => items.fill(items[2]!, 0, 1), 2, [2, 1, 99, 3]],
+    ["keeps its place beside a copy of it by copyWithin", (items) => items.copyWithin(0, 2), 2, [2, 3, 99, 3]],
+    ["goes along with reverse", (items) => items.reverse(), 2, [3, 99, 1, 0]],
+    ["goes along with sort", (items) => items.sort((a, b) => b.n - a.n), 2, [3, 99, 1, 0]],
+  ];
+
+  it.each(held)("%s", async (_, move, at, expected) => {
+    const stub = fresh();
+    await inside(stub, (self) => {
+      self.any = numbered();
+      const items = self.any as Numbered[];
+      const item = items[at]!;
+      move(items);
+      item.n = 99;
+    });
+    expect(await agreed(stub, (self) => (self.any as Numbered[]).map(({ n }) => n))).toBe(show(expected));
+  });
+
+  it("isn't loaded by fill and reverse", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => {
+      self.any = Array.from({ length: 5 }, (_, i) => Array.from({ length: 300 }, (_, k) => `${i}-${k}`));
+    });
+    await evictDurableObject(stub);
+    await runInDurableObject(stub, (_, { storage: { kv } }) => {
+      const head = [...kv.list({ prefix: "durable-base:part:any:" })].find(([key]) => !key.includes("."))!;
+      kv.delete(head[0]);
+    });
+    await evictDurableObject(stub);
+    await inside(stub, (self) => {
+      const items = self.any as unknown[];
+      items.reverse();
+      items.fill("filled", 5);
+      expect(items).toHaveLength(5);
+    });
+  });
+
+  it("is a copy if a getter of the filling value took it out", async () => {
+    const stub = fresh();
+    await inside(stub, (self) => {
+      self.any = numbered();
+      const items = self.any as Numbered[];
+      const taken: Numbered[] = [];
+      items.fill(
+        {
+          get n() {
+            return taken.push(...items.splice(3, 1));
+          },
+        },
+        0,
+        1,
+      );
+      taken[0]!.n = 99;
+    });
+    expect(await agreed(stub, (self) => (self.any as Numbered[]).map(({ n }) => n))).toBe(show([1, 1, 2, 3]));
+  });
+});
+
+describe("Object.defineProperty on a tracked value", () => {
+  it("takes what changes nothing, and the length of an array", async () => {
+    await inside(fresh(), (self) => {
+      self.any = { a: 1, list: [1, 2, 3] };
+      const object = self.any as { a: number; list: number[] };
+      Object.defineProperty(object, "a", { enumerable: true });
+      Object.defineProperty(object, "a", {});
+      expect(Reflect.defineProperty(object, "a", { configurable: true })).toBe(true);
+      Object.defineProperties(object.list, Object.getOwnPropertyDescriptors(object.list) as never);
+      const length = Object.getOwnPropertyDescriptor(object.list, "length")!;
+      Object.defineProperty(object.list, "length", { ...length, value: 2 });
+      expect(snapshot(object)).toEqual({ a: 1, list: [1, 2] });
+    });
+  });
+
+  it("refuses what can't be stored", async () => {
+    await inside(fresh(), (self) => {
+      self.any = { a: 1, list: [1] };
+      const object = self.any as { a: number; list: number[] };
+      const hidden: [object, string, PropertyDescriptor][] = [
+        [object, "a", { enumerable: false }],
+        [object, "a", { writable: false }],
+        [object, "a", { get: () => 1 }],
+        [object, "length", { value: 1, writable: true }],
+        [object, "b", {}],
+        [object.list, "length", { writable: false }],
+        [object.list, "0", { configurable: false }],
+      ];
+      for (const [target, key, property] of hidden) {
+        expect(thrownBy(() => Object.defineProperty(target, key, property))).toMatchObject({ code: "not-persistable" });
+      }
+      expect(snapshot(object)).toEqual({ a: 1, list: [1] });
+    });
   });
 });

@@ -1,10 +1,10 @@
 /** Which rows are put and deleted for a change, case by case; `test/rows/rows.test.ts` counts what real objects write. */
 import type { DurableError } from "durable-base";
 import { describe, expect, it } from "vitest";
-import { nameIn } from "../../src/persisted/evolve.ts";
-import { Field, type Found, type Keeper } from "../../src/persisted/field.ts";
+import { nameIn, type Found } from "../../src/persisted/evolve.ts";
+import { Field, type Keeper } from "../../src/persisted/field.ts";
 import { emptyRecord, fieldKey, rowKey, versionOf, type StoredRecord } from "../../src/persisted/rows/layout.ts";
-import type { FieldOptions } from "../../src/persisted/options.ts";
+import { PLAIN, type FieldOptions } from "../../src/persisted/options.ts";
 import { planRows } from "../../src/persisted/rows/planner.ts";
 
 const RECORD = "durable-base:record";
@@ -220,16 +220,14 @@ const cases: readonly Case[] = [
 describe("planRows", () => {
   it.each(cases)("$it", ({ record: given, rows = {}, options = {}, change, unreadable = {}, ...expected }) => {
     const record = given === undefined ? emptyRecord() : recordOf(given);
-    const all = new Map(
-      Object.entries(options).map(([name, one]) => [name, { version: 1, renamedFrom: [], ...one } as FieldOptions]),
-    );
+    const all = new Map(Object.entries(options).map(([name, one]) => [name, { ...PLAIN, ...one } as FieldOptions]));
     const changed = Object.entries(change).map(([name, value]) => {
       const field = load(name, record, rows, all.get(name), unreadable[name]);
       if (typeof value === "function") (value as (tracked: unknown) => void)(field.value);
       else field.replace(value);
       return field;
     });
-    const plan = () => planRows(changed, all, record, given === undefined);
+    const plan = () => planRows(changed, record, given === undefined);
     if (expected.throws !== undefined) {
       expect(plan).toThrowError(
         expect.objectContaining({ name: "DurableError", code: expected.throws }) as DurableError,
@@ -253,7 +251,7 @@ function load(
   name: string,
   record: StoredRecord,
   rows: Record<string, unknown>,
-  options: FieldOptions | undefined,
+  options: FieldOptions = PLAIN,
   unreadable: Found | undefined,
 ): Field {
   const keeper: Keeper = {
@@ -263,10 +261,11 @@ function load(
     took() {},
     watch() {},
   };
-  const from = unreadable === undefined ? nameIn(record, name, options) : undefined;
+  const from = unreadable === undefined ? nameIn(record, { name, options }) : undefined;
   const key = from === undefined ? fieldKey(name) : rowKey(record, from);
-  const isStored = from === name && versionOf(record, name) === (options?.version ?? 1);
-  const field = new Field(keeper, "Table", name, key, { raw: undefined, isStored, from });
+  const isStored = from === name && versionOf(record, name) === options.version;
+  const field = new Field(keeper, "Table", { name, dialect: "accessor", options }, { raw: undefined, isStored, from });
+  field.key = key;
   field.unreadable = unreadable;
   if (from !== undefined) field.load(record.rows.has(from) ? rows[key] : record.fields[from]);
   return field;

@@ -4,7 +4,7 @@ import { shards } from "durable-base/shards";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import documented from "../../docs/guides/shards.md?raw";
-import { jump } from "../../src/shards/jump.ts";
+import { jump } from "../../src/shards/jump-hash.ts";
 import { isLong } from "../battery.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import { QuotaError, type Peer } from "../object/fixtures/object.ts";

@@ -6,7 +6,7 @@
  * refuses a call from outside.
  */
 import { quote } from "../errors.ts";
-import { isThenable } from "../values/functions.ts";
+import { isThenable } from "../values/async.ts";
 import type { Plan, Prepare } from "../plan.ts";
 import { enter, run } from "./run.ts";
 import { isInside, own, ownerOf, type EntryKind, type Method, type Owner, type Source } from "./scope.ts";

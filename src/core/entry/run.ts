@@ -5,7 +5,7 @@
  * An entry waits until the object has started, opens a scope, runs its work, lets the object write what changed, and hands
  * the result out as plain data.
  */
-import { isThenable } from "../values/functions.ts";
+import { isThenable } from "../values/async.ts";
 import { release } from "./rpc-errors.ts";
 import { Scope, scopes, type Owner, type Source } from "./scope.ts";
 
@@ -42,7 +42,7 @@ function runIn(scope: Scope, work: () => unknown): unknown {
   owner.running = outer;
   if (!isPending) return leave(scope, result);
   // What was changed before the first await is written here, not in a microtask of its own.
-  owner.flush(scope);
+  owner.fields.flush(scope);
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
   owner.parked.set(scope, reject);
   Promise.resolve(result)
@@ -57,7 +57,7 @@ function runIn(scope: Scope, work: () => unknown): unknown {
 /** Ends the scope of work that returned, and returns the result for the caller. */
 function leave(scope: Scope, result: unknown): unknown {
   const { owner, source } = scope;
-  owner.flush(scope);
+  owner.fields.flush(scope);
   try {
     if (!source.staysInside) result = owner.handOut(result);
   } finally {
@@ -69,7 +69,7 @@ function leave(scope: Scope, result: unknown): unknown {
 /** Ends the scope of work that threw, and throws the error for the caller. */
 function fail(scope: Scope, error: unknown): unknown {
   const { owner, source } = scope;
-  owner.flush(scope);
+  owner.fields.flush(scope);
   close(scope);
   try {
     if (!source.staysInside) release(error, owner.sendsStacks);

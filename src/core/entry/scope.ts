@@ -6,7 +6,7 @@
  * outside one across awaits.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { DurableError } from "../errors.ts";
+import { DurableError } from "../errors.ts";
 
 /** A method or getter as entries call it. */
 export type Method = (this: unknown, ...args: unknown[]) => unknown;
@@ -28,6 +28,11 @@ export type Observe = (work: () => unknown, source: Source) => unknown;
 
 /** The changes of an object, as those see them who depend on their fate. */
 export interface Changes {
+  /**
+   * Writes what changed, on behalf of `scope`. Never throws: a failure is put on each open scope that wrote;
+   * for a change made outside any, the object is reset.
+   */
+  flush(scope: Scope): void;
   /** Called before a transaction: what waits has to know of it. */
   join(): void;
   /** See `Host.afterWrite`. */
@@ -61,11 +66,6 @@ export interface Owner {
   readonly parked: Map<Scope, (error: unknown) => void>;
   /** Undefined once the object has started; before, a promise of that. */
   start(): Promise<void> | undefined;
-  /**
-   * Writes what changed, on behalf of `scope`. Never throws: a failure is put on each open scope that wrote;
-   * for a change made outside any, the object is reset.
-   */
-  flush(scope: Scope): void;
   /** Makes a result fit to leave the object: see `handOut`. */
   handOut(result: unknown): unknown;
 }
@@ -112,6 +112,21 @@ export function ownerOf(self: object): Owner | undefined {
 export function openScope(owner: Owner): Scope | undefined {
   const scope = owner.running ?? scopes.getStore();
   return scope !== undefined && scope.owner === owner && scope.isOpen ? scope : undefined;
+}
+
+/** @throws DurableError where nothing of the object may be changed; `what` names the change. */
+export function checkWritable({ isConstructing, refusal }: Owner, what: string): void {
+  if (isConstructing) throw changedTooEarly(what);
+  const error = refusal?.();
+  if (error !== undefined) throw error;
+}
+
+/** The error for a change before the object was ready. */
+export function changedTooEarly(what: string): DurableError {
+  return new DurableError(
+    "changed-in-constructor",
+    `${what}: in the constructor only defaults can be assigned. Move this to \`onStart() { … }\`.`,
+  );
 }
 
 /** Tells whether the running code was set off by an entry of `owner`, which may have ended. */

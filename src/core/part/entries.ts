@@ -17,8 +17,8 @@ const KINDS: Readonly<Record<string, EntryKind>> = {
 };
 
 /** Calls the hook `entry` of a part around each entry of its object, inside the hooks of the parts before it. */
-export function observeEntries({ owner }: Home, part: Part): void {
-  const outer = owner.observe;
+export function observeEntries(home: Home, part: Part): void {
+  const outer = home.observe;
   const observe: Observe = (work, source) => {
     const begin = performance.now();
     const end = quietly(() => part.entry!({ ...describe(source), time: Date.now() }));
@@ -48,7 +48,7 @@ export function observeEntries({ owner }: Home, part: Part): void {
       },
     );
   };
-  owner.observe = outer === undefined ? observe : (work, source) => outer(() => observe(work, source), source);
+  home.observe = outer === undefined ? observe : (work, source) => outer(() => observe(work, source), source);
 }
 
 function describe({ kind, name: functionName }: Source): { kind: EntryKind; name: string } {

@@ -3,19 +3,19 @@
  * An object as its parts see it. The first part loads this, not the core.
  */
 import { atomically, endingWith } from "../../calls/atomic.ts";
-import { afterTurn } from "../../calls/method.ts";
+import { afterTurn } from "../../calls/replace-method.ts";
 import { behindGate, notImplemented } from "../entry/gate.ts";
 import { enter } from "../entry/run.ts";
-import { openScope, type Method, type Owner } from "../entry/scope.ts";
-import { DurableError } from "../errors.ts";
-import { isThenable } from "../values/functions.ts";
+import { checkWritable, openScope, type Method } from "../entry/scope.ts";
+import { isThenable } from "../values/async.ts";
 import type { Home } from "./attached.ts";
 import type { CallOptions, Host } from "./types.ts";
+import { record } from "../../persisted/tracking/changes.ts";
 import { reachable } from "../rpc-surface.ts";
 
 /** The object as one of its parts, by name, sees it. */
 export function hostOf(part: string, home: Home): Host {
-  const { owner, self, ctx, fields } = home;
+  const { self, ctx, fields } = home;
   const { plan, base } = home.shape;
   return {
     object: self,
@@ -24,12 +24,12 @@ export function hostOf(part: string, home: Home): Host {
       return fields.isWritten;
     },
     records: () => plan.parts.get(part)?.members ?? new Map(),
-    start: () => owner.start(),
+    start: () => home.start(),
     enter: (work, { out = false, name } = {}) => {
       const source = { kind: "part", name: name === undefined ? part : `${part}.${name}`, staysInside: !out } as const;
-      return enter(owner, work, source);
+      return enter(home, work, source);
     },
-    scope: () => openScope(owner),
+    scope: () => openScope(home),
     isReachable: (name) => reachable(self, base, name) !== undefined,
     call: (name, args, options) => call(home, name, args, options),
     transacted: (name, last) => {
@@ -37,12 +37,12 @@ export function hostOf(part: string, home: Home): Host {
       return endingWith(behindGate(member)?.method ?? member, name, last) ?? undefined;
     },
     get isOver() {
-      return owner.refusal?.() !== undefined;
+      return home.refusal?.() !== undefined;
     },
-    onChange: (recorder) => fields.onChange(recorder),
+    onChange: (recorder) => record(fields, recorder),
     reload: () => fields.forget(),
     afterWrite: (work) => fields.afterWrite(work),
-    checkWritable: (label) => checkWritable(owner, label),
+    checkWritable: (label) => checkWritable(home, label),
   };
 }
 
@@ -59,15 +59,4 @@ function call({ self, shape }: Home, name: string, args: unknown[], { atomic }: 
   return isThenable(ready)
     ? Promise.resolve(ready).then((list) => method.apply(self, list))
     : method.apply(self, ready);
-}
-
-function checkWritable(owner: Owner, label: string): void {
-  if (owner.isConstructing) {
-    throw new DurableError(
-      "changed-in-constructor",
-      `${label}: in the constructor nothing can be changed. Move it to \`onStart() { … }\`.`,
-    );
-  }
-  const refusal = owner.refusal?.();
-  if (refusal !== undefined) throw refusal;
 }

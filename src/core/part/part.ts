@@ -9,7 +9,7 @@
  *
  * The core imports no part, and not this file either. An object without parts pays nothing for them.
  */
-import { COPY, mixedCopies } from "../copies.ts";
+import { COPY, mixedCopies } from "../two-copies.ts";
 import { DurableError } from "../errors.ts";
 import { observeEntries } from "./entries.ts";
 import { hostOf } from "./host.ts";
@@ -17,7 +17,7 @@ import { PARTS } from "./key.ts";
 import { forwardSockets } from "./sockets.ts";
 import type { Host, Part } from "./types.ts";
 import { levelOf } from "../plan.ts";
-import type { Home } from "./attached.ts";
+import { Parts, type Home } from "./attached.ts";
 
 export { callPart, type MissingPart } from "./call-part.ts";
 export type { EntryKind } from "../entry/scope.ts";
@@ -34,13 +34,6 @@ export type {
   SocketEvents,
 } from "./types.ts";
 
-/** Attaches parts to one object. */
-interface Attaching {
-  /** The copy of the library that the object's class comes from. */
-  readonly copy: object;
-  attach<P extends Part>(name: string, make: (home: Home) => P): P;
-}
-
 /**
  * Attaches a part to an object during its construction, and returns the part. `make` is called once per object: asking
  * again, in a subclass for example, returns the same part, even later.
@@ -56,13 +49,27 @@ interface Attaching {
  * ```
  */
 export function attach<P extends Part>(object: object, name: string, make: (host: Host) => P): P {
-  const parts = (object as { readonly [PARTS]?: Attaching })[PARTS];
-  if (parts?.copy === COPY) return parts.attach(name, (home) => equip(home, make(hostOf(name, home))));
-  if (parts !== undefined) throw new DurableError("two-copies", mixedCopies(`The part ${name}`));
-  throw new DurableError(
-    "bad-part",
-    `The part ${name} attaches to an object of a class that extends DurableBase. Write it in a field of such a class: \`#${name} = ${name}(this)\`.`,
-  );
+  const home = (object as { readonly [PARTS]?: Home })[PARTS];
+  if (home === undefined) {
+    throw new DurableError(
+      "bad-part",
+      `The part ${name} attaches to an object of a class that extends DurableBase. Write it in a field of such a class: \`#${name} = ${name}(this)\`.`,
+    );
+  }
+  if (home.copy !== COPY) throw new DurableError("two-copies", mixedCopies(`The part ${name}`));
+  const known = home.parts?.get(name);
+  // The name is the part's own.
+  if (known !== undefined) return known as P;
+  if (!home.isConstructing) {
+    throw new DurableError(
+      "part-too-late",
+      `${object.constructor.name}: the part ${name} was asked for after the object was constructed. Write it in a field of the class: \`#${name} = ${name}(this)\`.`,
+    );
+  }
+  const parts = (home.parts ??= new Parts(home));
+  const part = equip(home, make(hostOf(name, home)));
+  parts.add(name, part);
+  return part;
 }
 
 /** Sets up the hooks that cost an object something. */

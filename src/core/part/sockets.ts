@@ -14,7 +14,8 @@ const listeners = new WeakMap<object, SocketEvents[]>();
 const HANDLERS = { message: "webSocketMessage", close: "webSocketClose", error: "webSocketError" } as const;
 
 /** Forwards the events of the sockets that a part owns to it, and the rest to the class's own methods. */
-export function forwardSockets({ owner, self }: Home, events: SocketEvents): void {
+export function forwardSockets(home: Home, events: SocketEvents): void {
+  const { self } = home;
   const known = listeners.get(self);
   if (known !== undefined) {
     known.push(events);
@@ -29,7 +30,7 @@ export function forwardSockets({ owner, self }: Home, events: SocketEvents): voi
       if (part === undefined) return (Object.getPrototypeOf(self) as Record<string, Method>)[name]?.apply(self, args);
       const handle = (): unknown => (part[event] as Method | undefined)?.apply(part, args);
       const run = (): unknown =>
-        isInside(owner) ? handle() : enter(owner, handle, { kind: "socket", name, staysInside: true });
+        isInside(home) ? handle() : enter(home, handle, { kind: "socket", name, staysInside: true });
       return part.around === undefined
         ? run()
         : part.around({ socket, kind: event, args: rest } as unknown as SocketEvent, run);

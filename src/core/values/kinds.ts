@@ -78,8 +78,10 @@ function isKept(proto: object | null): boolean {
 const ADVICE: readonly (readonly [tag: RegExp, advice: string])[] = [
   [/Promise$/, "Await it first, in `onStart` for a default: `this.field = await value`."],
   [/Function$/, "Store the data it needs, and keep the function in the class."],
-  [/^URL$/, "Store its text, `value.href`, or give the field a `codec`."],
-  [/^(URLSearchParams|DurableObjectId|Temporal.*)$/, "Store its text, `String(value)`, or give the field a `codec`."],
+  [
+    /^(URL|URLSearchParams|DurableObjectId|Temporal.*)$/,
+    "Store its text, `String(value)`, or give the field a `codec`.",
+  ],
   [/^DurableObject$/, "Store the object's name, and make a stub when you need one."],
   [/^(Headers|FormData|Generator|.* Iterator)$/, "Store its entries: `[...value]`."],
   [/^(Request|Response|Blob|File)$/, "Store its bytes: `await value.bytes()`."],

@@ -106,13 +106,9 @@ export function rebuild(
   begin?: (copy: object) => void,
 ): object {
   loaders.get(value)?.complete();
-  const copy = Array.isArray(value)
-    ? new Array<unknown>(value.length)
-    : value instanceof Map
-      ? new Map()
-      : value instanceof Set
-        ? new Set()
-        : {};
+  const copy = emptyLike(value);
+  // Holes at the end stay, too.
+  if (Array.isArray(copy)) copy.length = (value as unknown[]).length;
   begin?.(copy);
   if (copy instanceof Map) {
     for (const [key, item] of value as Map<unknown, unknown>) copy.set(each(key, "key"), each(item, nameOf(key)));
@@ -124,8 +120,14 @@ export function rebuild(
   return copy;
 }
 
-/** A Map key or Set member as a step of a path. */
-function nameOf(key: unknown): PropertyKey {
+/** An empty container of the same kind. */
+export function emptyLike(value: object): object {
+  if (Array.isArray(value)) return [];
+  return value instanceof Map ? new Map() : value instanceof Set ? new Set() : {};
+}
+
+/** A key or Set member as a step of a path. */
+export function nameOf(key: unknown): PropertyKey {
   return isPrimitive(key) ? String(key) : "value";
 }
 

@@ -48,10 +48,10 @@ export class Chunk {
   readonly id: number;
   count: number;
   /** The keys in order, of a keyed collection's chunk that is loaded. */
-  keys: unknown[] | undefined;
+  keys: Set<unknown> | undefined;
   isLoaded = true;
-  /** The first entry that is not as stored. */
-  dirtyFrom: number = Infinity;
+  /** True when an entry is not as its row has it. */
+  isDirty = false;
   /** How many entries its row holds; 0 when it has none yet. */
   stored = 0;
   /** The size of its row when last measured. */
@@ -62,14 +62,10 @@ export class Chunk {
   /** The collections its row points to; undefined while unknown. */
   held: ReadonlySet<Collection> | undefined;
 
-  constructor(id: number, count: number, keys?: unknown[]) {
+  constructor(id: number, count: number, keys?: Set<unknown>) {
     this.id = id;
     this.count = count;
     this.keys = keys;
-  }
-
-  change(from: number): void {
-    this.dirtyFrom = Math.min(this.dirtyFrom, from);
   }
 }
 
@@ -78,7 +74,7 @@ export abstract class Collection {
   readonly store: Store;
   /** The name of its head among the parts of the field; empty for the field's own value. */
   readonly id: string;
-  abstract raw: object;
+  raw: object;
   #isComplete = false;
   isOpen = false;
   isStored = false;
@@ -92,9 +88,10 @@ export abstract class Collection {
   /** Of each chunk, how many entries lie before it; undefined when that has to be counted again. */
   #starts: number[] | undefined;
 
-  constructor(store: Store, id: string) {
+  constructor(store: Store, id: string, raw: object) {
     this.store = store;
     this.id = id;
+    this.raw = raw;
   }
 
   /** True once every entry is in `raw`, in order. */
@@ -152,8 +149,8 @@ export abstract class Collection {
   /** Takes what the head tells beside the chunks. */
   protected abstract readHead(prints: Uint16Array | undefined): void;
 
-  /** Loads a chunk, of which the first entry is the `start`-th of all. */
-  abstract load(chunk: Chunk, start: number): void;
+  /** Loads the chunk at a place. */
+  abstract load(at: number): void;
 
   /** Loads what is needed to answer for `key`. */
   abstract need(key: unknown): void;
@@ -164,24 +161,26 @@ export abstract class Collection {
   /** Notes that the entry `key`, whose value is `raw`, changed inside or got another value. */
   abstract change(key: unknown, raw?: object): void;
 
-  /** The entries of a chunk, of which the first is the `start`-th of all, as a container of the collection's kind. */
-  abstract slice(chunk: Chunk, start: number): object;
-
-  /** The value of an entry of a chunk; of a Set, the member. */
-  abstract valueAt(chunk: Chunk, start: number, i: number): unknown;
+  /** The entries of the chunk at a place, as a container of the collection's kind. */
+  abstract slice(at: number): object;
 
   /** All entries in the order of the chunks. */
   protected abstract entries(): unknown[];
 
   /** Puts all entries of a raw container that is not stored yet into one chunk, to be divided when it is written. */
-  abstract fill(): void;
+  fill(): void {
+    const keys = keysOf(this.raw);
+    this.arrange(0, [this.newChunk(keys?.size ?? (this.raw as unknown[]).length, keys)]);
+    this.isOpen = this.isComplete = true;
+  }
 
   /** The numbers of each chunk that the head has; the chunks are in their final order. */
   abstract describe(): Pick<Head, "counts" | "prints">;
 
   /** Notes that a chunk differs from its row, from its `from`-th entry on. */
   protected touch(chunk: Chunk, from: number): void {
-    chunk.change(from);
+    // Entries behind all stored ones leave their row as it is, if the chunk is divided there.
+    chunk.isDirty ||= from < chunk.stored;
     this.touched.add(chunk);
   }
 
@@ -270,14 +269,15 @@ export abstract class Collection {
     return chunk.held ?? NONE;
   }
 
-  /** Puts the chunks in their final order. */
-  arrange(chunks: Chunk[]): void {
-    this.chunks = chunks;
-    this.touched.clear();
+  /** Puts others in the place of the chunk at a place, to be written. */
+  arrange(at: number, parts: readonly Chunk[]): void {
+    this.chunks.splice(at, 1, ...parts);
+    for (const part of parts) this.touched.add(part);
+    this.isHeadDirty = true;
     this.#starts = undefined;
   }
 
-  newChunk(count: number, keys?: unknown[]): Chunk {
+  newChunk(count: number, keys?: Set<unknown>): Chunk {
     return new Chunk(this.next++, count, keys);
   }
 }
@@ -299,6 +299,12 @@ export function search(last: number, place: number, startOf: (at: number) => num
 /** The entries of a container in order, to compare them. */
 function entriesOf(raw: object): unknown[] {
   return Array.isArray(raw) ? raw : raw instanceof Map || raw instanceof Set ? [...raw] : Object.entries(raw);
+}
+
+/** The keys of a container in order; undefined for an array. */
+export function keysOf(raw: object): Set<unknown> | undefined {
+  if (Array.isArray(raw)) return undefined;
+  return new Set(raw instanceof Map || raw instanceof Set ? raw.keys() : Object.keys(raw));
 }
 
 /** The kind of a container. */

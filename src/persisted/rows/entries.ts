@@ -3,28 +3,24 @@
  * A large Map, Set or plain object, whose chunks are found by the prints of their keys.
  */
 import { quote } from "../../core/errors.ts";
-import { setOwn } from "../../core/values/snapshot.ts";
-import { Collection, search, type Chunk, type Store, type Head } from "./collection.ts";
+import { emptyLike, setOwn } from "../../core/values/snapshot.ts";
+import { Collection, keysOf, search, type Chunk, type Head } from "./collection.ts";
 import { unreadable } from "./layout.ts";
 
 /** What has entries by key. */
-export type Entries = Map<unknown, unknown> | Set<unknown> | Record<string, unknown>;
+type Entries = Map<unknown, unknown> | Set<unknown> | Record<string, unknown>;
 
 /** A large Map, Set or plain object. */
 export class Keyed extends Collection {
-  raw: Entries;
+  declare raw: Entries;
   #prints: Uint16Array = new Uint16Array();
-
-  constructor(store: Store, id: string, raw: Entries) {
-    super(store, id);
-    this.raw = raw;
-  }
 
   protected override readHead(prints: Uint16Array | undefined): void {
     let from = 0;
     for (const chunk of this.chunks) {
       chunk.from = from;
-      chunk.prints = chunk.count;
+      // The last one has none.
+      chunk.prints = chunk.count || -1;
       from += chunk.count;
       // How many are left is seen when it is loaded; there is a row at least.
       chunk.stored = Math.max(1, chunk.count);
@@ -34,19 +30,19 @@ export class Keyed extends Collection {
       throw unreadable(this.store, `Its row "${this.key}" has other prints than it says.`);
     this.#prints = prints;
     this.isComplete = this.chunks.length === 1;
-    if (this.isComplete) this.load(this.chunks[0]!);
+    if (this.isComplete) this.load(0);
   }
 
-  override load(chunk: Chunk): void {
-    if (chunk.isLoaded) return;
-    this.#take(chunk, this.#read(chunk));
+  override load(at: number): void {
+    const chunk = this.chunks[at]!;
+    if (!chunk.isLoaded) this.#take(chunk, this.#read(chunk));
   }
 
   /** Reads a chunk's row, and with it which keys the chunk has. */
   #read(chunk: Chunk): Entries {
     const part = this.fetch(chunk) as Entries;
     chunk.keys = keysOf(part);
-    chunk.count = chunk.stored = chunk.keys.length;
+    chunk.count = chunk.stored = chunk.keys!.size;
     return part;
   }
 
@@ -63,20 +59,23 @@ export class Keyed extends Collection {
   override need(key: unknown): void {
     // A key that is an object is one that was loaded, or another.
     if (this.isComplete || (typeof key === "object" && key !== null) || this.#has(key)) return;
-    const print = printOf(key);
-    for (let found = this.#candidate(print, 0); found !== undefined; found = this.#candidate(print, found[1])) {
-      this.load(found[0]);
+    for (const at of this.#candidates(key)) {
+      this.load(at);
       if (this.#has(key)) return;
     }
-    this.load(this.chunks.at(-1)!);
   }
 
-  /** The next chunk that may have a key of that print, and the place to go on from; undefined when there is none. */
-  #candidate(print: number, from: number): [chunk: Chunk, next: number] | undefined {
-    const i = this.#prints.indexOf(print, from);
-    if (i === -1) return undefined;
-    const chunk = this.chunks[search(this.chunks.length - 1, i, (at) => this.chunks[at]!.from)]!;
-    return [chunk, chunk.from + chunk.prints];
+  /** The places of the chunks that may have a key: those with its print, and the last one. */
+  *#candidates(key: unknown): Generator<number> {
+    const print = printOf(key);
+    const last = this.chunks.length - 1;
+    for (let i = this.#prints.indexOf(print); i !== -1;) {
+      const at = search(last, i, (at) => this.chunks[at]!.from);
+      const { from, prints } = this.chunks[at]!;
+      yield at;
+      i = this.#prints.indexOf(print, from + prints);
+    }
+    yield last;
   }
 
   override complete(): void {
@@ -94,45 +93,37 @@ export class Keyed extends Collection {
 
   /** The chunk that has a key which is loaded. */
   #chunkOf(key: unknown): Chunk {
-    const print = printOf(key);
-    for (let found = this.#candidate(print, 0); found !== undefined; found = this.#candidate(print, found[1]))
-      if (found[0].keys !== undefined && indexOf(found[0].keys, key) !== -1) return found[0];
-    return this.chunks.at(-1)!;
+    for (const at of this.#candidates(key)) if (this.chunks[at]!.keys?.has(key) === true) return this.chunks[at]!;
+    throw new Error(`${this.store.field}: no chunk has the key ${quote(key)}`);
   }
 
   override change(key: unknown): void {
-    const chunk = this.#chunkOf(key);
-    // Behind what has changed already, nobody asks for the place: there may be many that are not stored yet.
-    const { dirtyFrom } = chunk;
-    const at = indexOf(dirtyFrom === Infinity ? chunk.keys! : chunk.keys!.slice(0, dirtyFrom), key);
-    this.touch(chunk, at === -1 ? dirtyFrom : at);
+    this.touch(this.#chunkOf(key), 0);
     this.note(false);
   }
 
   /** Notes a new entry at the end. */
   add(key: unknown): void {
+    this.load(this.chunks.length - 1);
     const chunk = this.chunks.at(-1)!;
-    this.load(chunk);
+    chunk.keys!.add(key);
     this.touch(chunk, chunk.count++);
-    chunk.keys!.push(key);
     this.note();
   }
 
   /** Notes that an entry goes. */
   remove(key: unknown): void {
     const chunk = this.#chunkOf(key);
-    const at = indexOf(chunk.keys!, key);
-    if (at === -1) throw new Error(`${this.store.field}: no chunk has the key ${quote(key)}`);
-    chunk.keys!.splice(at, 1);
+    chunk.keys!.delete(key);
     chunk.count--;
-    this.touch(chunk, at);
+    this.touch(chunk, 0);
     this.note();
   }
 
   /** Notes that all entries go. */
   clear(): void {
     for (const chunk of this.chunks) {
-      chunk.keys = [];
+      chunk.keys = new Set();
       chunk.count = 0;
       chunk.isLoaded = true;
       this.touch(chunk, 0);
@@ -143,46 +134,34 @@ export class Keyed extends Collection {
 
   override adopt(raw: unknown): boolean {
     if (!super.adopt(raw)) return false;
-    const keys = keysOf(this.raw);
+    const keys = [...keysOf(this.raw)!];
     this.chunks.forEach((chunk, at) => {
-      const start = this.startOf(at);
-      const own = keys.slice(start, start + chunk.count);
-      // Those of keys that are gone may stay.
-      const prints = new Set(chunk.keys!.map(printOf));
-      if (chunk.prints >= 0 && own.some((key) => !prints.has(printOf(key)))) {
+      const { from, prints } = chunk;
+      const own = keys.slice(this.startOf(at), this.startOf(at) + chunk.count);
+      // Prints of keys that are gone may stay.
+      const known = this.#prints.subarray(from, from + prints);
+      if (prints >= 0 && !own.every((key) => known.includes(printOf(key)))) {
         this.isHeadDirty = true;
         chunk.prints = -1;
       }
-      chunk.keys = own;
+      chunk.keys = new Set(own);
     });
     this.#index();
     return true;
   }
 
-  override slice({ keys }: Chunk): object {
+  override slice(at: number): object {
     const { raw } = this;
-    const part: Entries = raw instanceof Map ? new Map() : raw instanceof Set ? new Set() : {};
-    for (const key of keys!) put(part, key, valueOf(raw, key));
+    const part = emptyLike(raw) as Entries;
+    for (const key of this.chunks[at]!.keys!) put(part, key, valueOf(raw, key));
     return part;
   }
 
   protected override entries(): unknown[] {
     // Of an object, those whose keys are numbers come first wherever they were added.
     return this.chunks.flatMap(({ keys }) =>
-      this.raw instanceof Set ? keys! : keys!.map((key) => [key, valueOf(this.raw, key)]),
+      Array.from(keys!, (key) => (this.raw instanceof Set ? key : [key, valueOf(this.raw, key)])),
     );
-  }
-
-  override valueAt({ keys }: Chunk, _: number, i: number): unknown {
-    return valueOf(this.raw, keys![i]);
-  }
-
-  override fill(): void {
-    const keys = keysOf(this.raw);
-    const chunk = this.newChunk(keys.length, keys);
-    this.touch(chunk, 0);
-    this.chunks = [chunk];
-    this.isOpen = this.isComplete = true;
   }
 
   /** Makes the prints of the chunks, which are in their final order. */
@@ -197,7 +176,7 @@ export class Keyed extends Collection {
         ? []
         : isOld
           ? old.subarray(chunk.from, chunk.from + chunk.prints)
-          : chunk.keys!.map(printOf);
+          : Array.from(chunk.keys!, printOf);
       chunk.from = from;
       // Those of the last one are made when it is the last no more.
       chunk.prints = isLast ? -1 : prints.length;
@@ -212,14 +191,6 @@ export class Keyed extends Collection {
     this.#index();
     return { counts: this.chunks.map(({ prints }) => Math.max(0, prints)), prints: this.#prints };
   }
-}
-
-function indexOf(keys: readonly unknown[], key: unknown): number {
-  return Number.isNaN(key) ? keys.findIndex((other) => Number.isNaN(other)) : keys.indexOf(key);
-}
-
-function keysOf(raw: Entries): unknown[] {
-  return raw instanceof Map || raw instanceof Set ? [...raw.keys()] : Object.keys(raw);
 }
 
 function valueOf(raw: Entries, key: unknown): unknown {

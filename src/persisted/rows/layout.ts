@@ -89,7 +89,7 @@ function isRecord(value: unknown): value is StoredRecord {
 function recordUnreadable(why: string, cause?: unknown): DurableError {
   return new DurableError(
     "record-unreadable",
-    `The row "${RECORD_KEY}" of this object cannot be read: ${why}. Its bytes are kept and no field is written until it is repaired or deleted with \`ctx.storage.kv\`.`,
+    `The row "${RECORD_KEY}" of this object cannot be read: ${why}. It is kept, and no field is written, until you repair or delete it with \`ctx.storage.kv\`.`,
     { cause },
   );
 }

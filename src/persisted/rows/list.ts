@@ -2,17 +2,12 @@
  * @module
  * A large array.
  */
-import { Collection, type Chunk, type Store, type Head } from "./collection.ts";
+import { Collection, type Chunk, type Head } from "./collection.ts";
 import { unreadable } from "./layout.ts";
 
 /** A large array. */
 export class List extends Collection {
-  raw: unknown[];
-
-  constructor(store: Store, id: string, raw: unknown[]) {
-    super(store, id);
-    this.raw = raw;
-  }
+  declare raw: unknown[];
 
   protected override readHead(): void {
     const last = this.chunks.length - 1;
@@ -30,7 +25,8 @@ export class List extends Collection {
     chunk.isLoaded = true;
   }
 
-  override load(chunk: Chunk, start: number): void {
+  override load(at: number): void {
+    const chunk = this.chunks[at]!;
     if (chunk.isLoaded) return;
     const items = this.fetch(chunk) as unknown[];
     if (items.length !== chunk.count)
@@ -38,7 +34,7 @@ export class List extends Collection {
         this.store,
         `Its row "${this.keyOf(chunk)}" has ${items.length} items in place of ${chunk.count}.`,
       );
-    this.#put(chunk, start, items);
+    this.#put(chunk, this.startOf(at), items);
   }
 
   override need(index: unknown): void {
@@ -48,14 +44,13 @@ export class List extends Collection {
   /** Loads what a splice of `count` items changes. */
   needRange(start: number, count: number): void {
     if (this.isComplete) return;
-    for (let at = this.find(start), last = this.find(start + Math.max(0, count - 1)); at <= last; at++)
-      this.load(this.chunks[at]!, this.startOf(at));
+    for (let at = this.find(start), last = this.find(start + Math.max(0, count - 1)); at <= last; at++) this.load(at);
   }
 
   override complete(): void {
     this.open();
     if (this.isComplete) return;
-    this.chunks.forEach((chunk, at) => this.load(chunk, this.startOf(at)));
+    for (let at = 0; at < this.chunks.length; at++) this.load(at);
     this.isComplete = true;
   }
 
@@ -73,23 +68,13 @@ export class List extends Collection {
     this.note(false);
   }
 
-  override slice(chunk: Chunk, start: number): object {
-    return this.raw.slice(start, start + chunk.count);
+  override slice(at: number): object {
+    const start = this.startOf(at);
+    return this.raw.slice(start, start + this.chunks[at]!.count);
   }
 
   protected override entries(): unknown[] {
     return this.raw;
-  }
-
-  override valueAt(_: Chunk, start: number, i: number): unknown {
-    return this.raw[start + i];
-  }
-
-  override fill(): void {
-    const chunk = this.newChunk(this.raw.length);
-    this.touch(chunk, 0);
-    this.chunks = [chunk];
-    this.isOpen = this.isComplete = true;
   }
 
   override describe(): Pick<Head, "counts"> {

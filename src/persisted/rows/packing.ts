@@ -41,8 +41,6 @@ export class Packer {
   /** Collections that a rewritten row pointed to, and those that one points to now. */
   #before: Set<Collection> | undefined;
   #after: Set<Collection> | undefined;
-  /** Those met while the row at hand is measured. */
-  #met: Collection[] = [];
 
   constructor(store: Store, rows: Rows) {
     this.#store = store;
@@ -64,9 +62,9 @@ export class Packer {
     value: unknown,
     held: ReadonlySet<Collection>,
   ): { stored: unknown; bytes: number; held: ReadonlySet<Collection> } {
-    this.#met = [];
-    const bytes = this.#fit(value);
-    const found = this.#met.length > 0 ? new Set(this.#met) : NONE;
+    const met: Collection[] = [];
+    const bytes = this.#fit(value, met);
+    const found = met.length > 0 ? new Set(met) : NONE;
     this.#replace(held, found);
     return { stored: found.size > 0 ? encode(value) : value, bytes, held: found };
   }
@@ -107,105 +105,88 @@ export class Packer {
     }
   }
 
-  /** The bytes that a value takes in the row that holds it, once its large containers are collections. */
-  #fit(value: unknown): number {
+  /** The bytes that a value takes in the row that holds it, once its large containers are collections, which `met` gets. */
+  #fit(value: unknown, met: Collection[]): number {
     if (typeof value !== "object" || value === null) return sizeOf(value);
     const collection = collectionOf(value);
     if (collection !== undefined) {
-      this.#met.push(collection);
+      met.push(collection);
       return POINTER;
     }
-    if (!isContainer(value)) return sizeOf(value);
-    let bytes = 8;
-    if (value instanceof Map) {
-      for (const [key, member] of value) bytes += sizeOf(key) + this.#fitMember(member);
-    } else if (value instanceof Set) {
-      for (const member of value) bytes += this.#fitMember(member);
-    } else if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) bytes += this.#fitMember(value[i]);
-    } else {
-      for (const key of Object.keys(value)) bytes += sizeOfString(key) + this.#fitMember(Reflect.get(value, key));
-    }
-    return bytes;
+    return isContainer(value) ? 8 + sum(this.#sizes(value, met)) : sizeOf(value);
   }
 
-  #fitMember(value: unknown): number {
-    const met = this.#met;
-    const { length } = met;
-    const bytes = this.#fit(value);
-    if (!isTooLarge(value, bytes)) return bytes;
-    const collection = this.make(value);
-    // What it holds, its own rows point to.
-    met.length = length;
-    met.push(collection);
-    this.#met = met;
-    return POINTER;
-  }
-
-  #sizes(collection: Collection, chunk: Chunk, start: number): number[] {
-    const { keys, count } = chunk;
-    const sizes = new Array<number>(count);
-    const hasKeys = keys !== undefined && !(collection.raw instanceof Set);
-    this.#met = [];
-    for (let i = 0; i < count; i++) {
-      sizes[i] = (hasKeys ? sizeOf(keys[i]) : 0) + this.#fitMember(collection.valueAt(chunk, start, i));
-    }
-    if (this.#met.length === 0) return sizes;
-    const held = collection.heldBy(chunk);
-    // A copy of what was stored, assigned in its place, has other collections in it.
-    for (const inner of this.#met) if (!held.has(inner)) chunk.change(0);
+  /** The bytes that each entry of a container takes. */
+  #sizes(container: object, met: Collection[]): number[] {
+    const sizes: number[] = [];
+    const add = (member: unknown, bytesOfKey = 0): void => {
+      const { length } = met;
+      let bytes = this.#fit(member, met);
+      if (isTooLarge(member, bytes)) {
+        // What it holds, its own rows point to.
+        met.length = length;
+        met.push(this.make(member));
+        bytes = POINTER;
+      }
+      sizes.push(bytesOfKey + bytes);
+    };
+    // Loops, which take a third of the time that `Array.from` takes.
+    if (container instanceof Map) for (const [key, member] of container) add(member, sizeOf(key));
+    else if (Array.isArray(container) || container instanceof Set) for (const member of container) add(member);
+    else for (const key of Object.keys(container)) add(Reflect.get(container, key), sizeOfString(key));
     return sizes;
   }
 
   #write(collection: Collection): void {
-    if (collection.isStored && this.#writeInPlace(collection)) return;
-    this.#joinSmall(collection);
-    const done: Chunk[] = [];
-    let start = 0;
-    for (const [at, chunk] of collection.chunks.entries()) {
-      const isLast = at === collection.chunks.length - 1;
-      const from = start;
-      start += chunk.count;
-      if (chunk.dirtyFrom === Infinity) {
-        done.push(chunk);
-        continue;
-      }
-      const sizes = this.#sizes(collection, chunk, from);
-      const parts = divide(collection, chunk, sizes, isLast);
-      // What the head says of the first and the last may be out of date.
-      const isCounted = Array.isArray(collection.raw) && at > 0 && !isLast;
-      if (parts.length > 1 || (isCounted && chunk.count !== chunk.stored)) collection.isHeadDirty = true;
-      let place = from;
-      for (const part of parts) {
-        this.#put(collection, part, place, parts.length === 1 ? sizes : undefined);
-        place += part.count;
-        done.push(part);
-      }
+    const { chunks, touched } = collection;
+    // Dividing and joining touch more of them, which are written after the others.
+    let at = 0;
+    for (const chunk of touched) {
+      touched.delete(chunk);
+      // They are mostly in order.
+      at = chunks.indexOf(chunk, at);
+      if (at === -1) at = chunks.indexOf(chunk);
+      this.#writeChunk(collection, at);
     }
-    collection.arrange(done);
-    if (done.length === 0 || (done.length === 1 && (done[0]!.bytes ?? Infinity) <= CHUNK_MAX / 2)) {
+    if (chunks.length === 0 || (chunks.length === 1 && (chunks[0]!.bytes ?? Infinity) <= CHUNK_MAX / 2)) {
       this.#dissolve(collection);
     } else if (collection.isHeadDirty) {
       this.#writeHead(collection);
     }
   }
 
-  /** Writes the chunks that changed, if none of them came, went, or has to be divided or joined: the usual case. */
-  #writeInPlace(collection: Collection): boolean {
-    const { chunks, raw, touched } = collection;
-    const isList = Array.isArray(raw);
-    for (const chunk of touched) {
-      const at = chunks.indexOf(chunk);
-      const isEnd = at === chunks.length - 1 || (isList && at === 0);
-      if (chunk.count === 0 || (isList && !isEnd && chunk.count !== chunk.stored)) return false;
-      const start = isList ? collection.startOf(at) : 0;
-      const sizes = this.#sizes(collection, chunk, start);
-      const bytes = sum(sizes);
-      if (bytes > CHUNK_MAX ? chunk.count > 1 : hasShrunk(collection, chunk, bytes)) return false;
-      this.#put(collection, chunk, start, sizes);
-      touched.delete(chunk);
+  /** Writes a chunk, unless its row has just these entries; divides a large one, and drops one that is empty or joins another. */
+  #writeChunk(collection: Collection, at: number): void {
+    const { chunks } = collection;
+    const chunk = chunks[at]!;
+    const part = collection.slice(at);
+    const met: Collection[] = [];
+    const sizes = this.#sizes(part, met);
+    const bytes = sum(sizes);
+    if (chunk.count === 0 || (hasShrunk(collection, chunk, bytes) && this.#joins(collection, at, bytes))) {
+      this.#free(collection, chunk);
+      collection.arrange(at, []);
+      return;
     }
-    return !collection.isHeadDirty;
+    const isLast = at === chunks.length - 1;
+    if (bytes > CHUNK_MAX && chunk.count > 1) {
+      collection.arrange(at, divide(collection, chunk, sizes, isLast));
+      return;
+    }
+    const before = collection.heldBy(chunk);
+    chunk.held = met.length > 0 ? new Set(met) : NONE;
+    this.#replace(before, chunk.held);
+    chunk.bytes = bytes;
+    // A copy of what was stored, assigned in its place, has other collections in it.
+    if (chunk.isDirty || chunk.count !== chunk.stored || met.some((inner) => !before.has(inner))) {
+      const key = collection.keyOf(chunk);
+      checkRow(`${this.#store.field}, an entry,`, key, bytes);
+      this.#rows.put(key, met.length > 0 ? encodeMembers(part) : part);
+    }
+    // The head may be out of date about the first and the last.
+    if (Array.isArray(part) && at > 0 && !isLast && chunk.count !== chunk.stored) collection.isHeadDirty = true;
+    chunk.stored = chunk.count;
+    chunk.isDirty = false;
   }
 
   #writeHead(collection: Collection): void {
@@ -218,75 +199,41 @@ export class Packer {
     collection.isStored = true;
   }
 
-  /** Drops the chunks that became empty, and moves the entries of one that became small to a neighbour. */
-  #joinSmall(collection: Collection): void {
-    const { chunks } = collection;
-    const kept: Chunk[] = [];
-    let start = 0;
-    for (const [at, chunk] of chunks.entries()) {
-      const other = kept.at(-1) ?? chunks[at + 1];
-      if (chunk.dirtyFrom < Infinity && (chunk.count === 0 || this.#joins(collection, chunk, other, start))) {
-        this.#replace(collection.heldBy(chunk), NONE);
-        this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
-        collection.isHeadDirty = true;
-      } else kept.push(chunk);
-      // The first one's entries are counted with those of the next, which has them now.
-      if (kept.length > 0) start += chunk.count;
-    }
-    if (kept.length < chunks.length) collection.arrange(kept);
-  }
-
-  /** Moves the entries of a chunk, of which the first is the `start`-th of all, to the one before or behind, if they fit well. */
-  #joins(collection: Collection, chunk: Chunk, other: Chunk | undefined, start: number): boolean {
+  /** Moves the entries of a small chunk to the one before or behind, if they fit well. */
+  #joins(collection: Collection, at: number, bytes: number): boolean {
+    const place = at === 0 ? 1 : at - 1;
+    const [chunk, other] = [collection.chunks[at]!, collection.chunks[place]];
     if (other === undefined) return false;
-    const bytes = sum(this.#sizes(collection, chunk, start));
-    if (!hasShrunk(collection, chunk, bytes)) return false;
-    const isBehind = start === 0;
-    const from = isBehind ? chunk.count : start - other.count;
     try {
-      collection.load(other, from);
+      collection.load(place);
     } catch (error) {
       // It stays as it is.
       if (DurableError.is(error, "field-unreadable")) return false;
       throw error;
     }
-    if (bytes + sum(this.#sizes(collection, other, from)) > (CHUNK_MAX * 3) / 4) return false;
-    other.change(isBehind ? 0 : other.count);
-    if (isBehind) other.keys?.unshift(...chunk.keys!);
-    else other.keys?.push(...chunk.keys!);
+    if (bytes + sum(this.#sizes(collection.slice(place), [])) > (CHUNK_MAX * 3) / 4) return false;
+    const [first, second] = at === 0 ? [chunk, other] : [other, chunk];
+    if (first.keys !== undefined) other.keys = new Set([...first.keys, ...second.keys!]);
     other.count += chunk.count;
+    other.isDirty = true;
     other.prints = -1;
-    collection.isHeadDirty = true;
+    collection.touched.add(other);
     return true;
   }
 
-  /** Writes a chunk, unless its row has just these entries. */
-  #put(collection: Collection, chunk: Chunk, start: number, sizes?: readonly number[]): void {
-    const bytes = sum(sizes ?? this.#sizes(collection, chunk, start));
-    const met = this.#met.length > 0 ? new Set(this.#met) : NONE;
-    this.#replace(collection.heldBy(chunk), met);
-    chunk.bytes = bytes;
-    chunk.held = met;
-    if (chunk.dirtyFrom < chunk.count || chunk.count !== chunk.stored) {
-      const key = collection.keyOf(chunk);
-      checkRow(`${this.#store.field}, an entry,`, key, bytes);
-      const part = collection.slice(chunk, start);
-      this.#rows.put(key, met.size > 0 ? encodeMembers(part) : part);
-    }
-    chunk.stored = chunk.count;
-    chunk.dirtyFrom = Infinity;
+  /** Deletes the row of a chunk. */
+  #free(collection: Collection, chunk: Chunk): void {
+    this.#replace(collection.heldBy(chunk), NONE);
+    this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
   }
 
   /** What became small enough lies in the row that holds it again. */
   #dissolve(collection: Collection): void {
     collection.complete();
-    for (const chunk of collection.chunks) {
-      this.#replace(collection.heldBy(chunk), NONE);
-      this.#rows.delete(collection.keyOf(chunk), chunk.stored > 0);
-    }
+    for (const chunk of collection.chunks) this.#free(collection, chunk);
     this.#rows.delete(collection.key, collection.isStored);
     // What it held, the row that holds it points to from now on.
-    collection.arrange([]);
+    collection.chunks = [];
     attach(collection.raw, undefined);
     if (collection.id === "") this.#store.mark();
     else mark(collection.raw);
@@ -325,7 +272,6 @@ function sum(sizes: readonly number[]): number {
 /** Divides a chunk that is too large: what is added at the end fills chunks up, others get room to grow. */
 function divide(collection: Collection, chunk: Chunk, sizes: readonly number[], isLast: boolean): Chunk[] {
   const bytes = sum(sizes);
-  if (bytes <= CHUNK_MAX) return [chunk];
   const aim = isLast ? CHUNK_MAX : bytes / Math.ceil(bytes / ((CHUNK_MAX * 3) / 4));
   const ends: number[] = [];
   let inPart = 0;
@@ -337,19 +283,12 @@ function divide(collection: Collection, chunk: Chunk, sizes: readonly number[], 
     inPart += size;
   }
   ends.push(sizes.length);
-  const { keys } = chunk;
+  const keys = chunk.keys && [...chunk.keys];
   return ends.map((end, i) => {
     const from = ends[i - 1] ?? 0;
-    const own = keys?.slice(from, end);
-    if (i > 0) {
-      const part = collection.newChunk(end - from, own);
-      part.change(0);
-      return part;
-    }
-    chunk.count = end;
-    chunk.keys = own;
-    chunk.prints = -1;
-    return chunk;
+    const own = keys && new Set(keys.slice(from, end));
+    // The first part keeps the row.
+    return i > 0 ? collection.newChunk(end - from, own) : Object.assign(chunk, { count: end, keys: own, prints: -1 });
   });
 }
 

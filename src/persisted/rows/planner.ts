@@ -10,7 +10,7 @@ import { sizeOf } from "../../storage/size.ts";
 import { collectionOf, NONE } from "./collection.ts";
 import { isSmall } from "../tracking/copy.ts";
 import { adoptedKey } from "../evolve.ts";
-import type { Field, Found } from "../field.ts";
+import type { Field } from "../field.ts";
 import {
   fieldKey,
   isInRecord,
@@ -22,7 +22,7 @@ import {
   takeOut,
   type StoredRecord,
 } from "./layout.ts";
-import type { FieldOptions } from "../options.ts";
+import { PLAIN } from "../options.ts";
 import { checkRow, freeRows, isTooLarge, Packer, Rows } from "./packing.ts";
 
 /**
@@ -32,29 +32,18 @@ import { checkRow, freeRows, isTooLarge, Packer, Rows } from "./packing.ts";
  *
  * @throws DurableError `too-large` or `field-unreadable`; the record and the fields then have to be read again.
  */
-export function planRows(
-  changed: Iterable<Field>,
-  options: ReadonlyMap<string, FieldOptions> | null,
-  record: StoredRecord,
-  isRecordChanged: boolean,
-): Rows {
+export function planRows(changed: Iterable<Field>, record: StoredRecord, isRecordChanged: boolean): Rows {
   const rows = new Rows();
-  for (const field of changed) if (place(field, options?.get(field.name), record, rows)) isRecordChanged = true;
+  for (const field of changed) if (place(field, record, rows)) isRecordChanged = true;
   if (isRecordChanged) rows.put(RECORD_KEY, record);
   return rows;
 }
 
 /** Plans one field; returns true if the record changed. */
-function place(field: Field, options: FieldOptions | undefined, record: StoredRecord, rows: Rows): boolean {
-  const { name, raw, from } = field;
+function place(field: Field, record: StoredRecord, rows: Rows): boolean {
+  const { name, options, raw, from } = field;
   // Most fields are numbers and short texts that stay in the record.
-  if (
-    isPrimitive(raw) &&
-    isSmall(raw) &&
-    options === undefined &&
-    from === name &&
-    Object.hasOwn(record.fields, name)
-  ) {
+  if (isPrimitive(raw) && isSmall(raw) && options === PLAIN && from === name && Object.hasOwn(record.fields, name)) {
     if (field.removed === undefined && field.held === NONE && !isVersioned(record, name)) {
       record.fields[name] = raw;
       field.isDirty = false;
@@ -63,8 +52,8 @@ function place(field: Field, options: FieldOptions | undefined, record: StoredRe
     }
   }
   let isRecordChanged = field.unreadable !== undefined;
-  if (field.unreadable !== undefined) keepUnreadable(field.unreadable, name, options, record, rows);
-  const adopted = adoptedKey(record, options);
+  if (field.unreadable !== undefined) keepUnreadable(field, record, rows);
+  const adopted = adoptedKey(record, field);
   // `undefined` under a key of the user's would look like no row: it is noted in the record.
   const key = raw === undefined ? undefined : adopted;
   if (adopted !== undefined && adopted !== key) rows.delete(adopted, true);
@@ -110,18 +99,13 @@ function place(field: Field, options: FieldOptions | undefined, record: StoredRe
   field.removed = field.unreadable = undefined;
   field.isDirty = false;
   field.isStored = true;
-  return setVersion(record, name, options?.version ?? 1) || isRecordChanged;
+  return setVersion(record, name, options.version) || isRecordChanged;
 }
 
 /** Keeps the rows of a value that couldn't be read; the field's value gets other ones. */
-function keepUnreadable(
-  { from, version }: Found,
-  field: string,
-  options: FieldOptions | undefined,
-  record: StoredRecord,
-  rows: Rows,
-): void {
-  if (from === undefined) setEntry(record, "unreadable", options!.key!, { field, version });
+function keepUnreadable({ name: field, options, unreadable }: Field, record: StoredRecord, rows: Rows): void {
+  const { from, version } = unreadable!;
+  if (from === undefined) setEntry(record, "unreadable", options.key!, { field, version });
   // What the record has under the field's name goes unread then, too.
   const name = from ?? field;
   if (from !== undefined || isInRecord(record, name)) {
@@ -134,6 +118,6 @@ function keepUnreadable(
 }
 
 /** @throws DurableError `too-large` for a value that doesn't fit the one row of its field's key. */
-export function checkKeyed(raw: unknown, options: FieldOptions | undefined, { field }: Field): void {
-  if (options?.key !== undefined) checkRow(field, options.key, sizeOf(raw));
+export function checkKeyed(raw: unknown, { field, options: { key } }: Field): void {
+  if (key !== undefined) checkRow(field, key, sizeOf(raw));
 }

@@ -4,13 +4,13 @@
  */
 import { isContainer, loadBy } from "../../core/values/snapshot.ts";
 import type { Collection, Head, Store } from "./collection.ts";
-import { Keyed, type Entries } from "./entries.ts";
+import { Keyed } from "./entries.ts";
 import { List } from "./list.ts";
 import { loadToPrint } from "../tracking/printing.ts";
 
 /** A collection for a raw container. */
 export function makeCollection(store: Store, id: string, raw: object): Collection {
-  return Array.isArray(raw) ? new List(store, id, raw) : new Keyed(store, id, raw as Entries);
+  return Array.isArray(raw) ? new List(store, id, raw) : new Keyed(store, id, raw);
 }
 
 /** The stored value with the collections it points to in place of their pointers, gathered in `held` too. */
@@ -43,14 +43,6 @@ export function decode(value: unknown, store: Store, held: Set<Collection>): unk
   return value;
 }
 
-/** By the first letter of a kind, which is that of a pointer. */
-const EMPTY: Record<string, () => object> = {
-  a: () => [],
-  m: () => new Map(),
-  s: () => new Set(),
-  o: () => ({}),
-};
-
 /** The collection whose head was read as the value of a field. */
 export function makeHeaded(store: Store, head: Head): Collection {
   const collection = makeEmpty(store, "", head.chunks[0]!);
@@ -60,7 +52,9 @@ export function makeHeaded(store: Store, head: Head): Collection {
 }
 
 function makeEmpty(store: Store, id: string, letter: string): Collection {
-  const collection = makeCollection(store, id, (EMPTY[letter] ?? EMPTY["o"]!)());
+  // The first letter of a kind.
+  const raw = letter === "a" ? [] : letter === "m" ? new Map() : letter === "s" ? new Set() : {};
+  const collection = makeCollection(store, id, raw);
   loadBy(collection.raw, collection);
   loadToPrint(collection.raw);
   return collection;

@@ -11,8 +11,6 @@ import { MAX_ROW, sizeOf, sizeOfString } from "../../storage/size.ts";
 /** Containers inside containers; V8's serializer would overflow the stack a few thousand levels later. */
 const MAX_DEPTH = 1_000;
 
-const TOO_DEEP = `the value is nested more than ${MAX_DEPTH} levels deep. Store it flat, with ids.`;
-
 /** The most bytes one assignment may bring; an object has 128 MB of memory. */
 const MAX_VALUE = 64_000_000;
 
@@ -29,18 +27,6 @@ export interface Site {
   depth(): number;
 }
 
-/** Why a value cannot be stored; gathers its path while the copying unwinds. */
-class Refusal {
-  readonly code: ErrorCode;
-  readonly what: string;
-  readonly path: PropertyKey[] = [];
-
-  constructor(what: string, code: ErrorCode = "not-persistable") {
-    this.code = code;
-    this.what = what;
-  }
-}
-
 /**
  * A plain copy of `value` that shares nothing with it.
  *
@@ -48,16 +34,7 @@ class Refusal {
  */
 export function copyIn(value: unknown, site: Site, key?: PropertyKey): unknown {
   if (isSmall(value)) return value;
-  const place = key === undefined ? [] : [key];
-  try {
-    return new Copy(site.depth()).of(value);
-  } catch (refusal) {
-    // Cold code takes more stack a level: it may run out before the limit is reached.
-    if (refusal instanceof RangeError && refusal.message.includes("call stack"))
-      throw refused(`${TOO_DEEP} Or it holds itself (a cycle).`, site, place);
-    if (!(refusal instanceof Refusal)) throw refusal;
-    throw refused(refusal.what, site, [...place, ...refusal.path.reverse()], refusal.code);
-  }
+  return new Copy(site, key === undefined ? [] : [key]).make(value);
 }
 
 /** Tells whether a value needs neither a copy nor a check. */
@@ -80,56 +57,83 @@ function step(key: PropertyKey): string {
   return typeof key === "string" && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${quote(key)}]`;
 }
 
+/** The copying of one value. */
 class Copy {
+  readonly #site: Site;
   readonly #startDepth: number;
+  /** The steps from the site down to the value at hand. */
+  readonly #path: PropertyKey[];
   readonly #ancestors: object[] = [];
   #bytes = 0;
   /** How many errors the value at hand lies in. */
   #errors = 0;
 
-  constructor(depth: number) {
-    this.#startDepth = depth;
+  constructor(site: Site, path: PropertyKey[]) {
+    this.#site = site;
+    this.#startDepth = site.depth();
+    this.#path = path;
   }
 
-  of(value: unknown): unknown {
+  make(value: unknown): unknown {
+    try {
+      return this.#of(value);
+    } catch (error) {
+      // Cold code takes more stack a level: it may run out before the limit is reached.
+      if (error instanceof RangeError && error.message.includes("call stack")) throw this.#tooDeep();
+      throw error;
+    }
+  }
+
+  #of(value: unknown): unknown {
     switch (typeof value) {
       case "object":
         return value === null ? null : this.#object(wholeBehind(value));
       case "function":
-        throw lost(value)!;
+        return this.#checkLoss(value);
       case "symbol":
-        throw new Refusal("a symbol cannot be stored. Store a string.");
+        throw this.#refused("a symbol cannot be stored. Store a string.");
       default:
         this.#count(sizeOf(value));
         return value;
     }
   }
 
+  #tooDeep(): DurableError {
+    const holdsItself = new Set(this.#ancestors).size < this.#ancestors.length;
+    return this.#refused(
+      holdsItself
+        ? "the value holds itself (a cycle). A field holds a tree: store an id in place of the reference."
+        : `the value is nested more than ${MAX_DEPTH} levels deep. Store it flat, with ids.`,
+    );
+  }
+
+  #refused(what: string, code?: ErrorCode): DurableError {
+    return refused(what, this.#site, this.#path, code);
+  }
+
   /** Counts what has to lie in one row. */
   #count(bytes: number): void {
     this.#bytes += bytes;
-    if (bytes > MAX_ROW) {
-      throw new Refusal("the value is over 2 MB, the most a row can hold. Store it in parts, or in R2.", "too-large");
-    }
-    if (this.#bytes > MAX_VALUE) {
-      throw new Refusal("the value is over 64 MB. Store it in parts, in several objects, or in R2.", "too-large");
-    }
+    if (bytes > MAX_ROW)
+      throw this.#refused("the value is over 2 MB, the most a row can hold. Store it in parts, or in R2.", "too-large");
+    if (this.#bytes > MAX_VALUE)
+      throw this.#refused("the value is over 64 MB. Store it in parts, in several objects, or in R2.", "too-large");
   }
 
   #object(value: object): unknown {
+    const isPlain = isPlainObject(value) || Array.isArray(value);
     // An Error is frozen when it is read, and these cannot be.
-    if (this.#errors > 0 && !Array.isArray(value) && !(value instanceof Error) && !isPlain(value)) {
-      throw new Refusal(`${describe(value)} cannot be stored inside an Error. Store it beside the error.`);
-    }
-    if (!Array.isArray(value) && !isPlain(value)) checkBrand(value);
-    const loss = lost(value);
-    if (loss !== undefined) throw loss;
+    if (this.#errors > 0 && !isPlain && !(value instanceof Error))
+      throw this.#refused(`${describe(value)} cannot be stored inside an Error. Store it beside the error.`);
+    if (!isPlain && !hasOwnBrand(value))
+      throw this.#refused(`${describe(value)} that is a Proxy, or only inherits, cannot be stored. Store a real one.`);
+    this.#checkLoss(value);
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return this.#bytesOf(value);
     if (value instanceof Date || value instanceof RegExp) {
       this.#count(sizeOf(value));
       return value instanceof Date ? new NativeDate(value.getTime()) : new RegExp(value.source, value.flags);
     }
-    const bytes = Array.isArray(value) ? checkArray(value) : 0;
+    const bytes = Array.isArray(value) ? this.#holesIn(value) : 0;
     return this.#inside(value, () => {
       if (value instanceof Error) return this.#error(value);
       this.#count(bytes);
@@ -140,40 +144,39 @@ class Copy {
     });
   }
 
+  /** Refuses an object or function if storage would lose something of it. */
+  #checkLoss(value: object): void {
+    const loss = lossOf(value);
+    if (loss !== undefined) throw this.#refused(`${loss.what} cannot be stored. ${loss.advice}`);
+  }
+
   #inside(value: object, copy: () => unknown): unknown {
-    if (this.#startDepth + this.#ancestors.length >= MAX_DEPTH) {
-      const isCycle = new Set(this.#ancestors).size < this.#ancestors.length || this.#ancestors.includes(value);
-      throw isCycle
-        ? new Refusal("the value holds itself (a cycle). A field holds a tree: store an id in place of the reference.")
-        : new Refusal(TOO_DEEP);
-    }
+    if (this.#startDepth + this.#ancestors.push(value) > MAX_DEPTH) throw this.#tooDeep();
     this.#count(8);
-    this.#ancestors.push(value);
     const result = copy();
     this.#ancestors.pop();
     return result;
   }
 
   #at(key: PropertyKey, value: unknown): unknown {
-    try {
-      return this.of(value);
-    } catch (refusal) {
-      if (refusal instanceof Refusal) refusal.path.push(key);
-      throw refusal;
-    }
+    this.#path.push(key);
+    const copy = this.#of(value);
+    this.#path.pop();
+    return copy;
   }
 
   #bytesOf(value: ArrayBufferView | ArrayBuffer): unknown {
     const { detached = false } = (value instanceof ArrayBuffer ? value : value.buffer) as Partial<ArrayBuffer>;
-    if (detached) throw new Refusal("the bytes were transferred away. Store them before, or a copy.");
+    if (detached) throw this.#refused("the bytes were transferred away. Store them before, or a copy.");
     this.#count(sizeOf(value));
     if (value instanceof ArrayBuffer) return cutOut(new Uint8Array(value)).buffer;
     if (value.buffer instanceof ArrayBuffer) return cutOut(value);
-    throw new Refusal("bytes in shared memory cannot be stored. Copy them first: `value.slice()`.");
+    throw this.#refused("bytes in shared memory cannot be stored. Copy them first: `value.slice()`.");
   }
 
   #error(value: Error): unknown {
-    if (typeof value.message !== "string") throw new Refusal("an Error whose message is no string cannot be stored.");
+    if (typeof value.message !== "string")
+      throw this.#refused("an Error whose message isn't a string cannot be stored.");
     const before = this.#bytes;
     // Built-in names that are stored though they are not enumerable.
     const keys = [
@@ -191,6 +194,20 @@ class Copy {
     this.#count(sizeOf(copy) - (this.#bytes - before));
     return structuredClone(keys.length === 0 ? value : copy);
   }
+
+  /** How many holes an array has, which may carry nothing but items. */
+  #holesIn(value: readonly unknown[]): number {
+    const keys = Object.keys(value);
+    const last = keys.at(-1);
+    if (last !== undefined && !isIndex(last)) {
+      throw this.#refused(
+        `an array cannot carry the property ${quote(last)}. Use an object, or leave it out: \`[...value]\`.`,
+      );
+    }
+    const holes = value.length - keys.length;
+    if (holes > MAX_HOLES) throw this.#refused("the array has over a million holes. Use a Map.");
+    return holes;
+  }
 }
 
 /** The class that all typed arrays extend. */
@@ -198,41 +215,22 @@ const TypedArray = Object.getPrototypeOf(Uint8Array) as Uint8ArrayConstructor;
 
 const BUILT_INS = [Map, Set, ArrayBuffer, DataView, Date, RegExp, Error, Array, TypedArray];
 
-/** Refuses a Proxy of a built-in, and an object that merely inherits from one: neither has the contents that the methods need. */
-function checkBrand(value: object): void {
+/** Returns false for a Proxy of a built-in, and for an object that merely inherits from one: neither has the contents that the methods need. */
+function hasOwnBrand(value: object): boolean {
   const kind = BUILT_INS.find((kind) => value instanceof kind);
-  if (kind === undefined) return;
+  if (kind === undefined) return true;
   try {
     // The first line throws unless it's a real Map, Set, ArrayBuffer or DataView; the second recognizes the other kinds.
     Reflect.get(kind.prototype, kind === ArrayBuffer || kind === DataView ? "byteLength" : "size", value);
-    if (Object.prototype.toString.call(value) !== "[object Object]") return;
-  } catch {}
-  throw new Refusal(`${describe(value)} that is a Proxy, or only inherits, cannot be stored. Store a real one.`);
+    return Object.prototype.toString.call(value) !== "[object Object]";
+  } catch {
+    return false;
+  }
 }
 
-/** Returns the refusal of an object or function if storage would lose something of it. */
-function lost(value: object): Refusal | undefined {
-  const loss = lossOf(value);
-  return loss && new Refusal(`${loss.what} cannot be stored. ${loss.advice}`);
-}
-
-function isPlain(value: object): boolean {
+function isPlainObject(value: object): boolean {
   const proto: unknown = Object.getPrototypeOf(value);
   return proto === Object.prototype || proto === null;
-}
-
-/** Returns the bytes of a storable array without its items. */
-function checkArray(value: readonly unknown[]): number {
-  const keys = Object.keys(value);
-  const last = keys.at(-1);
-  if (last !== undefined && !isIndex(last)) {
-    throw new Refusal(
-      `an array cannot carry the property ${quote(last)}. Use an object, or leave it out: \`[...value]\`.`,
-    );
-  }
-  const holes = value.length - keys.length;
-  if (holes > MAX_HOLES) throw new Refusal("the array has over a million holes. Use a Map.");
-  return holes;
 }
 
 /** Tells whether a property name is an array's index. */

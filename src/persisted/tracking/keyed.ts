@@ -2,9 +2,9 @@
  * @module
  * Tracked Maps and Sets: their contents lie in internal slots, so the Proxy offers methods of its own.
  */
-import { isPrimitive, rawBehind } from "../../core/values/snapshot.ts";
+import { isPrimitive, nameOf, rawBehind } from "../../core/values/snapshot.ts";
 import type { Keyed as Collection } from "../rows/entries.ts";
-import { ContainerNode, detach, isSame, nameOf, nodeOf, NOWHERE, prepare, type Parent } from "./node.ts";
+import { ContainerNode, isSame, nodeOf, NOWHERE, type Parent } from "./node.ts";
 
 type AnyMap = Map<unknown, unknown>;
 type AnySet = Set<unknown>;
@@ -102,11 +102,7 @@ const keyedMethods = {
     const { raw } = node;
     const found = node.find(key);
     if (!raw.has(found)) return false;
-    prepare(found);
-    if (raw instanceof Map) prepare(raw.get(found));
-    const tell = node.touch();
-    detach(found);
-    if (raw instanceof Map) detach(raw.get(found));
+    const tell = node.touch([found, raw instanceof Map && raw.get(found)]);
     node.collection?.remove(found);
     raw.delete(found);
     tell?.(node, { op: "delete", key: found });
@@ -114,18 +110,11 @@ const keyedMethods = {
   },
   clear(this: Keyed): void {
     const node = keyedOf(this);
-    if (node.raw.size === 0 && node.collection === undefined) return;
-    for (const [key, value] of node.raw.entries()) {
-      prepare(key);
-      prepare(value);
-    }
-    const tell = node.touch();
-    for (const [key, value] of node.raw.entries()) {
-      detach(key);
-      detach(value);
-    }
+    const { raw } = node;
+    if (raw.size === 0 && node.collection === undefined) return;
+    const tell = node.touch([...raw.keys(), ...raw.values()]);
     node.collection?.clear();
-    node.raw.clear();
+    raw.clear();
     tell?.(node, { op: "clear" });
   },
   forEach(this: Keyed, visit: (value: unknown, key: unknown, all: Keyed) => void, self?: unknown): void {
@@ -164,9 +153,7 @@ const mapMethods = {
     const isHeld = node.raw.has(found);
     const old = node.raw.get(found);
     const held = isHeld ? found : node.adopt(key);
-    prepare(old);
-    const tell = node.touch();
-    detach(old);
+    const tell = node.touch([old]);
     if (isHeld) node.collection?.change(held);
     else node.collection?.add(held);
     node.raw.set(held, copy);

@@ -138,27 +138,20 @@ export class BytesNode extends LeafNode {
   }
 }
 
-/** A RegExp: its `lastIndex` is not stored, and `compile`, the one thing that changes the rest, is refused. */
-export class RegExpNode extends Node {
+/**
+ * A RegExp, whose `lastIndex` is not stored, and whose `compile`, the one thing that changes the rest, is refused; or an Error,
+ * which holds nothing but primitives, plain objects, arrays and Errors: all of it is frozen.
+ */
+export class FixedNode extends Node {
   readonly outward: object;
 
-  constructor(raw: RegExp, parent: Parent) {
+  constructor(raw: RegExp | Error, parent: Parent) {
     super(raw, parent);
     const value = (): never => {
       throw refused("`compile` cannot change a stored RegExp. Assign another.", this);
     };
-    this.outward = Object.preventExtensions(Object.defineProperty(raw, "compile", { value }));
-    this.remember();
-  }
-}
-
-/** An Error, which holds nothing but primitives, plain objects, arrays and Errors: all of it is frozen. */
-export class ErrorNode extends Node {
-  readonly outward: object;
-
-  constructor(raw: Error, parent: Parent) {
-    super(raw, parent);
-    this.outward = freeze(raw);
+    this.outward =
+      raw instanceof Error ? freeze(raw) : Object.preventExtensions(Object.defineProperty(raw, "compile", { value }));
     this.remember();
   }
 }

@@ -3,7 +3,7 @@
  * A node: one part of a tracked tree, which knows its parent, so that a change finds its way up.
  */
 import type { DurableError } from "../../core/errors.ts";
-import { isContainer, loadBy, markTracked, rawBehind } from "../../core/values/snapshot.ts";
+import { isContainer, isPrimitive, loadBy, markTracked, nameOf, rawBehind } from "../../core/values/snapshot.ts";
 import { collectionOf, type Collection } from "../rows/collection.ts";
 import { copyIn, refused, type Site } from "./copy.ts";
 
@@ -12,6 +12,8 @@ export interface Root {
   readonly name: string;
   /** `Class.field`, for messages. */
   readonly field: string;
+  /** Its value as plain data. */
+  readonly raw: unknown;
   /** Called before each change inside the tree; throws when there may be none. Returns what to tell of it once it is done. */
   change(): Tell | undefined;
   /** Called when the row of the value as a whole has to be written. */
@@ -24,8 +26,8 @@ export interface Root {
   watch(leaf: Leaf): void;
 }
 
-/** Called after a change of a node, with what was done to it; without, all of it may be another. */
-export type Tell = (node: Node, operation?: Operation) => void;
+/** Called after a change of a field or a part of it, with what was done to that; without, all of it may be another. */
+export type Tell = (part: Node | Root, operation?: Operation) => void;
 
 /** What was done to a container: `key` is a property, an index or a Map's key. */
 export type Operation =
@@ -33,7 +35,9 @@ export type Operation =
   | { readonly op: "delete"; readonly key: unknown }
   | { readonly op: "splice"; readonly start: number; readonly count: number; readonly items: readonly unknown[] }
   | { readonly op: "add"; readonly value: unknown }
-  | { readonly op: "clear" };
+  | { readonly op: "clear" }
+  /** Items of an array changed places, or others took theirs. */
+  | { readonly op: "rearrange"; readonly before: readonly unknown[] };
 
 /** The key of a part that no path leads to: a Set's member, a Map's key, or the value of a key that is an object. */
 export const NOWHERE: unique symbol = Symbol();
@@ -82,8 +86,7 @@ export function nodeFor(raw: object, parent: Parent): Node {
 
 /** Cuts a part off its parent: from then on it is an ordinary value. */
 export function detach(raw: unknown): Node | undefined {
-  if (typeof raw !== "object" || raw === null) return undefined;
-  const node = nodes.get(raw);
+  const node = isPrimitive(raw) ? undefined : nodes.get(raw);
   if (node === undefined) return undefined;
   load(raw, true);
   const { top } = node;
@@ -103,12 +106,12 @@ const takenFrom = new WeakMap<Node, Root>();
  * was never read only matters when it is handed out now.
  */
 export function prepare(raw: unknown, isHandedOut = false): void {
-  if (typeof raw === "object" && raw !== null && (isHandedOut || nodes.has(raw))) load(raw);
+  if (!isPrimitive(raw) && (isHandedOut || nodes.has(raw))) load(raw);
 }
 
 /** Loads every collection in a tree, and lets go of them where `isGone`: plain data is left. */
 function load(raw: unknown, isGone = false): void {
-  if (typeof raw !== "object" || raw === null || !isContainer(raw)) return;
+  if (isPrimitive(raw) || !isContainer(raw)) return;
   const collection = collectionOf(raw);
   collection?.complete();
   if (isGone && collection !== undefined) attach(raw, undefined);
@@ -174,12 +177,14 @@ export abstract class Node implements Site {
   }
 
   /**
-   * Reports a change that is about to happen; throws when it may not. A collection has to be told what changes. Returns what to tell
-   * of the change once it is done.
+   * Reports a change that is about to happen, and cuts off the parts that go; throws when it may not. A collection has to be told
+   * what changes. Returns what to tell of the change once it is done.
    */
-  touch(): Tell | undefined {
+  touch(gone: readonly unknown[] = []): Tell | undefined {
+    for (const part of gone) prepare(part);
     const tell = this.root?.change();
     if (this.collection === undefined) this.mark();
+    for (const part of gone) detach(part);
     return tell;
   }
 
@@ -229,11 +234,6 @@ export abstract class Node implements Site {
   keyOf(_child: object, _at?: unknown): unknown {
     return NOWHERE;
   }
-}
-
-/** The key of a Map or an object as a step of a path, for messages. */
-export function nameOf(key: unknown): PropertyKey {
-  return typeof key === "string" || typeof key === "number" ? key : "value";
 }
 
 /** An object, Map, Set or array, handed out as a Proxy whose handler is the node. */
@@ -289,12 +289,12 @@ export function nodeBehind(outward: object): Node | undefined {
   return byOutward.get(outward);
 }
 
-/** The node behind what was handed out; throws where `outward` is no such value. */
+/** The node behind what was handed out; throws for any other value. */
 export function nodeOf<N extends Node>(outward: object, kind: abstract new (...args: never[]) => N, what: string): N {
   const node = byOutward.get(outward);
   if (node instanceof kind) return node;
   throw new TypeError(
-    `This method of a persisted value was called on something else than ${what} of a persisted field.`,
+    `This method of a persisted value was called on a value that isn't ${what} of a persisted field.`,
   );
 }
 

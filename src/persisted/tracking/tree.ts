@@ -10,21 +10,20 @@
  * doesn't know us gets the right data from both.
  */
 import { KeyedNode } from "./keyed.ts";
-import { BytesNode, DateNode, ErrorNode, RegExpNode } from "./leaves.ts";
+import { BytesNode, DateNode, FixedNode } from "./leaves.ts";
 import { makeNodesBy, nodeFor, type Node, type Root } from "./node.ts";
-import { ArrayNode, ObjectNode } from "../rows/records.ts";
+import { ArrayNode, ObjectNode } from "./records.ts";
 
 makeNodesBy((raw, parent) => {
   if (Array.isArray(raw)) return new ArrayNode(raw, parent);
   if (raw instanceof Map || raw instanceof Set) return new KeyedNode(raw, parent);
   if (raw instanceof Date) return new DateNode(raw, parent);
   if (ArrayBuffer.isView(raw) || raw instanceof ArrayBuffer) return new BytesNode(raw, parent);
-  if (raw instanceof RegExp) return new RegExpNode(raw, parent);
-  if (raw instanceof Error) return new ErrorNode(raw, parent);
+  if (raw instanceof RegExp || raw instanceof Error) return new FixedNode(raw, parent);
   return new ObjectNode(raw, parent);
 });
 
-/** The node for a field's raw value, a tree that nobody else holds; undefined for a primitive, which is its own. */
-export function track(raw: unknown, root: Root): Node | undefined {
-  return typeof raw === "object" && raw !== null ? nodeFor(raw, root) : undefined;
+/** The node for a field's raw value, a tree that nobody else holds. */
+export function track(raw: object, root: Root): Node {
+  return nodeFor(raw, root);
 }

@@ -5,7 +5,7 @@
 import { DurableError, quote } from "../../core/errors.ts";
 import { usable, writable } from "./keys.ts";
 import { ask } from "../remote.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../sqlite.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../handle.ts";
 import { entryAt, storable, write, type Row } from "./values.ts";
 
 /**

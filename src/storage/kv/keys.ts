@@ -90,6 +90,6 @@ export function after(key: string): string {
 export function flawOf(key: unknown, most: number = MAX_KEY): string | undefined {
   if (typeof key !== "string") return "is no string";
   if (key === "") return "is empty";
-  if (!key.isWellFormed()) return "holds a lone surrogate, which UTF-8 cannot";
+  if (!key.isWellFormed()) return "holds a lone surrogate";
   return isOver(key, most) ? `is over ${most} bytes` : undefined;
 }

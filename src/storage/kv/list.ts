@@ -6,7 +6,7 @@ import { DurableError, quote } from "../../core/errors.ts";
 import { after, AFTER_PREFIX, fieldUnder, isReserved, PREFIX } from "./keys.ts";
 import { ask, type Page } from "../remote.ts";
 import { sizeOf } from "../size.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../sqlite.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../handle.ts";
 
 /** Rows that `list` reads at once: first, and at most. */
 const FIRST_PAGE = 16;
@@ -214,7 +214,7 @@ const OPTIONS: Record<keyof ListOptions, readonly [(value: unknown) => boolean, 
   reverse: [(value) => typeof value === "boolean", "true or false"],
   limit: [
     (value) => value === Infinity || (Number.isInteger(value) && (value as number) >= 0),
-    "a whole number, or leave it out to get everything",
+    "a whole number, or leave it out",
   ],
 };
 
@@ -229,8 +229,5 @@ function check(where: string, options: ListOptions = {}): void {
     throw new DurableError("bad-option", `${where}: \`${name}\` cannot be ${quote(value)}. Pass ${fix}.`);
   }
   if (options.start === undefined || options.startAfter === undefined) return;
-  throw new DurableError(
-    "bad-option",
-    `${where}: \`start\` and \`startAfter\` exclude each other. Leave one of them out.`,
-  );
+  throw new DurableError("bad-option", `${where}: \`start\` and \`startAfter\` exclude each other. Pass one of them.`);
 }

@@ -3,13 +3,13 @@
  * One key and its value.
  */
 import { DurableError, quote } from "../../core/errors.ts";
-import { isThenable } from "../../core/values/functions.ts";
+import { isThenable } from "../../core/values/async.ts";
 import { unwrap } from "../../core/values/snapshot.ts";
 import { trimmed } from "./bytes.ts";
 import { after, usable, writable } from "./keys.ts";
 import { ask } from "../remote.ts";
 import { bytesOf, isOver, MAX_ROW, sizeOf } from "../size.ts";
-import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../sqlite.ts";
+import { isRemote, storageOf, type AnyStorage, type RemoteStorage, type StorageHandle } from "../handle.ts";
 
 /**
  * Reads the value under a key; `fallback`, or `undefined`, when there is none.
@@ -132,7 +132,7 @@ function changed(key: string, change: (value: unknown) => unknown, value: unknow
   Promise.resolve(next).catch(() => {});
   throw new DurableError(
     "returned-promise",
-    `Storage.update(${quote(key)}): the function gave a promise, and nothing was written. Await before it: \`const next = await …; Storage.update(ctx, ${quote(key)}, (value) => …)\`.`,
+    `Storage.update(${quote(key)}): the function gave a promise, and nothing was written. Await before the update: \`const next = await …\`.`,
   );
 }
 
@@ -201,7 +201,7 @@ export function storable(storage: DurableObjectStorage, where: string, key: stri
   if (!isOver(name, MAX_ROW - bytes)) return { where, key: name, data };
   throw new DurableError(
     "too-large",
-    `${where}(${quote(name)}): key and value take about ${bytes + bytesOf(name)} bytes, over the ${MAX_ROW} that a row may hold. Split the value over several keys.`,
+    `${where}(${quote(name)}): key and value take about ${bytes + bytesOf(name)} bytes, over the 2 MB of a row. Split the value over several keys.`,
   );
 }
 

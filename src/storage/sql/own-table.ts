@@ -5,7 +5,7 @@
  * A cursor of SQL disturbs nobody. In key-value storage, order needs a list, which ends a user's loop over `kv.list()`.
  */
 import { DurableError } from "../../core/errors.ts";
-import { withoutSqlite } from "../sqlite.ts";
+import { withoutSqlite } from "../handle.ts";
 
 /** Options of {@link OwnTable}. */
 export interface TableOptions {

@@ -6,7 +6,7 @@ import { DurableError } from "../../core/errors.ts";
 import { bound, type Bound, type SqlBinding } from "./values.ts";
 import { Query } from "./query.ts";
 import { isOver } from "../size.ts";
-import { storageOf, type StorageHandle } from "../sqlite.ts";
+import { storageOf, type StorageHandle } from "../handle.ts";
 import { isOpen, placeholdersOf, statementsOf } from "./statements.ts";
 
 /** The platform's limits for one statement. */

@@ -8,5 +8,5 @@ export const COPY: object = {};
 
 /** The message for code that mixes two copies, with the fix. */
 export function mixedCopies(where: string): string {
-  return `${where} mixes two copies of durable-base, and neither knows the other's classes. Find them with \`npm ls durable-base\` and keep one: \`npm dedupe\`, or in vite \`resolve: { dedupe: ["durable-base"] }\`.`;
+  return `${where} mixes two copies of durable-base (\`npm ls durable-base\`). Keep one: \`npm dedupe\`, or \`dedupe\` in vite.`;
 }

@@ -3,7 +3,7 @@
  * Replacing a method, for the decorators of this folder, in both dialects.
  */
 import { DurableError } from "../core/errors.ts";
-import { kindOf } from "../core/values/functions.ts";
+import { kindOf } from "../core/values/async.ts";
 import { levelOf } from "../core/plan.ts";
 
 /** Decorates a method, in the standard and in the legacy dialect; the method keeps its type. */

@@ -2,7 +2,7 @@
  * @module
  * The storage behind a handle, and whether it is the one that everything here needs.
  */
-import { COPY, mixedCopies } from "../core/copies.ts";
+import { COPY, mixedCopies } from "../core/two-copies.ts";
 import { DurableError, quote, sqliteConfig } from "../core/errors.ts";
 import { isHandle } from "../core/values/snapshot.ts";
 import { stateOf } from "./storage-state.ts";
@@ -62,7 +62,7 @@ export function storageOf(handle: StorageHandle, className?: string): DurableObj
   if (storage === undefined) {
     throw new DurableError(
       "bad-option",
-      `Storage: ${isRemote(handle) ? "this function works inside an object, and was given a stub of one" : `there is no storage in ${quote(handle)}`}. In a method of the object pass \`this.ctx\`.`,
+      `Storage: ${isRemote(handle) ? "this function takes no stub" : `there is no storage in ${quote(handle)}`}. In a method of the object pass \`this.ctx\`.`,
     );
   }
   if ((stateOf(storage).copy ?? COPY) !== COPY) throw new DurableError("two-copies", mixedCopies("Storage: this call"));
@@ -93,7 +93,7 @@ export function withoutSqlite(storage: DurableObjectStorage, className = "Counte
   } catch (cause) {
     return new DurableError(
       "no-sqlite-storage",
-      `The class of this object has no SQLite-backed storage. In wrangler.toml, for a class not yet deployed:\n\n${sqliteConfig(className)}\nA class that was deployed without it keeps its old storage permanently: give the new one another name.`,
+      `The class of this object has no SQLite storage, which a deployed class never gets: give a new class another name. In wrangler.toml:\n\n${sqliteConfig(className)}`,
       { cause },
     );
   }

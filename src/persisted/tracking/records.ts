@@ -2,13 +2,12 @@
  * @module
  * Tracked plain objects and arrays.
  */
-import { isIndex, MAX_HOLES } from "../tracking/copy.ts";
-import { isPrimitive } from "../../core/values/snapshot.ts";
-import { rearranged } from "../tracking/changes.ts";
-import type { Collection } from "./collection.ts";
-import type { Keyed } from "./entries.ts";
-import type { List } from "./list.ts";
-import { ContainerNode, detach, isSame, nodeOf, prepare } from "../tracking/node.ts";
+import { isIndex, MAX_HOLES } from "./copy.ts";
+import { isPrimitive, rawBehind } from "../../core/values/snapshot.ts";
+import type { Collection } from "../rows/collection.ts";
+import type { Keyed } from "../rows/entries.ts";
+import type { List } from "../rows/list.ts";
+import { ContainerNode, isSame, nodeOf, prepare } from "./node.ts";
 
 /** Plain objects and arrays: changed by assigning, deleting and defining properties. */
 abstract class PropertiesNode<T extends object, C extends Collection> extends ContainerNode<T, C> {
@@ -16,8 +15,6 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
   abstract noteSet(key: PropertyKey, isNew: boolean): void;
   /** Tells the collection that a property is about to go. */
   abstract noteDelete(key: PropertyKey): void;
-  /** A property's name as a step of a path. */
-  abstract stepOf(key: PropertyKey): PropertyKey;
 
   get(target: T, key: PropertyKey, receiver: unknown): unknown {
     this.need(key);
@@ -40,12 +37,10 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     const copy = this.copyIn(value, key);
     const old: unknown = Reflect.get(target, key);
     const isNew = !Object.hasOwn(target, key);
-    prepare(old);
-    const tell = this.touch();
-    detach(old);
+    const tell = this.touch([old]);
     this.noteSet(key, isNew);
     Reflect.set(target, key, copy);
-    tell?.(this, { op: "set", key: this.stepOf(key), value: copy });
+    tell?.(this, { op: "set", key, value: copy });
     return true;
   }
 
@@ -54,38 +49,27 @@ abstract class PropertiesNode<T extends object, C extends Collection> extends Co
     const property = Reflect.getOwnPropertyDescriptor(target, key);
     if (property === undefined) return true;
     if (property.configurable !== true) return false;
-    prepare(property.value);
-    const tell = this.touch();
-    detach(property.value);
+    const tell = this.touch([property.value]);
     this.noteDelete(key);
     Reflect.deleteProperty(target, key);
-    tell?.(this, { op: "delete", key: this.stepOf(key) });
+    tell?.(this, { op: "delete", key });
     return true;
   }
 
   defineProperty(target: T, key: PropertyKey, property: PropertyDescriptor): boolean {
     this.checkKey(key);
     this.need(key);
-    const full = {
-      writable: false,
-      enumerable: false,
-      configurable: false,
+    const { value, writable, enumerable, configurable, get, set } = {
       ...Reflect.getOwnPropertyDescriptor(target, key),
       ...property,
     };
-    const isArrayLength = key === "length" && Array.isArray(target);
-    if (
-      !("value" in full) ||
-      "get" in property ||
-      !full.writable ||
-      (!isArrayLength && !(full.enumerable && full.configurable))
-    ) {
+    const isPlain = writable && ((enumerable && configurable) || (key === "length" && Array.isArray(target)));
+    if (!isPlain || (get ?? set) !== undefined)
       throw this.refuse(
-        "only plain properties can be stored: no getters, all of them writable, enumerable and configurable. Assign the value.",
+        "only plain properties can be stored: no getters, none hidden or read-only. Assign the value.",
         key,
       );
-    }
-    return "value" in property ? this.set(target, key, property.value, this.outward) : true;
+    return "value" in property ? this.set(target, key, value, this.outward) : true;
   }
 
   getOwnPropertyDescriptor(target: T, key: PropertyKey): PropertyDescriptor | undefined {
@@ -120,10 +104,6 @@ export class ObjectNode extends PropertiesNode<object, Keyed> {
     this.collection?.remove(key);
   }
 
-  override stepOf(key: PropertyKey): PropertyKey {
-    return key;
-  }
-
   override keyOf(child: object, at?: unknown): PropertyKey {
     const isAt = (key: string): boolean => Reflect.get(this.raw, key) === child;
     return typeof at === "string" && isAt(at) ? at : Object.keys(this.raw).find(isAt)!;
@@ -139,7 +119,7 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
     if (typeof value !== "function") return value;
     // Behind a Proxy that users put over this one, JavaScript's own methods run, which go through both Proxies' traps.
     if (receiver === this.outward && Object.hasOwn(arrayMethods, key)) {
-      return arrayMethods[key as keyof typeof arrayMethods];
+      return Reflect.get(arrayMethods, key);
     }
     // `at` reads an index; the others go through all of it.
     if (key !== "at" && key !== "constructor") this.collection?.complete();
@@ -163,10 +143,8 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
     if (length === target.length) return true;
     if (length > target.length) this.checkGap(length);
     if (length < target.length) this.collection?.needRange(length, 0);
-    for (const child of target.slice(length)) prepare(child);
-    const tell = this.touch();
+    const tell = this.touch(target.slice(length));
     const before = target.length;
-    for (const child of target.slice(length)) detach(child);
     this.collection?.splice(Math.min(before, length), Math.max(0, before - length), Math.max(0, length - before));
     target.length = length;
     tell?.(this, { op: "set", key, value: length });
@@ -183,10 +161,6 @@ export class ArrayNode extends PropertiesNode<unknown[], List> {
   checkGap(length: number): void {
     if (length - this.raw.length > MAX_HOLES)
       throw this.refuse("that leaves over a million holes in the array. Use a Map.");
-  }
-
-  override stepOf(key: PropertyKey): PropertyKey {
-    return Number(key);
   }
 
   override keyOf(child: object, at?: unknown): PropertyKey {
@@ -208,11 +182,10 @@ const arrayMethods = {
   },
   pop(this: unknown[]): unknown {
     const node = arrayOf(this);
-    return node.raw.length === 0 ? undefined : splice(node, node.raw.length - 1, 1, [])[0];
+    return splice(node, Math.max(0, node.raw.length - 1), 1, [])[0];
   },
   shift(this: unknown[]): unknown {
-    const node = arrayOf(this);
-    return node.raw.length === 0 ? undefined : splice(node, 0, 1, [])[0];
+    return splice(arrayOf(this), 0, 1, [])[0];
   },
   unshift(this: unknown[], ...items: unknown[]): number {
     const node = arrayOf(this);
@@ -229,39 +202,33 @@ const arrayMethods = {
     const count = args.length === 1 ? length - start : Math.min(Math.max(0, integer(many)), length - start);
     return splice(node, start, args.length === 0 ? 0 : count, items);
   },
-  sort(this: unknown[], compare?: (a: unknown, b: unknown) => number): unknown[] {
-    const node = arrayOf(this);
-    const raw = wholeArray(node);
-    const order = compare === undefined && raw.some((item) => !isPrimitive(item)) ? asText : compare;
-    // Of a copy, since a comparator can change the list.
-    const sorted = raw.slice().sort(typeof order === "function" ? (a, b) => order(node.give(a), node.give(b)) : order);
-    rearrange(node, (raw) => {
-      // Emptied first, so that holes come back as holes, at the end.
-      raw.length = 0;
-      raw.length = sorted.length;
-      sorted.forEach((item, i) => (raw[i] = item));
-    });
-    return this;
-  },
-  reverse(this: unknown[]): unknown[] {
-    rearrange(arrayOf(this), (raw) => raw.reverse());
-    return this;
-  },
-  fill(this: unknown[], value: unknown, start?: number, end?: number): unknown[] {
-    const node = arrayOf(this);
-    const filled = wholeArray(node).slice().fill(FILL, start, end);
-    // Each item is a copy of its own, of the value as it is now: it may be a part of this very array.
-    const copies = filled.map((item, i) => (item === FILL ? node.copyIn(value, i) : item));
-    rearrange(node, (raw) => {
-      for (let i = 0; i < filled.length; i++) {
-        if (filled[i] !== FILL) continue;
-        detach(raw[i]);
-        raw[i] = copies[i];
-      }
-    });
-    return this;
-  },
 };
+
+/** Marks the places that `fill` fills. */
+const FILLER = {};
+
+// These run on a copy of the items, and what it is then becomes the array's.
+for (const name of ["sort", "reverse", "fill"] as const) {
+  const value = function (this: unknown[], ...args: unknown[]): unknown[] {
+    const node = arrayOf(this);
+    // Only a comparison looks at the items, which opens those that are large.
+    const items = wholeArray(node).map((item, i) => (name === "sort" ? node.give(item, i) : item));
+    const [given] = args;
+    if (name === "fill") args[0] = FILLER;
+    Reflect.apply(items[name], items, args);
+    // A copy for each place, even of one of the items. Getters of the value may change the array.
+    const copies = items.map((item, i) => (item === FILLER ? node.copyIn(given, i) : undefined));
+    const own = new Set(node.raw);
+    const fresh = items.map((item, i) => {
+      if (item === FILLER) return copies[i];
+      const raw = isPrimitive(item) ? item : (rawBehind(item) ?? item);
+      return own.has(raw) ? raw : node.copyIn(item, i);
+    });
+    rearrange(node, fresh);
+    return this;
+  };
+  Object.defineProperty(arrayMethods, name, { value });
+}
 
 const ArrayIterator = Object.getPrototypeOf([].values()) as object;
 
@@ -299,20 +266,22 @@ function splice(node: ArrayNode, start: number, count: number, items: readonly u
   return gone.map((child) => node.release(child));
 }
 
-/** Runs what changes items in their places. */
-function rearrange(node: ArrayNode, change: (raw: unknown[], before: readonly unknown[]) => void): void {
+/** Puts items in their places: those of the array in another order, and copies. */
+function rearrange(node: ArrayNode, items: readonly unknown[]): void {
+  // A comparator can have changed the array.
   const raw = wholeArray(node);
   const before = raw.slice();
-  // Any of them may go.
-  for (const child of before) prepare(child);
-  const tell = node.touch();
-  change(raw, before);
+  const kept = new Set(items);
+  const tell = node.touch(before.filter((item) => !kept.has(item)));
+  // Emptied first, so that holes come back as holes.
+  raw.length = 0;
+  raw.length = items.length;
+  items.forEach((item, i) => (raw[i] = item));
   const grown = raw.length - before.length;
   if (grown !== 0)
     node.collection?.splice(Math.min(raw.length, before.length), Math.max(0, -grown), Math.max(0, grown));
   node.collection?.rearrange(before);
-  const operation = tell === undefined ? null : rearranged(before, raw);
-  if (operation !== null) tell!(node, operation);
+  tell?.(node, { op: "rearrange", before });
 }
 
 /** The raw items, all of them loaded. */
@@ -321,19 +290,10 @@ function wholeArray(node: ArrayNode): unknown[] {
   return node.raw;
 }
 
-/** The order of a sort without comparator. */
-function asText(a: unknown, b: unknown): number {
-  const [first, second] = [String(a), String(b)];
-  return first < second ? -1 : Number(first > second);
-}
-
 /** What JavaScript makes of an argument that stands for a place or a number of items. */
 function integer(value: unknown): number {
   return Math.trunc(Number(value)) || 0;
 }
-
-/** Marks the places that `fill` fills. */
-const FILL = {};
 
 function arrayOf(outward: object): ArrayNode {
   return nodeOf(outward, ArrayNode, "an array");
