@@ -99,7 +99,7 @@ export class Keyed extends Collection {
 
   override change(key: unknown): void {
     this.touch(this.#chunkOf(key), 0);
-    this.note(false);
+    this.note();
   }
 
   /** Notes a new entry at the end. */
@@ -117,7 +117,7 @@ export class Keyed extends Collection {
     chunk.keys!.delete(key);
     chunk.count--;
     this.touch(chunk, 0);
-    this.note();
+    this.note(0);
   }
 
   /** Notes that all entries go. */
@@ -129,7 +129,7 @@ export class Keyed extends Collection {
       this.touch(chunk, 0);
     }
     this.isComplete = true;
-    this.note();
+    this.note(0);
   }
 
   override adopt(raw: unknown): boolean {

@@ -138,15 +138,19 @@ export class Packer {
   }
 
   #write(collection: Collection): void {
-    const { chunks, touched } = collection;
+    const { touched } = collection;
+    for (const chunk of collection.dropEmpty()) this.#free(collection, chunk);
+    const { chunks } = collection;
     // Dividing and joining touch more of them, which are written after the others.
-    let at = 0;
-    for (const chunk of touched) {
-      touched.delete(chunk);
-      // They are mostly in order.
-      at = chunks.indexOf(chunk, at);
-      if (at === -1) at = chunks.indexOf(chunk);
-      this.#writeChunk(collection, at);
+    while (touched.size > 0) {
+      // In order, so that each is found, and its first entry counted, from the one before it on.
+      const batch = touched.size === 1 ? [...touched] : chunks.filter((chunk) => touched.has(chunk));
+      let at = 0;
+      for (const chunk of batch) {
+        touched.delete(chunk);
+        at = chunks.indexOf(chunk, at);
+        this.#writeChunk(collection, at);
+      }
     }
     if (chunks.length === 0 || (chunks.length === 1 && (chunks[0]!.bytes ?? Infinity) <= CHUNK_MAX / 2)) {
       this.#dissolve(collection);
@@ -155,7 +159,7 @@ export class Packer {
     }
   }
 
-  /** Writes a chunk, unless its row has just these entries; divides a large one, and drops one that is empty or joins another. */
+  /** Writes a chunk, unless its row has just these entries; divides a large one, and drops one that joins another. */
   #writeChunk(collection: Collection, at: number): void {
     const { chunks } = collection;
     const chunk = chunks[at]!;
@@ -163,7 +167,7 @@ export class Packer {
     const met: Collection[] = [];
     const sizes = this.#sizes(part, met);
     const bytes = sum(sizes);
-    if (chunk.count === 0 || (hasShrunk(collection, chunk, bytes) && this.#joins(collection, at, bytes))) {
+    if (hasShrunk(collection, chunk, bytes) && this.#joins(collection, at, bytes)) {
       this.#free(collection, chunk);
       collection.arrange(at, []);
       return;

@@ -1,0 +1,120 @@
+/** How a large value is divided among its rows, and what that takes: `planRows` upon rows in memory. */
+import { snapshot } from "durable-base";
+import { describe, expect, it } from "vitest";
+import { Field, type Keeper } from "../../src/persisted/field.ts";
+import { PLAIN } from "../../src/persisted/options.ts";
+import { collectionOf, type Chunk } from "../../src/persisted/rows/collection.ts";
+import { emptyRecord, fieldKey } from "../../src/persisted/rows/layout.ts";
+import type { Rows } from "../../src/persisted/rows/packing.ts";
+import { planRows } from "../../src/persisted/rows/planner.ts";
+
+const HEAD = fieldKey("any");
+
+/** A field and its rows. */
+class Table {
+  readonly stored = new Map<string, unknown>();
+  readonly #record = emptyRecord();
+  #field: Field;
+
+  constructor(value: unknown) {
+    this.#field = this.#load(undefined);
+    this.write(() => this.#field.replace(value));
+  }
+
+  /** The field as another instance reads it. */
+  wake(): void {
+    const { fields, rows } = this.#record;
+    this.#field = this.#load(rows.has("any") ? this.stored.get(HEAD) : fields["any"]);
+  }
+
+  #load(stored: unknown): Field {
+    const keeper: Keeper = {
+      change: () => undefined,
+      fetch: (key) => structuredClone(this.stored.get(key)),
+      swapped() {},
+      took() {},
+      watch() {},
+    };
+    const from = stored === undefined ? undefined : "any";
+    const plan = { name: "any", dialect: "accessor" as const, options: PLAIN };
+    const field = new Field(keeper, "Table", plan, { raw: undefined, isStored: from !== undefined, from });
+    if (from !== undefined) field.load(structuredClone(stored));
+    return field;
+  }
+
+  /** Changes the value and writes it; returns what was written. */
+  write<T>(change: (value: T) => unknown): Rows {
+    change(this.#field.value as T);
+    return this.flush();
+  }
+
+  flush(): Rows {
+    const rows = planRows([this.#field], this.#record, false);
+    for (const [key, value] of rows.puts) this.stored.set(key, structuredClone(value));
+    for (const key of rows.deletes) this.stored.delete(key);
+    return rows;
+  }
+
+  read(): unknown {
+    return snapshot(this.#field.value);
+  }
+
+  get chunks(): readonly Chunk[] {
+    return collectionOf(this.#field.raw as object)!.chunks;
+  }
+
+  /** The same, and how often a chunk that was there was asked for its number of entries, on the average. */
+  steps<T>(change: (value: T) => unknown): number {
+    const chunks = [...this.chunks];
+    let steps = 0;
+    for (const chunk of chunks) {
+      let { count } = chunk;
+      Object.defineProperty(chunk, "count", {
+        get: () => {
+          steps++;
+          return count;
+        },
+        set: (value: number) => (count = value),
+      });
+    }
+    this.write(change);
+    return steps / chunks.length;
+  }
+}
+
+const items = (count: number): { text: string }[] => Array.from({ length: count }, () => ({ text: "x".repeat(350) }));
+
+describe("the steps that it takes to write a large value", () => {
+  type List = { text: string }[];
+  type Items = Map<number, { text: string }>;
+  const list = (): List => items(6_000);
+  const map = (): Items => new Map(items(6_000).entries());
+  const all = (text: string) => (value: List | Items) => value.forEach((item) => (item.text = text));
+
+  it.each<[string, () => List | Items, (value: never) => unknown]>([
+    ["an array of which each item shrinks", list, all("")],
+    ["an array of which each item grows", list, all("y".repeat(700))],
+    [
+      "an array of which each item grows, in some order",
+      list,
+      (value: List) => value.forEach((_, i) => (value[(i * 1_777) % 6_000]!.text = "y".repeat(700))),
+    ],
+    ["an array that is emptied", list, (value: List) => (value.length = 0)],
+    ["an array that loses half its items", list, (value: List) => value.splice(10, 3_000)],
+    [
+      "an array that loses its first items one by one",
+      list,
+      (value: List) => Array.from({ length: 1_000 }, () => value.shift()),
+    ],
+    ["a Map of which each value shrinks", map, all("")],
+    ["a Map of which each value grows", map, all("y".repeat(700))],
+    ["a Map that is emptied", map, (value: Items) => value.clear()],
+  ])("are so many a chunk, however many there are: %s", (_, make, change) => {
+    const table = new Table(make());
+    expect(table.chunks.length).toBeGreaterThan(500);
+    expect(table.steps(change)).toBeLessThan(20);
+    const after = table.read();
+    table.wake();
+    expect(table.read()).toEqual(after);
+  });
+});
