@@ -118,3 +118,55 @@ describe("the steps that it takes to write a large value", () => {
     expect(table.read()).toEqual(after);
   });
 });
+
+describe("a new entry of a large Map", () => {
+  const map = (): Map<unknown, unknown> => new Map(Array.from({ length: 1_500 }, (_, i) => [`k${i}`, i]));
+
+  it("that goes again at once leaves all rows as they are", () => {
+    const table = new Table(map());
+    table.wake();
+    const { puts, deletes } = table.write((value: Map<unknown, unknown>) => {
+      value.set("tmp", 1);
+      value.delete("tmp");
+      value.set(Number.NaN, 1);
+      value.delete(Number.NaN);
+    });
+    expect([puts.size, deletes.size]).toEqual([0, 0]);
+  });
+
+  it("that is changed before it is written leaves the full row before it as it is", () => {
+    const table = new Table(new Map());
+    let written = 0;
+    for (let i = 0; i < 60; i++) {
+      const { puts, deletes } = table.write((value: Map<unknown, unknown>) => {
+        value.set(i, "x".repeat(700));
+        value.set(i, "y".repeat(700));
+      });
+      written += puts.size + deletes.size;
+    }
+    const plain = new Table(new Map());
+    for (let i = 0; i < 60; i++) {
+      const { puts, deletes } = plain.write((value: Map<unknown, unknown>) => value.set(i, "y".repeat(700)));
+      written -= puts.size + deletes.size;
+    }
+    expect(written).toBe(0);
+  });
+
+  it.each([Number.NaN, 0, "k"])("does not hide that %s, which was there, changed or went", (key) => {
+    const table = new Table(map().set(key, 1));
+    table.wake();
+    table.write((value: Map<unknown, unknown>) => {
+      value.set("new", 1);
+      value.set(Object.is(key, 0) ? -0 : key, 2);
+      value.delete("new");
+    });
+    table.wake();
+    expect(table.read()).toEqual(map().set(key, 2));
+    table.write((value: Map<unknown, unknown>) => {
+      value.set("new", 1);
+      value.delete(Object.is(key, 0) ? -0 : key);
+    });
+    table.wake();
+    expect(table.read()).toEqual(map().set("new", 1));
+  });
+});

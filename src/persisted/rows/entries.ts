@@ -98,7 +98,8 @@ export class Keyed extends Collection {
   }
 
   override change(key: unknown): void {
-    this.touch(this.#chunkOf(key), 0);
+    const chunk = this.#chunkOf(key);
+    this.touch(chunk, placeOf(key, chunk));
     this.note();
   }
 
@@ -114,9 +115,9 @@ export class Keyed extends Collection {
   /** Notes that an entry goes. */
   remove(key: unknown): void {
     const chunk = this.#chunkOf(key);
+    this.touch(chunk, placeOf(key, chunk));
     chunk.keys!.delete(key);
     chunk.count--;
-    this.touch(chunk, 0);
     this.note(0);
   }
 
@@ -191,6 +192,18 @@ export class Keyed extends Collection {
     this.#index();
     return { counts: this.chunks.map(({ prints }) => Math.max(0, prints)), prints: this.#prints };
   }
+}
+
+/** The place of a key in its chunk, as far as it matters: of one behind those of the stored row, that it is behind them. */
+function placeOf(key: unknown, { keys, stored, isDirty }: Chunk): number {
+  let place = 0;
+  if (isDirty) return place;
+  for (const other of keys!) {
+    // Keys are found so, too: NaN by NaN, and 0 by -0.
+    if (place === stored || other === key || (Number.isNaN(other) && Number.isNaN(key))) break;
+    place++;
+  }
+  return place;
 }
 
 function valueOf(raw: Entries, key: unknown): unknown {
