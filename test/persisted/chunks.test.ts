@@ -170,3 +170,15 @@ describe("a new entry of a large Map", () => {
     expect(table.read()).toEqual(map().set("new", 1));
   });
 });
+
+it("an object is divided by the sizes of its entries, also where numbers were added behind texts", () => {
+  const table = new Table(Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`k${i}`, i])));
+  let puts = 0;
+  for (let r = 1; r <= 5; r++) {
+    puts += table.write((value: Record<string, unknown>) => {
+      value[`b${r}`] = "y".repeat(1_200);
+      for (let i = 0; i < 100; i++) value[r * 100 + i] = 1;
+    }).puts.size;
+  }
+  expect([puts, table.stored.size]).toEqual([15, 18]);
+});
