@@ -9,6 +9,7 @@ import type { Rows } from "../../src/persisted/rows/packing.ts";
 import { planRows } from "../../src/persisted/rows/planner.ts";
 
 const HEAD = fieldKey("any");
+const part = (id: number): string => `durable-base:part:any:${id}`;
 
 /** A field and its rows. */
 class Table {
@@ -181,4 +182,20 @@ it("an object is divided by the sizes of its entries, also where numbers were ad
     }).puts.size;
   }
   expect([puts, table.stored.size]).toEqual([15, 18]);
+});
+
+it("a row that is measured as a neighbour is written if a collection was made of what it holds", () => {
+  const table = new Table(Array.from({ length: 60 }, () => ["x".repeat(220)]));
+  // One who counts the bytes of a value otherwise would have left it there.
+  const long = Array.from({ length: 3_000 }, (_, i) => i);
+  (table.stored.get(part(1)) as unknown[])[0] = long;
+  const [first, second] = table.chunks.map(({ count }) => count) as [number, number];
+  table.wake();
+  table.write((value: unknown[][]) => {
+    for (const item of value.slice(first, first + second)) item[0] = "";
+  });
+  expect(table.chunks[1]!.count).toBe(second);
+  table.write((value: unknown[][]) => value[0]!.push("new"));
+  table.wake();
+  expect((table.read() as unknown[][])[0]).toEqual([...long, "new"]);
 });

@@ -217,7 +217,11 @@ export class Packer {
       if (DurableError.is(error, "field-unreadable")) return false;
       throw error;
     }
-    if (bytes + sum(this.#sizes(collection.slice(place), [])) > (CHUNK_MAX * 3) / 4) return false;
+    const met: Collection[] = [];
+    const fits = bytes + sum(this.#sizes(collection.slice(place), met)) <= (CHUNK_MAX * 3) / 4;
+    // What was made of what it holds, only a pointer in its row leads to.
+    if (met.some((inner) => !collection.heldBy(other).has(inner))) collection.touched.add(other);
+    if (!fits) return false;
     const [first, second] = at === 0 ? [chunk, other] : [other, chunk];
     if (first.keys !== undefined) other.keys = new Set([...first.keys, ...second.keys!]);
     other.count += chunk.count;
