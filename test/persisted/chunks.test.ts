@@ -75,7 +75,9 @@ class Table {
           steps++;
           return count;
         },
-        set: (value: number) => (count = value),
+        set: (value: number) => {
+          count = value;
+        },
       });
     }
     this.write(change);
@@ -172,7 +174,7 @@ describe("a new entry of a large Map", () => {
   });
 });
 
-it("an object is divided by the sizes of its entries, also where numbers were added behind texts", () => {
+it("an object is divided by the sizes of its entries, even where numbers were added behind texts", () => {
   const table = new Table(Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`k${i}`, i])));
   let puts = 0;
   for (let r = 1; r <= 5; r++) {

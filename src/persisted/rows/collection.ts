@@ -184,9 +184,10 @@ export abstract class Collection {
     this.touched.add(chunk);
   }
 
+  /** How many entries lie before the chunk at a place. */
   startOf(at: number): number {
     const starts = this.#starts;
-    // One that is behind what changed is counted on from there, not from the first.
+    // Counting goes on from where entries moved: from the first chunk on, each time, it would take quadratic time.
     for (let i = starts.length; i <= at; i++) starts.push(i === 0 ? 0 : starts[i - 1]! + this.chunks[i - 1]!.count);
     return starts[at]!;
   }
@@ -199,7 +200,7 @@ export abstract class Collection {
   }
 
   /** Notes that something has to be written, and behind which chunk the entries may have other places. */
-  protected note(at = Infinity): void {
+  protected note(at: number = Infinity): void {
     this.#starts.splice(at + 1);
     this.store.changed(this);
   }

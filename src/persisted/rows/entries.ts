@@ -194,7 +194,7 @@ export class Keyed extends Collection {
   }
 }
 
-/** The place of a key in its chunk, as far as it matters: of one behind those of the stored row, that it is behind them. */
+/** The place of a key in its chunk; all places behind the stored entries are the same one, and all are 0 in a chunk that is dirty. */
 function placeOf(key: unknown, { keys, stored, isDirty }: Chunk): number {
   let place = 0;
   if (isDirty) return place;

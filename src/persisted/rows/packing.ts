@@ -116,7 +116,7 @@ export class Packer {
     return isContainer(value) ? 8 + sum(this.#sizes(value, met)) : sizeOf(value);
   }
 
-  /** The bytes that each entry of a container takes; those of an object in the order of `keys`, which may not be its own. */
+  /** The bytes that each entry of a container takes; an object's in the order of `keys`, as its own order puts numbers first. */
   #sizes(container: object, met: Collection[], keys?: ReadonlySet<unknown>): number[] {
     const sizes: number[] = [];
     const add = (member: unknown, bytesOfKey = 0): void => {
@@ -219,7 +219,7 @@ export class Packer {
     }
     const met: Collection[] = [];
     const fits = bytes + sum(this.#sizes(collection.slice(place), met)) <= (CHUNK_MAX * 3) / 4;
-    // What was made of what it holds, only a pointer in its row leads to.
+    // A collection that was made just now is reached by a pointer in this row alone.
     if (met.some((inner) => !collection.heldBy(other).has(inner))) collection.touched.add(other);
     if (!fits) return false;
     const [first, second] = at === 0 ? [chunk, other] : [other, chunk];
