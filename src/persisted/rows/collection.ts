@@ -63,7 +63,8 @@ export class Chunk {
   held: ReadonlySet<Collection> | undefined;
 
   constructor(id: number, count: number, keys?: Set<unknown>) {
-    this.id = id;
+    // A head may have it as a double, which takes more bytes.
+    this.id = id | 0;
     this.count = count;
     this.keys = keys;
   }

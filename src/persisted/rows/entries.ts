@@ -190,7 +190,7 @@ export class Keyed extends Collection {
 
   override describe(): Pick<Head, "counts" | "prints"> {
     this.#index();
-    return { counts: this.chunks.map(({ prints }) => Math.max(0, prints)), prints: this.#prints };
+    return { counts: Array.from(this.chunks, ({ prints }) => Math.max(0, prints)), prints: this.#prints };
   }
 }
 

@@ -78,6 +78,6 @@ export class List extends Collection {
   }
 
   override describe(): Pick<Head, "counts"> {
-    return { counts: this.chunks.map(({ count }) => count) };
+    return { counts: Array.from(this.chunks, ({ count }) => count) };
   }
 }
