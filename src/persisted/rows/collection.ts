@@ -63,7 +63,8 @@ export class Chunk {
   held: ReadonlySet<Collection> | undefined;
 
   constructor(id: number, count: number, keys?: Set<unknown>) {
-    this.id = id;
+    // A head may have it as a double, which takes more bytes.
+    this.id = id | 0;
     this.count = count;
     this.keys = keys;
   }
@@ -85,8 +86,8 @@ export abstract class Collection {
   readonly touched: Set<Chunk> = new Set();
   /** A number that no chunk has. */
   next = 1;
-  /** Of each chunk, how many entries lie before it; undefined when that has to be counted again. */
-  #starts: number[] | undefined;
+  /** How many entries lie before each of the first chunks; before the others it has to be counted. */
+  #starts: number[] = [];
 
   constructor(store: Store, id: string, raw: object) {
     this.store = store;
@@ -184,32 +185,31 @@ export abstract class Collection {
     this.touched.add(chunk);
   }
 
+  /** How many entries lie before the chunk at a place. */
   startOf(at: number): number {
-    if (this.#starts === undefined) {
-      let start = 0;
-      this.#starts = this.chunks.map((chunk) => (start += chunk.count) - chunk.count);
-    }
-    return this.#starts[at]!;
+    const starts = this.#starts;
+    // Counting goes on from where entries moved: from the first chunk on, each time, it would take quadratic time.
+    for (let i = starts.length; i <= at; i++) starts.push(i === 0 ? 0 : starts[i - 1]! + this.chunks[i - 1]!.count);
+    return starts[at]!;
   }
 
   /** Which chunk has the entry; the last one for the place behind all. */
   protected find(index: number): number {
-    this.startOf(0);
-    return Math.max(
-      0,
-      search(this.#starts!.length - 1, index, (at) => this.#starts![at]!),
-    );
+    const starts = this.#starts;
+    while (starts.length < this.chunks.length && this.startOf(starts.length) <= index);
+    return search(starts.length - 1, index, (at) => starts[at]!);
   }
 
-  /** Notes that something has to be written, and whether entries went from place to place. */
-  protected note(hasMoved = true): void {
-    if (hasMoved) this.#starts = undefined;
+  /** Notes that something has to be written, and behind which chunk the entries may have other places. */
+  protected note(at: number = Infinity): void {
+    this.#starts.splice(at + 1);
     this.store.changed(this);
   }
 
   /** Notes that `removed` entries go from the `start`-th on, and `added` others come in their place. */
   splice(start: number, removed: number, added: number): void {
-    let at = this.find(start);
+    const first = this.find(start);
+    let at = first;
     let from = start - this.startOf(at);
     let left = removed;
     let right = added;
@@ -223,7 +223,7 @@ export abstract class Collection {
       left -= taken;
       right = from = 0;
     } while (left > 0);
-    this.note();
+    this.note(first);
   }
 
   /** Notes that the entry at a place is not as stored. */
@@ -269,12 +269,24 @@ export abstract class Collection {
     return chunk.held ?? NONE;
   }
 
+  /** Takes out the chunks that have no entries any more, and returns them. */
+  dropEmpty(): ReadonlySet<Chunk> {
+    const empty = new Set([...this.touched].filter(({ count }) => count === 0));
+    if (empty.size > 0) {
+      for (const chunk of empty) this.touched.delete(chunk);
+      this.chunks = this.chunks.filter((chunk) => !empty.has(chunk));
+      this.isHeadDirty = true;
+      this.#starts = [];
+    }
+    return empty;
+  }
+
   /** Puts others in the place of the chunk at a place, to be written. */
   arrange(at: number, parts: readonly Chunk[]): void {
     this.chunks.splice(at, 1, ...parts);
     for (const part of parts) this.touched.add(part);
     this.isHeadDirty = true;
-    this.#starts = undefined;
+    this.#starts.splice(at);
   }
 
   newChunk(count: number, keys?: Set<unknown>): Chunk {

@@ -98,8 +98,9 @@ export class Keyed extends Collection {
   }
 
   override change(key: unknown): void {
-    this.touch(this.#chunkOf(key), 0);
-    this.note(false);
+    const chunk = this.#chunkOf(key);
+    this.touch(chunk, placeOf(key, chunk));
+    this.note();
   }
 
   /** Notes a new entry at the end. */
@@ -114,10 +115,10 @@ export class Keyed extends Collection {
   /** Notes that an entry goes. */
   remove(key: unknown): void {
     const chunk = this.#chunkOf(key);
+    this.touch(chunk, placeOf(key, chunk));
     chunk.keys!.delete(key);
     chunk.count--;
-    this.touch(chunk, 0);
-    this.note();
+    this.note(0);
   }
 
   /** Notes that all entries go. */
@@ -129,7 +130,7 @@ export class Keyed extends Collection {
       this.touch(chunk, 0);
     }
     this.isComplete = true;
-    this.note();
+    this.note(0);
   }
 
   override adopt(raw: unknown): boolean {
@@ -189,8 +190,20 @@ export class Keyed extends Collection {
 
   override describe(): Pick<Head, "counts" | "prints"> {
     this.#index();
-    return { counts: this.chunks.map(({ prints }) => Math.max(0, prints)), prints: this.#prints };
+    return { counts: Array.from(this.chunks, ({ prints }) => Math.max(0, prints)), prints: this.#prints };
   }
+}
+
+/** The place of a key in its chunk; all places behind the stored entries are the same one, and all are 0 in a chunk that is dirty. */
+function placeOf(key: unknown, { keys, stored, isDirty }: Chunk): number {
+  let place = 0;
+  if (isDirty) return place;
+  for (const other of keys!) {
+    // Keys are found so, too: NaN by NaN, and 0 by -0.
+    if (place === stored || other === key || (Number.isNaN(other) && Number.isNaN(key))) break;
+    place++;
+  }
+  return place;
 }
 
 function valueOf(raw: Entries, key: unknown): unknown {

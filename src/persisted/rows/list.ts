@@ -58,14 +58,14 @@ export class List extends Collection {
     // An item that moved since it was read is looked for.
     const i = raw === undefined || this.raw[Number(index)] === raw ? Number(index) : this.raw.indexOf(raw);
     this.touchAt(i);
-    this.note(false);
+    this.note();
   }
 
   /** Notes that items changed places, or others lie in their place; `before` has them as they were. */
   rearrange(before: readonly unknown[]): void {
     for (let i = 0; i < before.length; i++)
       if (!Object.is(before[i], this.raw[i]) || i in before !== i in this.raw) this.touchAt(i);
-    this.note(false);
+    this.note();
   }
 
   override slice(at: number): object {
@@ -78,6 +78,6 @@ export class List extends Collection {
   }
 
   override describe(): Pick<Head, "counts"> {
-    return { counts: this.chunks.map(({ count }) => count) };
+    return { counts: Array.from(this.chunks, ({ count }) => count) };
   }
 }

@@ -116,8 +116,8 @@ export class Packer {
     return isContainer(value) ? 8 + sum(this.#sizes(value, met)) : sizeOf(value);
   }
 
-  /** The bytes that each entry of a container takes. */
-  #sizes(container: object, met: Collection[]): number[] {
+  /** The bytes that each entry of a container takes; an object's in the order of `keys`, as its own order puts numbers first. */
+  #sizes(container: object, met: Collection[], keys?: ReadonlySet<unknown>): number[] {
     const sizes: number[] = [];
     const add = (member: unknown, bytesOfKey = 0): void => {
       const { length } = met;
@@ -133,20 +133,26 @@ export class Packer {
     // Loops, which take a third of the time that `Array.from` takes.
     if (container instanceof Map) for (const [key, member] of container) add(member, sizeOf(key));
     else if (Array.isArray(container) || container instanceof Set) for (const member of container) add(member);
-    else for (const key of Object.keys(container)) add(Reflect.get(container, key), sizeOfString(key));
+    else
+      for (const key of (keys ?? Object.keys(container)) as Iterable<string>)
+        add(Reflect.get(container, key), sizeOfString(key));
     return sizes;
   }
 
   #write(collection: Collection): void {
-    const { chunks, touched } = collection;
+    const { touched } = collection;
+    for (const chunk of collection.dropEmpty()) this.#free(collection, chunk);
+    const { chunks } = collection;
     // Dividing and joining touch more of them, which are written after the others.
-    let at = 0;
-    for (const chunk of touched) {
-      touched.delete(chunk);
-      // They are mostly in order.
-      at = chunks.indexOf(chunk, at);
-      if (at === -1) at = chunks.indexOf(chunk);
-      this.#writeChunk(collection, at);
+    while (touched.size > 0) {
+      // In order, so that each is found, and its first entry counted, from the one before it on.
+      const batch = touched.size === 1 ? [...touched] : chunks.filter((chunk) => touched.has(chunk));
+      let at = 0;
+      for (const chunk of batch) {
+        touched.delete(chunk);
+        at = chunks.indexOf(chunk, at);
+        this.#writeChunk(collection, at);
+      }
     }
     if (chunks.length === 0 || (chunks.length === 1 && (chunks[0]!.bytes ?? Infinity) <= CHUNK_MAX / 2)) {
       this.#dissolve(collection);
@@ -155,15 +161,15 @@ export class Packer {
     }
   }
 
-  /** Writes a chunk, unless its row has just these entries; divides a large one, and drops one that is empty or joins another. */
+  /** Writes a chunk, unless its row has just these entries; divides a large one, and drops one that joins another. */
   #writeChunk(collection: Collection, at: number): void {
     const { chunks } = collection;
     const chunk = chunks[at]!;
     const part = collection.slice(at);
     const met: Collection[] = [];
-    const sizes = this.#sizes(part, met);
+    const sizes = this.#sizes(part, met, chunk.keys);
     const bytes = sum(sizes);
-    if (chunk.count === 0 || (hasShrunk(collection, chunk, bytes) && this.#joins(collection, at, bytes))) {
+    if (hasShrunk(collection, chunk, bytes) && this.#joins(collection, at, bytes)) {
       this.#free(collection, chunk);
       collection.arrange(at, []);
       return;
@@ -190,7 +196,8 @@ export class Packer {
   }
 
   #writeHead(collection: Collection): void {
-    const ids = collection.chunks.map(({ id }) => id);
+    // `map` may make an array of doubles, which take three times the bytes.
+    const ids = Array.from(collection.chunks, ({ id }) => id);
     const head = { chunks: collection.kind, ids, ...collection.describe() };
     const bytes = sizeOf(ids) + sizeOf(head.counts) + sizeOf(head.prints);
     checkRow(`${this.#store.field}, the list of its chunks,`, collection.key, bytes);
@@ -211,7 +218,11 @@ export class Packer {
       if (DurableError.is(error, "field-unreadable")) return false;
       throw error;
     }
-    if (bytes + sum(this.#sizes(collection.slice(place), [])) > (CHUNK_MAX * 3) / 4) return false;
+    const met: Collection[] = [];
+    const fits = bytes + sum(this.#sizes(collection.slice(place), met)) <= (CHUNK_MAX * 3) / 4;
+    // A collection that was made just now is reached by a pointer in this row alone.
+    if (met.some((inner) => !collection.heldBy(other).has(inner))) collection.touched.add(other);
+    if (!fits) return false;
     const [first, second] = at === 0 ? [chunk, other] : [other, chunk];
     if (first.keys !== undefined) other.keys = new Set([...first.keys, ...second.keys!]);
     other.count += chunk.count;
