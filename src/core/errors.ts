@@ -126,7 +126,7 @@ export function sqliteConfig(className: string): string {
 type = "durable-object"
 storage = "sqlite"
 
-or, in place of that, where wrangler.toml has [[migrations]]:
+or, where wrangler.toml has [[migrations]]:
 
 [[migrations]]
 tag = "add-${className}"

@@ -93,7 +93,7 @@ export function withoutSqlite(storage: DurableObjectStorage, className = "Counte
   } catch (cause) {
     return new DurableError(
       "no-sqlite-storage",
-      `The class of this object has no SQLite storage, which a deployed class never gets: give a new class another name. In wrangler.toml:\n\n${sqliteConfig(className)}`,
+      `This object's class has no SQLite storage, and a deployed class never gets one: add another class. In wrangler.toml:\n\n${sqliteConfig(className)}`,
       { cause },
     );
   }

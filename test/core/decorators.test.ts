@@ -100,7 +100,7 @@ describe("@Persisted({ … }) that cannot work", () => {
     ["no codec", { codec: null }, "bad-option", "encode: (value) => …"],
     ["no old name", { renamedFrom: [] }, "bad-option", 'renamedFrom: "oldName"'],
     ["an empty old name", { renamedFrom: ["a", ""] }, "bad-option", 'renamedFrom: "oldName"'],
-    ["its own name as the old one", { renamedFrom: "count" }, "bad-option", "taken by the field count"],
+    ["its own name as the old one", { renamedFrom: "count" }, "bad-option", "the field count has that name"],
     ["an empty key", { key: "" }, "bad-key", '@Persisted({ key }) count: The key "" is empty'],
     ["a key that is no string", { key: 5 }, "bad-key", "is no string"],
     ["an ill-formed key", { key: "\ud800" }, "bad-key", "lone surrogate"],
@@ -151,7 +151,7 @@ describe("@Persisted({ … }) that cannot work", () => {
         ["a", { renamedFrom: "x" }],
         ["b", { renamedFrom: "x" }],
       ],
-      "taken by the field a",
+      "the field a has that name",
     ],
   ])("throws for two fields with %s", (_, fields, text) => {
     for (const decorate of [asStandard, asLegacy]) {
@@ -299,7 +299,9 @@ describe("a class with decorators of both dialects", () => {
     Object.defineProperty(Early, Symbol.metadata, { value: metadata });
     await runInDurableObject(env.PROBE.getByName("early"), async (_, state) => {
       const error = await errorOf(() => new Early(state, env));
-      expect(DurableError.is(error, "bad-decorator") && error.message).toContain("Early: some of its decorators");
+      expect(DurableError.is(error, "bad-decorator") && error.message).toContain(
+        "Early has legacy and standard decorators",
+      );
     });
   });
 });

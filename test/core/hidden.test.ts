@@ -193,7 +193,7 @@ describe("static rpc", () => {
     const error = thrownBy(() => shapeOf(Listed, DurableBase.prototype));
     expect(DurableError.is(error, "bad-option")).toBe(true);
     expect(error.message).toBe(
-      `Listed.rpc lists "${name}", but a stub can reach no such member. List some of these: \`static rpc = ["hit","total"]\`.`,
+      `Listed.rpc lists "${name}", which no stub can reach. List some of these: \`static rpc = ["hit","total"]\`.`,
     );
   });
 

@@ -311,7 +311,7 @@ describe("decorators", () => {
   it("on a field that a parent class defines as a plain one are refused, with the class to change", async () => {
     const error = await errorOf(async () => await env.BURIED_REPORTS.getByName("buried").read());
     expect(error).toMatchObject({ code: "redeclared-field" });
-    expect(error.message).toContain("a parent class declares it as a plain field");
+    expect(error.message).toContain("A parent or subclass declares it, too");
   });
 });
 
