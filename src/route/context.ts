@@ -23,9 +23,12 @@ export function serveFor(ctx: object, self: object, rest: Unrouted | undefined):
   if (rest !== undefined) rests.set(self, rest);
 }
 
-/** Asks what answers a request that no route takes. */
+/** The contexts in which middleware or a handler has answered with `c.notFound()`. */
+const declined = new WeakSet<Context>();
+
+/** Asks what answers a request that no route takes. Nothing does if code of the user's has refused it with `c.notFound()`. */
 export function answerUnrouted(c: Context): ReturnType<Unrouted["answer"]> {
-  const self = findObject(c);
+  const self = declined.has(c) ? undefined : findObject(c);
   return self === undefined ? undefined : rests.get(self)?.answer("unrouted", c.req.raw);
 }
 
@@ -65,6 +68,11 @@ export function inEntry<T>(self: Self, name: string, work: () => T | Promise<T>)
 export const outermost = async (c: Context, next: () => Promise<void>): Promise<void> => {
   const self = objectOf(c);
   c.set("object", self);
+  const { notFound } = c;
+  c.notFound = () => {
+    declined.add(c);
+    return notFound();
+  };
   const answer = await inEntry(self, "fetch", async () => {
     await next().catch(throwError);
     return c.finalized ? c.res : undefined;

@@ -102,31 +102,36 @@ function makeApp(cls: AnyClass): HonoApp {
   // Parts come before a handler of the user's, too.
   app.notFound = (handler) =>
     notFound((c) => {
-      const answer = answerUnrouted(c);
+      const answer = isTaken(methodsAt(app, handlers, c), c) ? undefined : answerUnrouted(c);
       return answer instanceof Promise ? answer.then((found) => found ?? handler(c)) : (answer ?? handler(c));
     });
-  app.notFound((c) => answerUnmatched(app, handlers, c));
+  app.notFound((c) => answerUnmatched(methodsAt(app, handlers, c), c));
   return app;
 }
 
-/** Answers what no route takes: 405 or, to OPTIONS, 204 where another method has one at this path, and 404. */
-function answerUnmatched(app: HonoApp, handlers: ReadonlySet<unknown>, c: Context): Response | Promise<Response> {
+/** The methods that have a route at the path of a request. */
+function methodsAt(app: HonoApp, handlers: ReadonlySet<unknown>, c: Context): string[] {
   // Middleware makes no path known. Of what stands for every method, only the class's own routes count.
   const isRoute = ({ method, handler }: RouterRoute): boolean =>
     handlers.has(handler) || (method !== "ALL" && !isMiddleware(findTargetHandler(handler)));
   const methods = new Set(app.routes.filter(isRoute).map(({ method }) => method));
-  const matching = [...methods].filter((method) =>
+  return [...methods].filter((method) =>
     app.router.match(method, c.req.path)[0].some(([[, route]]) => route.method === method && isRoute(route)),
   );
-  const asked = c.req.method === "HEAD" ? "GET" : c.req.method;
-  // A method that does match has itself answered with `c.notFound()`.
-  if (matching.length === 0 || matching.includes(asked) || matching.includes("ALL")) {
-    return answerError(refusal(404), c);
-  }
+}
+
+/** True if one of the methods takes the request: its handler has answered with `c.notFound()` by itself. */
+function isTaken(methods: readonly string[], c: Context): boolean {
+  return methods.includes(c.req.method === "HEAD" ? "GET" : c.req.method) || methods.includes("ALL");
+}
+
+/** Answers what no route takes: 405 or, to OPTIONS, 204 where other methods have a route at this path, and 404. */
+function answerUnmatched(matching: string[], c: Context): Response | Promise<Response> {
+  if (matching.length === 0 || isTaken(matching, c)) return answerError(refusal(404), c);
   if (matching.includes("GET")) matching.push("HEAD");
   // A route may answer OPTIONS itself.
   const allow = [...new Set([...matching, "OPTIONS"])].join(", ");
-  if (asked === "OPTIONS") return keepHeaders(new Response(null, { status: 204, headers: { allow } }), c);
+  if (c.req.method === "OPTIONS") return keepHeaders(new Response(null, { status: 204, headers: { allow } }), c);
   return answerError(refusal(405, {}, allow), c);
 }
 

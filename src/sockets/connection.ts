@@ -9,8 +9,8 @@ import { checkClose, encode, type Encoded } from "./message.ts";
 import type { ConnectingSocket } from "./socket.ts";
 import { frozenState, markClosed, readAttachment, storeState } from "./state.ts";
 
-/** Begins the library's own tags. */
-const OWN = "durable-base.";
+/** Begins the library's own tags, which nobody else can use. */
+export const OWN = "durable-base.";
 /** The tag of each socket of the part. */
 export const PART_TAG: string = `${OWN}sockets`;
 /** Begins the tag with a socket's id. */
@@ -87,7 +87,7 @@ export class Connection {
     const held = this.#held ?? [];
     this.home.ctx.acceptWebSocket(this.native, [PART_TAG, idTag(this.id), ...this.tags]);
     this.#held = undefined;
-    storeState(this.home.label, this.native, this.#state?.value);
+    storeState(this.home.label, this.native, this.#state?.value, false);
     for (const work of held) work();
   }
 
@@ -121,7 +121,7 @@ export class Connection {
   set state(state: unknown) {
     const label = `${this.home.label}: socket.state`;
     const value = frozenState(label, state);
-    storeState(label, this.native, value);
+    storeState(label, this.native, value, this.isClosed);
     this.#state = { value };
   }
 
@@ -215,8 +215,8 @@ class ClientSocket implements ConnectingSocket {
     this.#connection.tags = tags;
   }
 
-  get state(): unknown {
-    return this.#connection.state;
+  get state(): ConnectingSocket["state"] {
+    return this.#connection.state as ConnectingSocket["state"];
   }
 
   set state(state: unknown) {

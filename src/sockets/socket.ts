@@ -23,7 +23,8 @@ export interface Socket<State = unknown> {
    *
    * @throws DurableError when assigned: `state-too-large`; `not-persistable` for anything but plain data.
    */
-  state: State;
+  get state(): Readonly<State>;
+  set state(state: State);
   /** The tags that the socket got in `connect`. */
   readonly tags: readonly string[];
   /**

@@ -6,7 +6,7 @@ import { DurableError, quote } from "../core/errors.ts";
 import type { Host, Part, SocketEvent, SocketEvents } from "../core/part/part.ts";
 import { isThenable } from "../core/values/async.ts";
 import { isOver } from "../storage/size.ts";
-import { Connection, connectionOf, idTag, PART_TAG, sendTo, type Home } from "./connection.ts";
+import { Connection, connectionOf, idTag, OWN, PART_TAG, sendTo, type Home } from "./connection.ts";
 import { answerClose, encode } from "./message.ts";
 import { checkOptions, type SocketOptions } from "./options.ts";
 import type { BroadcastOptions, Socket, Sockets } from "./socket.ts";
@@ -63,15 +63,15 @@ export class SocketsPart implements Part, Sockets {
   }
 
   all({ tag }: { readonly tag?: string } = {}): Socket[] {
-    return this.#open(tag).map(({ socket }) => socket);
+    return this.#open(this.#natives(tag)).map(({ socket }) => socket);
   }
 
   get(id: string): Socket | undefined {
-    return this.#open(idTag(id))[0]?.socket;
+    return this.#open(this.#tagged(idTag(id)))[0]?.socket;
   }
 
   get size(): number {
-    return this.#open().length;
+    return this.#open(this.#natives()).length;
   }
 
   broadcast(message: unknown, { tag, except = [] }: BroadcastOptions = {}): void {
@@ -108,7 +108,10 @@ export class SocketsPart implements Part, Sockets {
     const client = response.webSocket;
     const connection = client === null ? undefined : this.#opening.get(client);
     if (connection === undefined) return response;
-    if (this.#isFull()) return full();
+    // A route may have passed the request on to the object's own `fetch`, whose response comes by twice.
+    this.#opening.delete(client!);
+    // Destroyed meanwhile, or filled by others.
+    if (this.#host.isOver || this.#isFull()) return full();
     this.#answerPings();
     connection.accept();
     this.#connections.set(connection.native, connection);
@@ -178,6 +181,7 @@ export class SocketsPart implements Part, Sockets {
     try {
       await options.error(connection.socket, error);
     } catch (failure) {
+      this.#log(error);
       this.#log(failure);
     }
   }
@@ -208,18 +212,21 @@ export class SocketsPart implements Part, Sockets {
     return connection;
   }
 
-  /** The open connections, or those with a tag, oldest first. */
-  #open(tag?: string): Connection[] {
-    return this.#natives(tag)
-      .map((native) => this.#of(native))
-      .filter(({ isOpen }) => isOpen);
+  /** The open connections among native sockets. */
+  #open(natives: readonly WebSocket[]): Connection[] {
+    return natives.map((native) => this.#of(native)).filter(({ isOpen }) => isOpen);
   }
 
-  /** The part's native sockets, closing ones too. */
-  #natives(tag: string = PART_TAG): WebSocket[] {
-    const found = this.#host.ctx.getWebSockets(tag);
-    // Sockets that the object has accepted by itself may have the same tag.
-    return tag === PART_TAG ? found : found.filter((socket) => this.#isOwn(socket));
+  /** The part's native sockets, or those with a tag of the user's, oldest first, closing ones too. */
+  #natives(tag?: string): WebSocket[] {
+    if (tag === undefined) return this.#host.ctx.getWebSockets(PART_TAG);
+    // A tag may come from a client.
+    return tag.startsWith(OWN) ? [] : this.#tagged(tag);
+  }
+
+  /** Sockets that the object has accepted by itself may have the same tag. */
+  #tagged(tag: string): WebSocket[] {
+    return this.#host.ctx.getWebSockets(tag).filter((socket) => this.#isOwn(socket));
   }
 
   #isOwn(socket: WebSocket): boolean {

@@ -46,15 +46,15 @@ export function markClosed(socket: WebSocket): void {
 }
 
 /**
- * Keeps a state, which {@link frozenState} has made, with its socket.
+ * Keeps a state, which {@link frozenState} has made, with its socket, which may be closed.
  *
  * @throws DurableError `state-too-large`; `label` begins the message.
  */
-export function storeState(label: string, socket: WebSocket, state: unknown): void {
+export function storeState(label: string, socket: WebSocket, state: unknown, isClosed: boolean): void {
   const attachment: Attachment = { durableBase: 1, state };
   try {
     if (sizeOf(state) > NEAR) socket.serializeAttachment({ ...attachment, state: [PAD, state] });
-    socket.serializeAttachment(attachment);
+    socket.serializeAttachment(isClosed ? { ...attachment, closed: true } : attachment);
   } catch (cause) {
     throw new DurableError(
       "state-too-large",

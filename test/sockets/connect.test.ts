@@ -1,8 +1,9 @@
 /** How clients connect, and how they are refused. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { DurableBase, DurableError, Route } from "durable-base";
+import { DurableBase, DurableError, Route, routes } from "durable-base";
 import { sockets, type ConnectingSocket } from "durable-base/sockets";
+import type { Context, Next } from "hono";
 import { describe, expect, it, vi } from "vitest";
 import { errorOf, thrownBy } from "../error-of.ts";
 import { connectTo } from "./client.ts";
@@ -351,6 +352,75 @@ describe("sockets(this, options)", () => {
       await scheduler.wait(0);
       expect("webSocketMessage" in self).toBe(false);
       expect((await self.fetch(new Request("http://o/none", UPGRADE))).status).toBe(404);
+    });
+  });
+});
+
+describe("a request that code of the user's refuses with `c.notFound()`", () => {
+  class Base extends DurableBase {
+    readonly #sockets = sockets(this);
+
+    get size(): number {
+      return this.#sockets.size;
+    }
+  }
+  class Hidden extends Base {
+    static override use = [async (c: Context, next: Next) => (c.req.path === "/hidden" ? c.notFound() : await next())];
+
+    @Route.get("/gone") gone(_: unknown, c: Context): unknown {
+      return c.notFound();
+    }
+
+    @Route.get("/guarded", { use: [async (c: Context) => await c.notFound()] }) guarded(): void {}
+  }
+  class Bare extends Base {
+    @Route.get("/gone") gone(_: unknown, c: Context): unknown {
+      return c.notFound();
+    }
+  }
+  class Opened extends Base {}
+  routes(Opened)
+    .use("/hidden", (c, next) => (c.req.query("ok") === undefined ? Promise.resolve(c.notFound()) : next()))
+    .get("/gone", (c) => c.notFound());
+
+  const cases: [
+    what: string,
+    Class: new (ctx: DurableObjectState, env: Cloudflare.Env) => Base,
+    path: string,
+    status: number,
+  ][] = [
+    ["in `static use`", Hidden, "/hidden", 404],
+    ["in a route", Hidden, "/gone", 404],
+    ["in a route's own middleware", Hidden, "/guarded", 404],
+    ["in a route of a class without middleware", Bare, "/gone", 404],
+    ["in middleware of its app", Opened, "/hidden", 404],
+    ["in a route of its app", Opened, "/gone", 404],
+    ["nowhere", Hidden, "/free", 101],
+    ["nowhere in a class without middleware", Bare, "/free", 101],
+    ["nowhere in an app", Opened, "/hidden?ok=1", 101],
+  ];
+  it.each(cases)("%s: %o %s answers %i", async (_, Class, path, status) => {
+    await runInDurableObject(env.PROBE.getByName(crypto.randomUUID()), async (__, state) => {
+      const object = new Class(state, env);
+      const response = await object.fetch(new Request(`http://o${path}`, UPGRADE));
+      expect([response.status, object.size]).toEqual([status, status === 101 ? 1 : 0]);
+      response.webSocket?.accept();
+      response.webSocket?.close(1000);
+    });
+  });
+
+  it("is accepted once when a route passes it on to the object's own `fetch`", async () => {
+    class Passing extends Base {}
+    routes(Passing).get(
+      "/inner",
+      (c) => c.get("object").fetch(new Request("http://o/x", UPGRADE)) as Promise<Response>,
+    );
+    await runInDurableObject(env.PROBE.getByName(crypto.randomUUID()), async (_, state) => {
+      const object = new Passing(state, env);
+      const response = await object.fetch(new Request("http://o/inner", UPGRADE));
+      expect([response.status, object.size]).toEqual([101, 1]);
+      response.webSocket!.accept();
+      response.webSocket!.close(1000);
     });
   });
 });

@@ -18,7 +18,9 @@ export class Typed extends DurableBase {
       return undefined;
     },
     message: (socket, data) => {
-      expectTypeOf(socket.state).toEqualTypeOf<State>();
+      expectTypeOf(socket.state).toEqualTypeOf<Readonly<State>>();
+      // @ts-expect-error the value is frozen
+      socket.state.user = "bob";
       expectTypeOf(data).toEqualTypeOf<string | ArrayBuffer>();
       // @ts-expect-error tags are set in `connect`
       socket.tags = ["a"];

@@ -76,6 +76,36 @@ describe.each([
       expect(await users(stub)).toEqual(["cy"]);
     });
 
+    it("has no socket by a tag of the library's own", async () => {
+      const stub = fresh();
+      const [ann] = await everybody(stub);
+      await inside(stub, ({ sockets }) => {
+        const { id } = sockets.all()[0]!;
+        for (const tag of ["durable-base.sockets", `durable-base.id.${id}`]) {
+          expect(sockets.all({ tag })).toEqual([]);
+          sockets.broadcast("for nobody", { tag });
+        }
+        sockets.broadcast("for all");
+      });
+      expect(await ann!.next(1)).toEqual(["for all"]);
+    });
+
+    it("leaves out a socket whose state is set after it was closed, however often the object hibernates", async () => {
+      const stub = fresh({ message: () => expect.unreachable() });
+      const { webSocket } = await stub.fetch("http://o/ann", { headers: { upgrade: "websocket" } });
+      webSocket!.accept({ allowHalfOpen: true });
+      await inside(stub, async ({ sockets }) => {
+        const [socket] = sockets.all();
+        socket!.close();
+        await scheduler.wait(1);
+        socket!.state = { user: "late" };
+      });
+      for (let nth = 0; nth < 3; nth++) {
+        expect(await users(stub)).toEqual([]);
+        await evictDurableObject(stub);
+      }
+    });
+
     it("leaves out a socket whose client never answers the close, even when the platform lists it as open", async () => {
       const stub = fresh();
       const { webSocket } = await stub.fetch("http://o/ann", { headers: { upgrade: "websocket" } });
@@ -99,7 +129,7 @@ describe.each([
         socket!.state = { ...socket!.state, tags };
         tags.push("later");
         expect(() => socket!.state.tags!.push("b")).toThrow(TypeError);
-        expect(() => (socket!.state.user = "bob")).toThrow(TypeError);
+        expect(() => ((socket!.state as { user: string }).user = "bob")).toThrow(TypeError);
       });
       await evictDurableObject(stub);
       await inside(stub, ({ sockets }) => {
@@ -586,7 +616,10 @@ describe.each([
       const { socket, next } = await connectTo(stub);
       socket.send("a");
       expect(await next(1)).toEqual([[1011, ""]]);
-      expect(log.mock.calls).toEqual([[expect.stringContaining("handler"), new TypeError("again")]]);
+      expect(log.mock.calls).toEqual([
+        [expect.stringContaining("handler"), expect.any(RangeError)],
+        [expect.stringContaining("handler"), new TypeError("again")],
+      ]);
     });
 
     it("lets `error` close the socket with another code", async () => {
