@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { FIELDS, type Fields } from "../../src/persisted/fields.ts";
 import { record } from "../../src/persisted/tracking/changes.ts";
-import { modelRuns, seed } from "../battery.ts";
+import { isLong, modelRuns, seed } from "../battery.ts";
 import { check } from "../check.ts";
 import { errorOf, thrownBy } from "../error-of.ts";
 import { AccessorThings } from "./fixtures/persisted.ts";
@@ -256,7 +256,7 @@ describe.each([
   });
 
   const programs: [size: string, programs: fc.Arbitrary<Program>, runs: number][] = [
-    ["small", small, Math.ceil(modelRuns / 2)],
+    ["small", small, isLong ? modelRuns : Math.ceil(modelRuns / 4)],
     ["large", large, Math.ceil(modelRuns / 10)],
   ];
   it.each(programs)(

@@ -87,7 +87,7 @@ describe("Transfer.export and Transfer.import", () => {
         );
         expect(got).toEqual(new Map([...stored].toSorted(([a], [b]) => (a < b ? -1 : 1))));
       }),
-      { numRuns: isLong ? 60 : 4 },
+      { numRuns: isLong ? 60 : 2 },
     );
   });
 
@@ -134,7 +134,7 @@ describe("Transfer.export and Transfer.import", () => {
           expect(after).toEqual(before);
         },
       ),
-      { numRuns: isLong ? 60 : 4 },
+      { numRuns: isLong ? 60 : 2 },
     );
   });
 
@@ -431,7 +431,7 @@ describe("a damaged stream", () => {
     });
     const bytes = new TextEncoder().encode(text);
     await fresh(async (ctx) => {
-      for (let i = 0; i < bytes.length; i += isLong ? 1 : 30) {
+      for (let i = 0; i < bytes.length; i += isLong ? 1 : 60) {
         for (const bit of [1, 2, 128]) {
           const changed = bytes.with(i, bytes[i]! ^ bit);
           const code = await codeOf(() => Transfer.import(ctx, streamOf(changed), { replace: true }));
