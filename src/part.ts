@@ -5,4 +5,4 @@
 export type { AlarmSource, Due, SharedAlarm } from "./core/alarm-types.ts";
 export { alarmOf } from "./core/alarm.ts";
 export * from "./core/part/part.ts";
-export { fieldsOf, type FieldInfo } from "./persisted/stored-fields.ts";
+export { storedFields, type FieldInfo } from "./persisted/stored-fields.ts";

@@ -12,6 +12,7 @@ const LAYERS = [
   [
     "core/after-write.ts",
     "core/alarm-types.ts",
+    "core/bare-problem.ts",
     "core/destroy-reason.ts",
     "core/errors.ts",
     "core/live-instance.ts",

@@ -4,6 +4,7 @@
  */
 import { DurableObject, RpcTarget } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
+import { bareProblem } from "./bare-problem.ts";
 import { lackOf } from "./part/call-part.ts";
 import { enter } from "./entry/run.ts";
 import { isInside, openScope, own } from "./entry/scope.ts";
@@ -143,7 +144,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     };
     const route = (): Response | Promise<Response> =>
       engine === undefined
-        ? orElse(parts?.answer("unrouted", request), noRoutes, refuse)
+        ? orElse(parts?.answer("unrouted", request), () => bareProblem(404, "Not Found"), refuse)
         : engine.answer(this, request, parts);
     try {
       const answered = parts?.answer("fetch", request);
@@ -187,10 +188,4 @@ function orElse<T extends Response>(
 ): T | Promise<T> {
   if (answer === undefined) return other();
   return answer instanceof Promise ? answer.then((found) => found ?? other(), refuse) : answer;
-}
-
-/** A problem as the router's, which a class without routes does not bring. */
-function noRoutes(): Response {
-  const body = '{"type":"about:blank","title":"Not Found","status":404,"code":"not-found"}';
-  return new Response(body, { status: 404, headers: { "content-type": "application/problem+json" } });
 }

@@ -195,7 +195,7 @@ function within(namespace: DurableObjectNamespace, jurisdiction: DurableObjectJu
   }
   throw new DurableError(
     "bad-option",
-    `There is no jurisdiction ${quote(jurisdiction)} here (local workerd has none). Write \`.jurisdiction("eu")\`.`,
+    `The jurisdiction ${quote(jurisdiction)} doesn't exist here; local workerd has none. Write \`.jurisdiction("eu")\`.`,
     { cause },
   );
 }
@@ -206,7 +206,7 @@ function parseId(namespace: DurableObjectNamespace, id: DurableObjectId | string
   } catch (cause) {
     throw new DurableError(
       "bad-id",
-      `The id ${quote(id)} is none of this class. Pass a handle's \`id\`, or its \`toString()\`.`,
+      `The id ${quote(id)} doesn't belong to this class. Pass a handle's \`id\`, or its \`toString()\`.`,
       { cause },
     );
   }

@@ -122,8 +122,7 @@ export function readOptions(given: unknown, field: string): FieldOptions | undef
   if (typeof given !== "object" || given === null) throw wrong(quote(given), "options are an object");
   const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(RULES, name))
-      throw wrong(`{ ${name} }`, `there is no such option, only ${Object.keys(RULES).join(", ")}`);
+    if (!Object.hasOwn(RULES, name)) throw wrong(`{ ${name} }`, `the options are ${Object.keys(RULES).join(", ")}`);
     const [isRight, fix] = RULES[name as keyof PersistedOptions];
     if (!isRight(value as never)) throw wrong(`{ ${name}: ${quote(value)} }`, "it cannot have that value", fix);
   }
@@ -136,12 +135,18 @@ export function readOptions(given: unknown, field: string): FieldOptions | undef
   return { ...options, version, renamedFrom: renamedFrom === undefined ? [] : (namesOf(renamedFrom) as string[]) };
 }
 
+/** Made once a class: every wake-up asks for it. */
+const keysOf = new WeakMap<Plan["fields"], ReadonlyMap<string, string>>();
+
 /** By key of the user's: the field that lies under it. */
 export function fieldsByKey(fields: Plan["fields"]): ReadonlyMap<string, string> {
-  const byKey = new Map<string, string>();
-  for (const field of fields.values()) {
-    const { key } = optionsOf(field);
-    if (key !== undefined) byKey.set(key, field.name);
+  let byKey = keysOf.get(fields);
+  if (byKey === undefined) {
+    const found = [...fields].flatMap(([name, field]) => {
+      const { key } = optionsOf(field);
+      return key === undefined ? [] : [[key, name] as const];
+    });
+    keysOf.set(fields, (byKey = new Map(found)));
   }
   return byKey;
 }

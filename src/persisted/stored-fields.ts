@@ -38,10 +38,10 @@ export interface FieldInfo {
  *
  * @example
  * ```ts
- * attach(this, "inspector", (host) => ({ call: () => fieldsOf(host).filter(({ rows }) => rows > 100) }));
+ * attach(this, "inspector", (host) => ({ call: () => storedFields(host).filter(({ rows }) => rows > 100) }));
  * ```
  */
-export function fieldsOf({ ctx, object }: Host): FieldInfo[] {
+export function storedFields({ ctx, object }: Host): FieldInfo[] {
   const { kv } = ctx.storage;
   const record = readRecord(kv) ?? emptyRecord();
   const left = new Set([...Object.keys(record.fields), ...record.rows]);
@@ -60,7 +60,7 @@ function measure(kv: SyncKvStorage, record: StoredRecord, name: string, found: F
   let [bytes, rows] = [0, 0];
   if (from === undefined || record.rows.has(from)) rows++;
   if (flaw !== undefined) return { name, version, bytes: undefined, rows };
-  /** Throws for one that is missing or can't be decoded. */
+  /** Reads a row. Throws if the row is missing or can't be decoded. */
   const part = (id: string): unknown => {
     rows++;
     const stored = kv.get(partKey(rowKey(record, from!), id));

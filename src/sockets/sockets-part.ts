@@ -2,6 +2,7 @@
  * @module
  * Sockets as a part of an object.
  */
+import { bareProblem } from "../core/bare-problem.ts";
 import { DurableError, quote } from "../core/errors.ts";
 import type { Host, Part, SocketEvent, SocketEvents } from "../core/part/part.ts";
 import { isThenable } from "../core/values/async.ts";
@@ -87,7 +88,7 @@ export class SocketsPart implements Part, Sockets {
     if (path !== undefined && new URL(request.url).pathname !== path) return undefined;
     if (request.method !== "GET") return undefined;
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      return path === undefined ? undefined : refusal(426, "Upgrade Required", { upgrade: "websocket" });
+      return path === undefined ? undefined : bareProblem(426, "Upgrade Required", { upgrade: "websocket" });
     }
     if (this.#isFull()) return full();
     const { 0: client, 1: server } = new WebSocketPair();
@@ -242,14 +243,5 @@ function badAnswer(label: string, answer: unknown): DurableError {
 }
 
 function full(): Response {
-  return refusal(503, "Service Unavailable");
-}
-
-/** A problem as the router's, which a class without routes doesn't bring. */
-function refusal(status: number, title: string, headers: Record<string, string> = {}): Response {
-  const code = title.toLowerCase().replace(" ", "-");
-  return new Response(JSON.stringify({ type: "about:blank", title, status, code }), {
-    status,
-    headers: { "content-type": "application/problem+json", ...headers },
-  });
+  return bareProblem(503, "Service Unavailable");
 }

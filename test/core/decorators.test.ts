@@ -79,13 +79,8 @@ describe("@Persisted({ … }) that cannot work", () => {
   it.each<[string, unknown, string, string]>([
     ["no object", 5, "bad-option", "@Persisted(5) count: options are an object"],
     ["null", null, "bad-option", "@Persisted({ eager: true }) accessor count = …"],
-    [
-      "an unknown option",
-      { keys: "a" },
-      "bad-option",
-      "no such option, only version, migrate, key, eager, schema, codec",
-    ],
-    ["a name of Object.prototype", { toString: 1 }, "bad-option", "no such option"],
+    ["an unknown option", { keys: "a" }, "bad-option", "the options are version, migrate, key, eager, schema, codec"],
+    ["a name of Object.prototype", { toString: 1 }, "bad-option", "the options are version"],
     ["version 0", { version: 0, migrate: Number }, "bad-option", "@Persisted({ version: 0 }) count"],
     ["a fraction", { version: 1.5, migrate: Number }, "bad-option", "version: 2, migrate: (old) => …"],
     ["a version in quotes", { version: "2", migrate: Number }, "bad-option", "it cannot have that value"],

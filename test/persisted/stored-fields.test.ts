@@ -1,8 +1,8 @@
-/** `fieldsOf` of `durable-base/part`, beside the rows themselves. */
+/** `storedFields` of `durable-base/part`, beside the rows themselves. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { DurableBase, Persisted } from "durable-base";
-import { attach, fieldsOf, type FieldInfo, type Host } from "durable-base/part";
+import { attach, storedFields, type FieldInfo, type Host } from "durable-base/part";
 import { describe, expect, it } from "vitest";
 import { LegacyThings } from "../legacy/twins/persisted.ts";
 import { AccessorThings } from "./fixtures/persisted.ts";
@@ -19,7 +19,7 @@ async function inObject<T extends DurableBase>(
       const object = new Base(state, env);
       const host = hosts.get(object)!;
       await scheduler.wait(0);
-      return [object, () => Object.fromEntries(fieldsOf(host).map(({ name, ...info }) => [name, info]))];
+      return [object, () => Object.fromEntries(storedFields(host).map(({ name, ...info }) => [name, info]))];
     };
     await work(open, state.storage.kv);
   });
@@ -49,7 +49,7 @@ describe.each([
   ["standard accessor", Seen],
   ["standard field", SeenFields],
   ["legacy field", SeenLegacy],
-])("fieldsOf (%s)", (_, Things) => {
+])("storedFields (%s)", (_, Things) => {
   it("returns every declared field of a new object without rows", async () => {
     await inObject<AccessorThings | FieldThings | LegacyThings>(Things, async (open) => {
       const [, fields] = await open();
@@ -82,7 +82,7 @@ describe.each([
   });
 });
 
-describe("fieldsOf", () => {
+describe("storedFields", () => {
   class Old extends DurableBase {
     @Persisted() accessor first = "a";
     @Persisted() accessor gone = "b";
@@ -102,14 +102,14 @@ describe("fieldsOf", () => {
       state.storage.kv.put("mine", "row");
       const object = new New(state, env);
       await scheduler.wait(0);
-      expect(fieldsOf(hosts.get(object)!)).toEqual([
+      expect(storedFields(hosts.get(object)!)).toEqual([
         { name: "second", version: 1, bytes: 5, rows: 0 },
         { name: "adopted", version: 1, bytes: 7, rows: 1 },
         { name: "gone", version: 1, bytes: 2_004, rows: 1 },
       ]);
       object.second = "B";
       await scheduler.wait(0);
-      expect(fieldsOf(hosts.get(object)!)[0]).toEqual({ name: "second", version: 2, bytes: 5, rows: 0 });
+      expect(storedFields(hosts.get(object)!)[0]).toEqual({ name: "second", version: 2, bytes: 5, rows: 0 });
     });
   });
 

@@ -54,7 +54,7 @@ function findLoss(value: unknown, depth: number, isConverted = false): Loss | un
   }
   if (value === null) return undefined;
   if (depth > DEPTH) return { path: "", what: "nested without end" };
-  // What a `toJSON` gives, JSON takes as it is: a Date among that is an object without members.
+  // JSON takes the result of `toJSON` as it is: a Date would become an object without members.
   if (!isConverted) {
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? { path: "", what: "an invalid Date" } : undefined;
     const { toJSON } = value as { toJSON?: unknown };

@@ -123,7 +123,7 @@ export class Packer {
       const { length } = met;
       let bytes = this.#fit(member, met);
       if (isTooLarge(member, bytes)) {
-        // What it holds, its own rows point to.
+        // Its own rows point to the collections inside it.
         met.length = length;
         met.push(this.make(member));
         bytes = POINTER;

@@ -266,7 +266,7 @@ function splice(node: ArrayNode, start: number, count: number, items: readonly u
   return gone.map((child) => node.release(child));
 }
 
-/** Puts items in their places: those of the array in another order, and copies. */
+/** Fills an array with these items: its own in another order, and copies. */
 function rearrange(node: ArrayNode, items: readonly unknown[]): void {
   // A comparator can have changed the array.
   const raw = wholeArray(node);
