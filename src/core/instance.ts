@@ -6,7 +6,7 @@ import { COPY } from "./two-copies.ts";
 import { Destroyer } from "./destroy.ts";
 import { handOut } from "./entry/results.ts";
 import { run } from "./entry/run.ts";
-import type { Observe, Owner, Scope, Source } from "./entry/scope.ts";
+import { ownerOf, type Observe, type Owner, type Scope, type Source } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
 import { becomeLive, retireLive } from "./live-instance.ts";
 import type { Home, Parts } from "./part/attached.ts";
@@ -25,11 +25,9 @@ interface Living {
   onDestroy?(): void | Promise<void>;
 }
 
-const lives = new WeakMap<object, Life>();
-
 /** The life of an object of our base class. */
 export function lifeOf(self: object): Life {
-  return lives.get(self)!;
+  return ownerOf(self) as Life;
 }
 
 /** The life of one instance, as its entries and parts see it: construction, start, writes. */
@@ -66,7 +64,6 @@ export class Life implements Home {
     this.sendsStacks = (self.constructor as { remoteStacks?: boolean }).remoteStacks === true;
     retireLive(ctx.id);
     this.fields = new Fields(this.#className, shape.plan, ctx, this);
-    lives.set(self, this);
     stateOf(ctx.storage).copy = COPY;
     becomeLive(ctx.id, () => this.#retire());
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.

@@ -15,7 +15,7 @@ import { copyIn, isSmall } from "./tracking/copy.ts";
 import { admit, encode, NOTHING, validate } from "./evolve.ts";
 import { FieldLoader } from "./field-loader.ts";
 import { staleValue, type Field, type Keeper } from "./field.ts";
-import { emptyRecord, type StoredRecord } from "./rows/layout.ts";
+import { emptyRecord, plainIn, type StoredRecord } from "./rows/layout.ts";
 import { Node, type Leaf, type Tell } from "./tracking/node.ts";
 import { fieldsByKey, optionsOf, PLAIN } from "./options.ts";
 import { checkKeyed, planRows } from "./rows/planner.ts";
@@ -77,7 +77,12 @@ export class Fields implements Keeper, WatcherOwner {
 
   /** What reading the field gives: the stored value, else the default. */
   read(name: string): unknown {
-    return (this.#loaded.get(name) ?? this.#load(name)).value;
+    const field = this.#loaded.get(name);
+    if (field !== undefined) return field.value;
+    const record = this.#readRecord();
+    // Most values are primitives in the record, which need no field until they are written.
+    const value = optionsOf(this.#plan.fields.get(name)) === PLAIN ? plainIn(record, name) : undefined;
+    return value !== undefined && isPrimitive(value) ? value : this.#load(name).value;
   }
 
   /** Assigns the field; in the constructor this sets the default only. */

@@ -132,6 +132,13 @@ export function isInRecord(record: StoredRecord | null, name: string): record is
   return record !== null && (Object.hasOwn(record.fields, name) || record.rows.has(name));
 }
 
+/** What the record itself holds for a field of version 1; undefined if that isn't all there is to know. */
+export function plainIn(record: StoredRecord | null, name: string): unknown {
+  return record === null || isVersioned(record, name) || !Object.hasOwn(record.fields, name)
+    ? undefined
+    : record.fields[name];
+}
+
 /** Tells whether a field is stored as another version than 1. */
 export function isVersioned(record: StoredRecord | null, name: string): boolean {
   return isIn(record?.versions, name);
