@@ -26,6 +26,7 @@ export type {
 } from "./route/types.ts";
 export type { StandardSchema, Validated } from "./core/values/schema.ts";
 export { problems } from "./object/problems.ts";
+export { dataOf, type PassWith } from "./object/request-data.ts";
 export { serve } from "./object/serve.ts";
 export type {
   ServeCall,

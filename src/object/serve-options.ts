@@ -4,6 +4,7 @@
  */
 import type { Context } from "hono";
 import { DurableError, quote } from "../core/errors.ts";
+import type { PassWith } from "./request-data.ts";
 
 /**
  * Where the objects of a path are: their class, found by its name in `ctx.exports`, or a function that gives
@@ -80,10 +81,11 @@ type Eventually<Value> = Value | Promise<Value>;
  */
 export interface ServeOptions<Env> {
   /**
-   * Decides before the object is woken: `true` lets the request pass, a `Request` passes in its place (its URL is
-   * not looked at), a `Response` answers it, anything else is answered with 403.
+   * Decides before the object is woken. `true` lets the request pass, and `{ data }` lets it pass with data that the object reads
+   * with {@link dataOf}. A `Request` passes in its place (its URL is not looked at). A `Response` answers it; anything else is
+   * answered with 403.
    */
-  authorize?(request: Incoming, object: ServeObject<Env>): Eventually<boolean | Request | Response>;
+  authorize?(request: Incoming, object: ServeObject<Env>): Eventually<boolean | PassWith | Request | Response>;
   /** Names the object, in place of the path's `:name`; no name, or a bad one, is answered with 400. */
   name?(request: Incoming, call: ServeCall<Env>): Eventually<string | null | undefined>;
   /** The part of the world in which to create an object that is not there yet; the platform may choose another. */

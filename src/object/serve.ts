@@ -12,6 +12,7 @@ import { addFirst } from "./route-order.ts";
 import { locate, placeOfName } from "./address.ts";
 import { flawOfName, missingBinding } from "./namespace.ts";
 import { problems } from "./problems.ts";
+import { isPassWith, withData } from "./request-data.ts";
 import {
   checkOptions,
   checkValue,
@@ -111,14 +112,15 @@ async function pass<Env extends object>(
   if (route.authorize === undefined) warn();
   const verdict = route.authorize === undefined || (await route.authorize(request, object));
   if (verdict instanceof Response) return verdict;
-  const passed = verdict === true ? request : verdict;
+  const data = isPassWith(verdict) ? verdict.data : undefined;
+  const passed = verdict === true || data !== undefined ? request : verdict;
   if (!(passed instanceof Request)) return problem(403);
 
   if (typeof locationHint === "function") {
     locationHint = await locationHint(request, object);
     checkValue("locationHint", locationHint);
   }
-  const forwarded = await forward(passed, rest, c.req);
+  const forwarded = await forward(passed, rest, c.req, data);
   let namespace = namespaceOf(route.object, c);
   if (jurisdiction !== undefined) namespace = namespace.jurisdiction(jurisdiction);
   const stub = namespace.getByName(object.name, locationHint === undefined ? {} : { locationHint });
@@ -132,17 +134,19 @@ async function pass<Env extends object>(
 }
 
 /** The request for the object. If earlier code has read the body, it gets the body that Hono has kept. */
-async function forward(passed: Request, rest: URL, asked: HonoRequest): Promise<Request> {
+async function forward(passed: Request, rest: URL, asked: HonoRequest, data: unknown): Promise<Request> {
   // The stub would follow redirects itself for a request that code has made, as middleware does.
   const redirect = "manual";
-  if (!passed.bodyUsed && passed.body?.locked !== true) return new Request(new Request(rest, passed), { redirect });
+  const marked = data === undefined ? {} : { cf: withData(passed.cf, data) };
+  if (!passed.bodyUsed && passed.body?.locked !== true)
+    return new Request(new Request(rest, passed), { redirect, ...marked });
   if (passed !== asked.raw) throw bodyUsed(asked);
   const body = await exactBytes(asked);
   const { method, signal, cf } = passed;
   const headers = new Headers(passed.headers);
   // Hono may have dropped a byte order mark.
   headers.delete("content-length");
-  return new Request(rest, { method, headers, body, redirect, signal, ...(cf && { cf }) });
+  return new Request(rest, { method, headers, body, redirect, signal, ...(cf && { cf }), ...marked });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import {
+  dataOf,
   DurableError,
   serve,
   type ServeObject,
@@ -129,6 +130,59 @@ describe("authorize", () => {
     expect(details.url).toBe("http://worker/details?q");
     expect(details.headers.filter(([key]) => key === "x-user")).toEqual([["x-user", "alice"]]);
     expect(await seenBy("/mirrors/alice/x", init, marking)).toMatchObject({ name: "alice", path: "/x", body: "body" });
+  });
+
+  it("can let a request pass with data for the object, which replaces what came in `cf`", async () => {
+    const data = { user: "ann", rooms: ["a", "b"], at: new Date(0) };
+    for (const body of ["let me in", "read"]) {
+      const passing = serve(
+        { "/mirrors/:name": Mirror },
+        { authorize: async (_, { c }) => (body !== "read" || (await c.req.text()) === body) && { data } },
+      );
+      const details = `/mirrors/alice/details`;
+      const init = { method: "POST", body, cf: { colo: "AMS", durableBase: { user: "root" } } };
+      expect(await seenBy(details, init, passing)).toMatchObject({
+        cf: { colo: "AMS", durableBase: { user: "ann", rooms: ["a", "b"], at: "1970-01-01T00:00:00.000Z" } },
+      });
+      expect(await seenBy("/mirrors/alice/x", init, passing)).toMatchObject({ name: "alice", path: "/x", body });
+    }
+    expect(dataOf<string>(new Request("http://worker", { cf: { durableBase: "ann" } }))).toBe("ann");
+    expect(dataOf(new Request("http://worker"))).toBeUndefined();
+  });
+
+  it("passes falsy data and much of it, and nothing for a header", async () => {
+    quiet();
+    const big = "x".repeat(200_000);
+    for (const data of [0, "", false, null, [], big]) {
+      const passing = authorizing(() => ({ data }));
+      const headers = { cf: JSON.stringify({ durableBase: "root" }), "cf-durablebase": "root" };
+      expect(await seenBy("/mirrors/alice/details", { headers }, passing)).toMatchObject({ cf: { durableBase: data } });
+      expect(await seenBy("/mirrors/alice/details", { headers })).not.toHaveProperty("cf.durableBase");
+    }
+  });
+
+  it("refuses data that JSON can't hold, and lets nobody in by what is only like data", async () => {
+    const { error } = quiet();
+    const before = await listDurableObjectIds(env.MIRROR);
+    for (const data of [new Map(), { user: [undefined] }, 1n, NaN, () => 1]) {
+      const passing = authorizing(() => ({ data }));
+      await expectProblem(await call("/mirrors/not-woken", {}, passing), 500);
+    }
+    expect(error.mock.calls).toEqual(
+      Array.from({ length: 5 }, () => [expect.objectContaining({ name: "DurableError", code: "not-json" })]),
+    );
+    for (const verdict of [
+      { data: undefined },
+      { success: true, data: { user: "ann" } },
+      { error: "no" },
+      Object.create({ data: 1 }),
+      Object.assign(Object.create(null), { data: 1 }),
+      [{ data: 1 }],
+    ]) {
+      const passing = authorizing(() => verdict);
+      await expectProblem(await call("/mirrors/not-woken", {}, passing), 403, { code: "forbidden" });
+    }
+    expect(await listDurableObjectIds(env.MIRROR)).toHaveLength(before.length);
   });
 
   it("may read the body only through Hono: otherwise the log says so, and no object is woken", async () => {

@@ -124,6 +124,10 @@ serve<Env>({ "/": { object: Room, name: "a" } });
 serve<Env>({ "/:name": Room }, { authorize: (_, { env }) => env.TOKEN });
 // @ts-expect-error a verdict is a boolean, a Response or a Request
 serve<Env>({ "/:name": Room }, { authorize: () => "yes" });
+serve<Env>({ "/:name": Room }, { authorize: () => ({ data: { user: "ann" } }) });
+serve<Env>({ "/:name": Room }, { authorize: (_, { name }) => name === "a" && { data: name } });
+// @ts-expect-error data is called so
+serve<Env>({ "/:name": Room }, { authorize: () => ({ user: "ann" }) });
 // @ts-expect-error a verdict is always given
 serve<Env>({ "/:name": Room }, { authorize: () => {} });
 // @ts-expect-error no such region

@@ -1,7 +1,7 @@
 /** How clients connect, and how they are refused. */
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, evictDurableObject, listDurableObjectIds, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { DurableBase, DurableError, Route, routes } from "durable-base";
+import { dataOf, DurableBase, DurableError, Route, routes, serve, type ServeOptions } from "durable-base";
 import { sockets, type ConnectingSocket } from "durable-base/sockets";
 import type { Context, Next } from "hono";
 import { describe, expect, it, vi } from "vitest";
@@ -422,5 +422,51 @@ describe("a request that code of the user's refuses with `c.notFound()`", () => 
       response.webSocket!.accept();
       response.webSocket!.close(1000);
     });
+  });
+});
+
+describe("an upgrade request that `serve` passes on", () => {
+  type App = { fetch(request: Request, env: Cloudflare.Env, ctx: ExecutionContext): Response | Promise<Response> };
+  const passing = (authorize: NonNullable<ServeOptions<Cloudflare.Env>["authorize"]>): App =>
+    serve({ "/rooms/:name": { object: ({ STANDARD_CHAT }) => STANDARD_CHAT, authorize } });
+  const ask = async (app: App, path: string): Promise<Response> =>
+    await app.fetch(new Request(`http://o${path}`, UPGRADE), env, createExecutionContext());
+
+  it("is refused before the object wakes up", async () => {
+    const count = async (): Promise<number> => (await listDurableObjectIds(env.STANDARD_CHAT)).length;
+    const before = await count();
+    const response = await ask(
+      passing(() => false),
+      "/rooms/unseen",
+    );
+    expect([response.status, response.webSocket, await count()]).toEqual([403, null, before]);
+  });
+
+  it("brings data that no client can forge", async () => {
+    const seen: unknown[] = [];
+    const stub = env.STANDARD_CHAT.getByName("data");
+    play(stub, {
+      connect: (_, socket, request) => {
+        const { user } = dataOf<{ user: string }>(request)!;
+        seen.push(user, request.headers.get("x-user"), new URL(request.url).pathname);
+        socket.state = { user };
+      },
+      message: (_, socket) => {
+        socket.send(socket.state.user);
+      },
+    });
+    const app = passing((request) => {
+      const user = new URL(request.url).searchParams.get("token") === "secret" ? "ann" : undefined;
+      return { data: user && { user } };
+    });
+    expect((await ask(app, "/rooms/data?token=no")).status).toBe(403);
+    const { webSocket } = await ask(app, "/rooms/data/ws?token=secret");
+    expect(seen).toEqual(["ann", null, "/ws"]);
+    const got = Promise.withResolvers<unknown>();
+    webSocket!.addEventListener("message", ({ data }) => got.resolve(data));
+    webSocket!.accept();
+    webSocket!.send("who am I?");
+    expect(await got.promise).toBe("ann");
+    webSocket!.close(1000);
   });
 });

@@ -132,7 +132,7 @@ export function isInRecord(record: StoredRecord | null, name: string): record is
   return record !== null && (Object.hasOwn(record.fields, name) || record.rows.has(name));
 }
 
-/** What the record itself holds for a field of version 1; undefined if that isn't all there is to know. */
+/** Returns the value of a field of version 1 that the record itself holds; undefined for any other. */
 export function plainIn(record: StoredRecord | null, name: string): unknown {
   return record === null || isVersioned(record, name) || !Object.hasOwn(record.fields, name)
     ? undefined
