@@ -7,7 +7,7 @@ import { DurableError } from "../core/errors.ts";
 import { levelOf, type FieldPlan } from "../core/plan.ts";
 import { accessorFor, fieldsOf } from "./accessors.ts";
 import { readOptions, verifyOptions, type Codec, type PersistedOptions } from "./options.ts";
-import type { HoldsMethod } from "./tracking/storable.ts";
+import type { HoldsMethod } from "./holds-method.ts";
 
 /** Names the framework, the platform or JavaScript owns on an instance. */
 const RESERVED = new Set([

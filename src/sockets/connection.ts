@@ -5,7 +5,8 @@
 import { DurableError, quote } from "../core/errors.ts";
 import { isThenable } from "../core/values/async.ts";
 import { isOver } from "../storage/size.ts";
-import { checkClose, encode, type Encoded } from "./message.ts";
+import { checkClose } from "./close.ts";
+import { encode, type Encoded } from "./message.ts";
 import type { ConnectingSocket } from "./socket.ts";
 import { frozenState, markClosed, readAttachment, storeState } from "./state.ts";
 

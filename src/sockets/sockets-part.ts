@@ -8,7 +8,8 @@ import type { Host, Part, SocketEvent, SocketEvents } from "../core/part/part.ts
 import { isThenable } from "../core/values/async.ts";
 import { isOver } from "../storage/size.ts";
 import { Connection, connectionOf, idTag, OWN, PART_TAG, sendTo, type Home } from "./connection.ts";
-import { answerClose, encode } from "./message.ts";
+import { answerClose } from "./close.ts";
+import { encode } from "./message.ts";
 import { checkOptions, type SocketOptions } from "./options.ts";
 import type { BroadcastOptions, Socket, Sockets } from "./socket.ts";
 
