@@ -5,7 +5,8 @@
  * hand-written batch of the same round; the table has the median of the ratios and their quartiles.
  * `again` is the hand-written class once more: how far its ratio strays from 1 is the noise.
  *
- * `-- --quick` for fewer rounds, `-- --case noop` for one case (`memory` for the heap), `-- --folder DIR` for where
+ * `-- --quick` for fewer rounds, `-- --case noop` for one case (`memory` for the heap, `socket-memory` for
+ * that of idle sockets), `-- --folder DIR` for where
  * objects live.
  */
 import { once } from "node:events";
@@ -18,6 +19,7 @@ import { bundle, start } from "../scripts/lib/runtime.mjs";
 import { fieldClasses } from "./fields.mjs";
 import { measureMemory } from "./memory.mjs";
 import { routeClasses } from "./routes.mjs";
+import { broadcasting, connecting, echoing, measureSocketMemory, rooms } from "./sockets.mjs";
 
 /**
  * `others` are more contenders than the two. A batch holds a multiple of `unit` operations, at most `most` where each
@@ -64,6 +66,17 @@ const CASES = [
   // By hand a queue of rows over one alarm; 1,000 and more in a call.
   { name: "jobs-insert", title: "1,000 jobs inserted", aim: 1.3, others: [], unit: 1_000 },
   { name: "jobs-fire", title: "1,000 jobs fired", aim: 1.5, others: [], unit: 1_000, rounds: 1 / 3, make: firing },
+  // Over TCP, to rooms whose sockets hibernate.
+  { name: "echo", title: "echo of a message", aim: 1.1, others: ["partyserver"], make: () => echoing(runtime.url) },
+  {
+    name: "broadcast",
+    title: "broadcast to 1,000",
+    aim: 1.05,
+    others: ["partyserver"],
+    unit: 1,
+    make: () => broadcasting(runtime.url),
+  },
+  { name: "connect", title: "connect", aim: 1.1, others: ["partyserver"], make: () => connecting(runtime.url) },
   // By hand over the plain array, and `structuredClone` of it.
   { name: "snapshot", subject: "walkCopy", title: "walk of a snapshot", aim: 1.2, others: [] },
   { name: "snapshot", subject: "copy", title: "snapshot itself", others: [], unit: 1, rounds: 1 / 3 },
@@ -89,6 +102,7 @@ const OBJECTS = {
   OUR_STORAGE: "OurStorage",
   HAND_QUEUE: "HandQueue",
   OUR_QUEUE: "OurQueue",
+  ...rooms,
 };
 
 const values = readOptions({
@@ -97,7 +111,7 @@ const values = readOptions({
   folder: { type: "string" },
 });
 const isChosen = (name) => values.case === undefined || values.case === name;
-const names = [...CASES.map(({ name }) => name), "memory"];
+const names = [...CASES.map(({ name }) => name), "memory", "socket-memory"];
 if (!names.some(isChosen)) fail(`No case "${values.case}": choose from ${[...new Set(names)].join(", ")}.`);
 // Many short batches: what else runs on the machine comes in bursts, and then spoils few ratios.
 const rounds = values.quick ? 25 : 121;
@@ -112,6 +126,7 @@ let runtime;
 
 if (CASES.some(({ name }) => isChosen(name))) await measureTimes();
 if (isChosen("memory")) await measureMemory();
+if (isChosen("socket-memory")) await measureSocketMemory(row);
 
 async function measureTimes() {
   const folder = mkdtempSync(join(parent, "durable-base-bench-"));
