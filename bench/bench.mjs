@@ -19,7 +19,7 @@ import { bundle, start } from "../scripts/lib/runtime.mjs";
 import { fieldClasses } from "./fields.mjs";
 import { measureMemory } from "./memory.mjs";
 import { routeClasses } from "./routes.mjs";
-import { broadcasting, connecting, echoing, measureSocketMemory, rooms } from "./sockets.mjs";
+import { broadcasting, connecting, echoing, measureSocketMemory, chats } from "./sockets.mjs";
 
 /**
  * `others` are more contenders than the two. A batch holds a multiple of `unit` operations, at most `most` where each
@@ -66,7 +66,7 @@ const CASES = [
   // By hand a queue of rows over one alarm; 1,000 and more in a call.
   { name: "jobs-insert", title: "1,000 jobs inserted", aim: 1.3, others: [], unit: 1_000 },
   { name: "jobs-fire", title: "1,000 jobs fired", aim: 1.5, others: [], unit: 1_000, rounds: 1 / 3, make: firing },
-  // Over TCP, to rooms whose sockets hibernate.
+  // Over TCP, to objects whose sockets hibernate.
   { name: "echo", title: "echo of a message", aim: 1.1, others: ["partyserver"], make: () => echoing(runtime.url) },
   {
     name: "broadcast",
@@ -102,7 +102,7 @@ const OBJECTS = {
   OUR_STORAGE: "OurStorage",
   HAND_QUEUE: "HandQueue",
   OUR_QUEUE: "OurQueue",
-  ...rooms,
+  ...chats,
 };
 
 const values = readOptions({

@@ -31,11 +31,11 @@ const ours = serve<Env>(
   { authorize: () => true },
 );
 
-/** `/rooms/HAND_ROOM/lobby` is the room `lobby`, the same way for all contenders. */
-const rooms: Front = async (request, env) => {
+/** `/chats/HAND_CHAT/lobby` is the chat `lobby`, the same way for all contenders. */
+const chats: Front = async (request, env) => {
   const [, , binding, name] = new URL(request.url).pathname.split("/");
   return await (env as Readonly<Record<string, ServeNamespace>>)[binding!]!.getByName(name!).fetch(request);
 };
 
 /** By the first segment of the path. */
-export const fronts: Readonly<Record<string, Front | undefined>> = { hand, hono: hono.fetch, ours: ours.fetch, rooms };
+export const fronts: Readonly<Record<string, Front | undefined>> = { hand, hono: hono.fetch, ours: ours.fetch, chats };

@@ -8,9 +8,9 @@ import { connect as connectTo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { bundle, start } from "../scripts/lib/runtime.mjs";
 
-const ROOMS = { HAND_ROOM: "HandRoom", OUR_ROOM: "OurRoom", PARTY_ROOM: "PartyRoom" };
-/** By contender, the binding of its room. */
-const BINDINGS = { hand: "HAND_ROOM", again: "HAND_ROOM", ours: "OUR_ROOM", partyserver: "PARTY_ROOM" };
+const CHATS = { HAND_CHAT: "HandChat", OUR_CHAT: "OurChat", PARTY_CHAT: "PartyChat" };
+/** By contender, the binding of its chat. */
+const BINDINGS = { hand: "HAND_CHAT", again: "HAND_CHAT", ours: "OUR_CHAT", partyserver: "PARTY_CHAT" };
 const CLIENTS = 1_000;
 /** As many sockets as are open when memory is measured. */
 const IDLE = 8_000;
@@ -22,7 +22,7 @@ const ECHO = frame("e".repeat(64));
 const ASK = frame("all");
 
 /** The objects of these cases, by binding. */
-export const rooms = ROOMS;
+export const chats = CHATS;
 
 /** One message there and back, after the other. */
 export function echoing(url) {
@@ -41,14 +41,14 @@ export function echoing(url) {
 
 /** A message to 1,000 clients, until the last of them has it. */
 export function broadcasting(url) {
-  const rooms = new Map();
+  const chats = new Map();
   return async (contender, size) => {
-    if (!rooms.has(contender)) {
+    if (!chats.has(contender)) {
       const clients = [];
       while (clients.length < CLIENTS) clients.push(await open(url, contender, `all-${contender}`));
-      rooms.set(contender, clients);
+      chats.set(contender, clients);
     }
-    const clients = rooms.get(contender);
+    const clients = chats.get(contender);
     const began = performance.now();
     for (let i = 0; i < size; i++) {
       clients[0].write(ASK);
@@ -76,7 +76,7 @@ export function connecting(url) {
 export async function measureSocketMemory(row) {
   const contents = `
     import { env } from "cloudflare:workers";
-    export { HandRoom, OurRoom, PartyRoom } from "./sockets.ts";
+    export { HandChat, OurChat, PartyChat } from "./sockets.ts";
     export default { fetch: (request) => {
       const [, , binding, name] = new URL(request.url).pathname.split("/");
       return env[binding].getByName(name).fetch(request);
@@ -85,7 +85,7 @@ export async function measureSocketMemory(row) {
   console.log(row("memory per idle socket", "contender", "KB", "over", "", "aim"));
   let hand;
   for (const contender of ["hand", "ours", "again", "partyserver"]) {
-    const runtime = await start({ script, objects: ROOMS });
+    const runtime = await start({ script, objects: CHATS });
     try {
       const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${runtime.pid}/status`, "utf8"))[1]);
       const clients = [];
@@ -118,7 +118,7 @@ export async function measureSocketMemory(row) {
   }
 }
 
-/** Opens a connection to a room; resolves once the object has accepted it. */
+/** Opens a connection to a chat; resolves once the object has accepted it. */
 async function open(url, contender, name) {
   const { hostname, port } = new URL(url);
   const socket = connectTo(Number(port), hostname);
@@ -143,7 +143,7 @@ async function open(url, contender, name) {
     }
   };
   socket.write(
-    `GET /rooms/${BINDINGS[contender]}/${name}?user=ann HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+    `GET /chats/${BINDINGS[contender]}/${name}?user=ann HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
   );
   await until(() => head.includes("\r\n\r\n"));

@@ -1,10 +1,10 @@
-/** The same room three times: by hand, on the library, and on partyserver, each with sockets that hibernate. */
+/** The same chat three times: by hand, on the library, and on partyserver, each with sockets that hibernate. */
 import { DurableObject } from "cloudflare:workers";
 import { DurableBase } from "durable-base";
 import { sockets } from "durable-base/sockets";
 import { Server, type Connection, type ConnectionContext, type WSMessage } from "partyserver";
 
-/** What a client sends to have {@link NEWS} sent to all. */
+/** The message for which an object sends {@link NEWS} to all. */
 const ASK = "all";
 const NEWS = "n".repeat(64);
 
@@ -17,7 +17,7 @@ function userOf(request: Request): string {
 }
 
 /** A careful class without a library. */
-export class HandRoom extends DurableObject {
+export class HandChat extends DurableObject {
   constructor(ctx: DurableObjectState, env: object) {
     super(ctx, env);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
@@ -53,7 +53,7 @@ export class HandRoom extends DurableObject {
 }
 
 /** On the library. */
-export class OurRoom extends DurableBase {
+export class OurChat extends DurableBase {
   readonly #sockets = sockets<State>(this, {
     connect: (socket, request) => {
       socket.state = { user: userOf(request) };
@@ -66,7 +66,7 @@ export class OurRoom extends DurableBase {
 }
 
 /** On partyserver. */
-export class PartyRoom extends Server {
+export class PartyChat extends Server {
   static override options = { hibernate: true };
 
   override onConnect(connection: Connection<State>, { request }: ConnectionContext): void {

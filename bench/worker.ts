@@ -12,7 +12,7 @@ export { HandCounter, HandEntries } from "./hand.ts";
 export { HonoCounter } from "./hono.ts";
 export { Counter, Entries, RecordedEntries } from "./ours.ts";
 export { HandQueue, OurQueue } from "./jobs.ts";
-export { HandRoom, OurRoom, PartyRoom } from "./sockets.ts";
+export { HandChat, OurChat, PartyChat } from "./sockets.ts";
 export { HandStorage, OurStorage } from "./storage.ts";
 
 /** What the generated classes of `fields.mjs` have in common. */
