@@ -88,7 +88,8 @@ export class Connection {
     const held = this.#held ?? [];
     this.home.ctx.acceptWebSocket(this.native, [PART_TAG, idTag(this.id), ...this.tags]);
     this.#held = undefined;
-    storeState(this.home.label, this.native, this.#state?.value, false);
+    // A state that `connect` has set is stored.
+    if (this.#state?.value === undefined) storeState(this.home.label, this.native, undefined, false);
     for (const work of held) work();
   }
 

@@ -21,6 +21,8 @@ export class SocketsPart implements Part, Sockets {
   readonly #home: Home;
   #options: SocketOptions | undefined;
   #isConstructed = false;
+  /** True once pings are answered, unless the object's own code has decided about that. */
+  #hasAnswer = false;
   /** By native socket, as long as both are in memory. */
   readonly #connections = new WeakMap<WebSocket, Connection>();
   /** By the client's end, connections whose response hasn't left yet. */
@@ -194,6 +196,8 @@ export class SocketsPart implements Part, Sockets {
 
   /** Has the platform answer pings. That survives hibernation, and ends with all sockets when the object is reset. */
   #answerPings(): void {
+    if (this.#hasAnswer) return;
+    this.#hasAnswer = true;
     const { ctx } = this.#host;
     // The object's own code may have set another answer.
     if (this.#options?.ping === false || ctx.getWebSocketAutoResponse() !== null) return;
