@@ -61,5 +61,7 @@ export { RawSockets } from "./sockets/fixtures/raw.ts";
 export { StandardChat, StandardGuarded } from "./sockets/fixtures/chat.ts";
 export { FetchingChat, HeirChat, LimitedChat, OpenChat } from "./sockets/fixtures/chats.ts";
 export { LegacyChat, LegacyGuarded } from "./legacy/twins/chat.ts";
+export { StandardTogether } from "./sockets/fixtures/together.ts";
+export { LegacyTogether } from "./legacy/twins/together.ts";
 
 export default { fetch: (): Response => new Response("ok") };

@@ -34,6 +34,7 @@ const LEGACY = [
   "route/fixtures/route-input.ts",
   "route/fixtures/route.ts",
   "sockets/fixtures/chat.ts",
+  "sockets/fixtures/together.ts",
   "storage/fixtures/locker.ts",
 ];
 

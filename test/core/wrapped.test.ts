@@ -9,6 +9,7 @@ import { advanceTo, rows } from "durable-base/testing";
 import * as Transfer from "durable-base/transfer";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { errorOf } from "../error-of.ts";
+import { connectTo } from "../sockets/client.ts";
 import type { StandardJobs } from "../jobs/fixtures/schedule.ts";
 import { proxiedState, work, type WrappedLike } from "./fixtures/wrapped-data.ts";
 
@@ -234,6 +235,27 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     for (const name of ["destroy", "name", "onStart"]) {
       expect(await errorOf(async () => await stub[name]!())).toBeInstanceOf(Error);
     }
+  });
+
+  it("has sockets, whose handlers run as entries, through evictions and failures", async () => {
+    const stub = fresh();
+    const { name } = stub;
+    const ann = await connectTo(stub, "/?user=ann");
+    const bob = await connectTo(stub, "/?user=bob");
+    ann.socket.send("hello");
+    for (const { next } of [ann, bob]) expect(await next(1)).toEqual([`${name}: ann hello 1`]);
+    await evictDurableObject(stub);
+    bob.socket.send("hi");
+    for (const { next } of [ann, bob]) expect(await next(1)).toEqual([`${name}: bob hi 2`]);
+    const logged = vi.spyOn(console, "error").mockReturnValue();
+    ann.socket.send("fail");
+    expect(await ann.next(1)).toEqual([[1011, ""]]);
+    expect(logged.mock.calls.flat()).toContainEqual(expect.objectContaining({ message: "secret internals" }));
+    logged.mockRestore();
+    expect(await bob.next(1)).toEqual(["ann left"]);
+    bob.socket.close(1000, "done");
+    expect(await bob.next(1)).toEqual([[1000, "done"]]);
+    expect(await stub.act(work((self) => [self.count, [...self.list]]))).toEqual([2, [1011, 1000]]);
   });
 });
 
