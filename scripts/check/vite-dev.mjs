@@ -4,6 +4,7 @@
  * Such a stub reaches the same members as in a deployed Worker, and code inside the object reaches all members.
  */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { check, report } from "../lib/check.mjs";
 import { startVite } from "../lib/vite-server.mjs";
 
@@ -53,11 +54,29 @@ try {
     ]);
     assert.deepEqual(await server.request("/rooms/b/hidden"), [200, "route: base, room"]);
   });
+  const socket = new WebSocket(`${server.url.replace("http", "ws")}/rooms/c/talk?user=ann`);
+  const heard = async (message) => {
+    const { promise, resolve } = Promise.withResolvers();
+    socket.onmessage = socket.onclose = ({ type, data, code }) => resolve(type === "close" ? code : data);
+    socket.send(message);
+    return await promise;
+  };
+  await check("a client talks to the object over a socket", async () => {
+    await once(socket, "open");
+    assert.equal(await heard("hello"), "ann hello 1, socket: base, room");
+    assert.equal(await heard("ping"), "pong");
+  });
   await check("after an edit, the same holds for the new instance", async () => {
     await server.edit("worker.ts", (text) => text.replace(", room`", ", edited room`"));
     assert.deepEqual(await server.request("/rooms/b/hidden"), [200, "route: base, edited room"]);
     await refuses("b", Object.values(HIDDEN).flat());
     assert.deepEqual(await ask("/reach/a/total"), { total: "read: 2" });
+  });
+  await check("a socket that was open goes on with the new instance", async () => {
+    assert.equal(await heard("again"), "ann again 2, socket: base, edited room");
+    socket.close(1000);
+    const { code } = await once(socket, "close").then(([event]) => event);
+    assert.equal(code, 1000);
   });
 } finally {
   await server.stop();

@@ -1,6 +1,7 @@
 /** A class whose stubs `scripts/check/vite-dev.mjs` tries under vite's dev server, which reads members of the prototype. */
 import { Atomic, DurableBase, Internal, Object, Persisted, Route, serve } from "durable-base";
 import { exactlyOnce, once } from "durable-base/once";
+import { sockets } from "durable-base/sockets";
 
 interface Env {
   ROOM: DurableObjectNamespace<Room>;
@@ -32,6 +33,15 @@ export class Room extends Base {
 
   @Persisted() accessor hits = 0;
   readonly #constructed: Promise<string[]>;
+  readonly #sockets = sockets<string>(this, {
+    connect: (socket, request) => {
+      socket.state = new URL(request.url).searchParams.get("user")!;
+    },
+    message: (socket, data) => {
+      this.hits++;
+      this.#sockets.broadcast(`${socket.state} ${String(data)} ${this.hits}, ${this.helper("socket")}`);
+    },
+  });
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
