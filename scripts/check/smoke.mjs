@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -164,6 +165,11 @@ async function bundleAndCall(project, main) {
     const names = "count,history,onStart,ctx,env,destroy,read,increment";
     assert.deepEqual(await call(runtime, "GET", `/reachable?names=${names}`), [200, ["read", "increment"]]);
     assert.equal((await call(runtime, "GET", "/counters/a/nowhere"))[0], 404);
+    const socket = new WebSocket(`${runtime.url.replace("http", "ws")}/counters/a/live`);
+    await once(socket, "open");
+    socket.send("5");
+    assert.deepEqual(JSON.parse((await once(socket, "message"))[0].data), { count: 7 });
+    socket.close();
   });
 }
 

@@ -1,10 +1,16 @@
 import { DurableBase, Object, Persisted, Route } from "durable-base";
+import { sockets } from "durable-base/sockets";
 import { get, put } from "durable-base/storage";
 import * as Transfer from "durable-base/transfer";
 
 export class Counter extends DurableBase {
   @Persisted() count = 0;
   @Persisted() history: { by: number; at: Date }[] = [];
+  readonly #sockets = sockets(this, {
+    message: (_, data) => {
+      this.#sockets.broadcast({ count: (this.count += Number(data)) });
+    },
+  });
 
   override onStart(): void {}
 
