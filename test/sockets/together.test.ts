@@ -37,7 +37,7 @@ describe.each<[string, DurableObjectNamespace<StandardTogether>]>([
     }
   });
 
-  it("get what a job sends, also after the object has hibernated", async () => {
+  it("get the messages of a job, even of one that begins after a hibernation", async () => {
     const stub = fresh();
     const ann = await connectTo(stub, "/?user=ann");
     const bob = await connectTo(stub, "/?user=bob");
