@@ -2,6 +2,10 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import page from "../../docs/guides/sockets.md?raw";
+import reference from "../../docs/reference/sockets.md?raw";
+import options from "../../src/sockets/options.ts?raw";
+import types from "../../src/sockets/socket.ts?raw";
+import entry from "../../src/sockets/sockets.ts?raw";
 import { connectTo } from "./client.ts";
 import code from "./fixtures/sockets-docs.ts?raw";
 
@@ -27,5 +31,25 @@ describe("docs/guides/sockets.md", () => {
     expect(await stub.announce("closing soon")).toBe(1);
     expect(await ann.next(1)).toEqual(["closing soon"]);
     expect(await runInDurableObject(stub, ({ lines }) => lines.length)).toBe(1);
+  });
+});
+
+describe("docs/reference/sockets.md", () => {
+  const found = (text: string, pattern: RegExp): string[] => Array.from(text.matchAll(pattern), ([, name]) => name!);
+  const exported = found(entry, /^export (?:type )?(?:function )?\{? ?([\w, ]+)/gm).flatMap((names) =>
+    names.split(", "),
+  );
+
+  it.each(exported)("names the export %s", (name) => {
+    expect(reference).toMatch(new RegExp(`\\b${name.trim()}\\b`));
+  });
+
+  const members = found(types + options, /^ {2}(?:readonly |get )?(\w+)\??[(:<]/gm);
+  it.each([...new Set(members)])("names the member %s", (name) => {
+    expect(reference).toMatch(new RegExp(`\`${name}\\b|\\b${name}\\b[^\n]*\``));
+  });
+
+  it("names more than 20 of them", () => {
+    expect([exported.length > 5, new Set(members).size > 20]).toEqual([true, true]);
   });
 });
