@@ -9,17 +9,20 @@ interface Entry {
   readonly failure: unknown;
 }
 
+/** Called in place of work that is dropped. */
+type Undone = (() => void) | undefined;
+
 /** The waiting work of one object. */
 export class AfterWrite {
   /** In the order of asking, with the entry that asked; undefined for code outside any. */
-  readonly #waiting: [work: () => void, entry: Entry | undefined][] = [];
+  readonly #waiting: [work: () => void, undone: Undone, entry: Entry | undefined][] = [];
   /** How many of these wait for a commit alone. The changes before the rest have yet to be written. */
   #stored = 0;
   /** How many transactions are open. Whatever the object writes belongs to the innermost one, on the platform too. */
   open = 0;
 
-  add(work: () => void, entry: Entry | undefined): void {
-    this.#waiting.push([work, entry]);
+  add(work: () => void, undone: Undone, entry: Entry | undefined): void {
+    this.#waiting.push([work, undone, entry]);
   }
 
   /** The changes so far are written. */
@@ -30,7 +33,7 @@ export class AfterWrite {
 
   /** Drops what waits, from a place on: all whose changes aren't written, if none is named. */
   drop(from: number = this.#stored): void {
-    this.#waiting.splice((this.#stored = from));
+    for (const [, undone] of this.#waiting.splice((this.#stored = from))) attempt(undone);
   }
 
   /** Begins a transaction, with the changes that aren't written yet. The function that is returned ends it, once. */
@@ -51,13 +54,14 @@ export class AfterWrite {
     if (this.#stored === 0 || this.open > 0) return;
     const ready = this.#waiting.splice(0, this.#stored);
     this.#stored = 0;
-    for (const [work, entry] of ready) {
-      if (entry?.failure !== undefined) continue;
-      try {
-        work();
-      } catch (error) {
-        console.error("durable-base: work after a write failed.", error);
-      }
-    }
+    for (const [work, undone, entry] of ready) attempt(entry?.failure === undefined ? work : undone);
+  }
+}
+
+function attempt(work: Undone): void {
+  try {
+    work?.();
+  } catch (error) {
+    console.error("durable-base: work after a write failed.", error);
   }
 }

@@ -172,9 +172,9 @@ export class Fields implements Keeper, WatcherOwner {
   }
 
   /** See `Host.afterWrite`. */
-  afterWrite(work: () => void): void {
+  afterWrite(work: () => void, undone?: () => void): void {
     if (this.#owner.refusal?.() !== undefined) return;
-    this.#after.add(work, openScope(this.#owner));
+    this.#after.add(work, undone, openScope(this.#owner));
     this.#schedule();
   }
 

@@ -26,7 +26,9 @@ export function toWire(value: unknown): Json {
     case "boolean":
       return value;
     case "number":
-      return Number.isFinite(value) && !Object.is(value, -0) ? value : tagged("n", Object.is(value, -0) ? "-0" : `${value}`);
+      return Number.isFinite(value) && !Object.is(value, -0)
+        ? value
+        : tagged("n", Object.is(value, -0) ? "-0" : `${value}`);
     case "undefined":
       return tagged("u");
     case "bigint":

@@ -51,6 +51,8 @@ async function sentBy(
   };
   await work({ self, sender, sent: sender.sent, id, storage, tell });
   await scheduler.wait(1);
+  // Each is either sent or undone.
+  expect([...sender.sent, ...sender.undone].toSorted()).toEqual(sender.asked.toSorted());
   return sender.sent;
 }
 

@@ -36,7 +36,7 @@ export interface Changes {
   /** Called before a transaction: what waits has to know of it. */
   join(): void;
   /** See `Host.afterWrite`. */
-  afterWrite(work: () => void): void;
+  afterWrite(work: () => void, undone?: () => void): void;
   /** Drops what waits: the object is over. */
   drop(): void;
 }

@@ -41,7 +41,7 @@ export function hostOf(part: string, home: Home): Host {
     },
     onChange: (recorder) => record(fields, recorder),
     reload: () => fields.forget(),
-    afterWrite: (work) => fields.afterWrite(work),
+    afterWrite: (work, undone) => fields.afterWrite(work, undone),
     checkWritable: (label) => checkWritable(home, label),
   };
 }

@@ -159,13 +159,13 @@ export interface Host {
   call(name: string, args: unknown[], options?: CallOptions): unknown;
   /**
    * Runs `work` once everything that was changed so far is stored and committed: after the running batch of field changes is
-   * written and, in a transaction, after the outermost one commits. `work` is dropped if the write fails, or if the transaction
-   * that it was asked for in, or one around it, is undone.
+   * written and, in a transaction, after the outermost one commits. `work` is dropped, and `undone` called in its place, if the write
+   * fails, or if the transaction that it was asked for in, or one around it, is undone.
    *
    * Works run in the order in which they were asked for. If one throws, the error is logged, and nothing else changes. Fields that
    * `work` changes are written in a batch of their own.
    */
-  afterWrite(work: () => void): void;
+  afterWrite(work: () => void, undone?: () => void): void;
   /** Tells a recorder of each change of a persisted field from now on, right after the line that made it. */
   onChange(recorder: ChangeRecorder): void;
   /** Reads persisted fields anew when they are next used: what is stored was changed behind them. */
