@@ -12,7 +12,7 @@ import { build } from "esbuild";
 const BUDGETS = {
   // Over its aim. Half of it is what tracks and lays out values (src/persisted).
   counter: { own: { aim: 24, most: 29 }, whole: { aim: 27.3, most: 32.2 } },
-  routes: { own: { aim: 35, most: 40 }, whole: { aim: 45, most: 49.4 } },
+  routes: { own: { aim: 35, most: 40.2 }, whole: { aim: 45, most: 49.6 } },
   // A module alone.
   storage: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
   object: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },

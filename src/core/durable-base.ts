@@ -106,7 +106,7 @@ export abstract class DurableBase<Env = Cloudflare.Env, Props = {}> extends Dura
     if (name !== undefined) return name;
     throw new DurableError(
       "name-unknown",
-      `${this.constructor.name}.name: the object was woken by its id and has not stored its name yet. Address it by name: \`Object.from(namespace).byName(name)\`.`,
+      `${this.constructor.name}.name: it was woken by its id and has not stored its name yet. Address it by name: \`Object.from(namespace).byName(name)\`.`,
     );
   }
 

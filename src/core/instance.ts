@@ -110,7 +110,7 @@ export class Life implements Home {
     this.refusal = () =>
       new DurableError(
         "stale-instance",
-        `${this.#className}: a newer instance of the object has replaced this one, as after an edit in a dev server. Call the object again, and make only one instance for each \`ctx\`.`,
+        `${this.#className}: a newer instance of the object has replaced this one, as after an edit in a dev server. Call the object again, and make one instance for each \`ctx\`.`,
       );
     this.start = () => {
       throw this.refusal!();
