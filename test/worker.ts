@@ -2,6 +2,7 @@
 export { Probe, Unbacked } from "./core/fixtures/probe.ts";
 export { Eager, Handing, Narrow, Reaccessed, Redeclared, Sleeping, Starting, Surface } from "./core/fixtures/base.ts";
 export { Disposing } from "./core/fixtures/disposing.ts";
+export { Facet } from "./core/fixtures/facet.ts";
 export { Faults } from "./core/fixtures/peers.ts";
 export { AccessorThings } from "./persisted/fixtures/persisted.ts";
 export { FieldThings } from "./persisted/twins/persisted.ts";

@@ -8,7 +8,7 @@ import { handOut } from "./entry/results.ts";
 import { run } from "./entry/run.ts";
 import { ownerOf, type Observe, type Owner, type Scope, type Source } from "./entry/scope.ts";
 import { DurableError } from "./errors.ts";
-import { becomeLive, retireLive } from "./live-instance.ts";
+import { becomeLive, keyOfLive, retireLive } from "./live-instance.ts";
 import type { Home, Parts } from "./part/attached.ts";
 import { Fields } from "../persisted/fields.ts";
 import { stateOf } from "../storage/storage-state.ts";
@@ -62,10 +62,11 @@ export class Life implements Home {
     this.hides = shape.hides;
     this.targetClass = targetClass;
     this.sendsStacks = (self.constructor as { remoteStacks?: boolean }).remoteStacks === true;
-    retireLive(ctx.id);
+    const key = keyOfLive(ctx);
+    retireLive(key);
     this.fields = new Fields(this.#className, shape.plan, ctx, this);
     stateOf(ctx.storage).copy = COPY;
-    becomeLive(ctx.id, () => this.#retire());
+    becomeLive(key, () => this.#retire());
     // Not queueMicrotask: in a constructor it takes workerd 15 µs.
     void Promise.resolve().then(() => {
       try {

@@ -9,16 +9,22 @@
  * the global object, since an edit may load this module again.
  */
 const REGISTRY: unique symbol = Symbol.for("durable-base.instances") as never;
-const retirements = ((globalThis as { [REGISTRY]?: WeakMap<DurableObjectId, () => void> })[REGISTRY] ??= new WeakMap());
+const retirements = ((globalThis as { [REGISTRY]?: WeakMap<object, () => void> })[REGISTRY] ??= new WeakMap());
+
+/** Returns what stands for an object: its `ctx.id`, or its `ctx` in a facet whose id is a text. */
+export function keyOfLive(ctx: DurableObjectState): object {
+  const id: DurableObjectId | string = ctx.id;
+  return typeof id === "string" ? ctx : id;
+}
 
 /** Retires the live instance of an object, if there is one, before the next is made. */
-export function retireLive(id: DurableObjectId): void {
-  const retire = retirements.get(id);
-  retirements.delete(id);
+export function retireLive(key: object): void {
+  const retire = retirements.get(key);
+  retirements.delete(key);
   retire?.();
 }
 
 /** Makes an instance the live one of its object, once it is complete; `retire` is called when another one takes over. */
-export function becomeLive(id: DurableObjectId, retire: () => void): void {
-  retirements.set(id, retire);
+export function becomeLive(key: object, retire: () => void): void {
+  retirements.set(key, retire);
 }
