@@ -11,16 +11,7 @@ import { isThenable } from "../core/values/async.ts";
 import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../core/values/schema.ts";
 import { copyPlain, snapshot } from "../core/values/snapshot.ts";
 import { copyIn, refused, type Site } from "./tracking/copy.ts";
-import {
-  isInRecord,
-  isKept,
-  isVersioned,
-  rowKey,
-  unreadable,
-  versionOf,
-  type Named,
-  type StoredRecord,
-} from "./rows/layout.ts";
+import { isInRecord, isKept, rowKey, unreadable, versionOf, type Named, type StoredRecord } from "./rows/layout.ts";
 import type { FieldOptions } from "./options.ts";
 
 /** A field's stored value. */
@@ -91,8 +82,9 @@ export function find(record: StoredRecord | null, field: Evolving): Found | unde
 
 /** The version of what lies under a key of the user's, which the record has by the field's name, or an older one. */
 function adoptedVersion(record: StoredRecord | null, { name, options }: Known): number {
-  const known = [name, ...options.renamedFrom].find((one) => isVersioned(record, one));
-  return record === null || known === undefined ? 1 : versionOf(record, known);
+  if (record === null) return 1;
+  const versions = [name, ...options.renamedFrom].map((one) => versionOf(record, one));
+  return versions.find((version) => version !== 1) ?? 1;
 }
 
 function readRow(key: string, field: Evolving): Pick<Found, "value" | "flaw"> {

@@ -134,14 +134,9 @@ export function isInRecord(record: StoredRecord | null, name: string): record is
 
 /** Returns the value of a field of version 1 that the record itself holds; undefined for any other. */
 export function plainIn(record: StoredRecord | null, name: string): unknown {
-  return record === null || isVersioned(record, name) || !Object.hasOwn(record.fields, name)
-    ? undefined
-    : record.fields[name];
-}
-
-/** Tells whether a field is stored as another version than 1. */
-export function isVersioned(record: StoredRecord | null, name: string): boolean {
-  return isIn(record?.versions, name);
+  return record !== null && versionOf(record, name) === 1 && Object.hasOwn(record.fields, name)
+    ? record.fields[name]
+    : undefined;
 }
 
 /** The version of a stored field. */

@@ -14,13 +14,13 @@ import type { Field } from "../field.ts";
 import {
   fieldKey,
   isInRecord,
-  isVersioned,
   rowKey,
   setEntry,
   setVersion,
   sharesRecord,
   takeOut,
   type StoredRecord,
+  versionOf,
 } from "./layout.ts";
 import { PLAIN } from "../options.ts";
 import { checkRow, freeRows, isTooLarge, Packer, Rows } from "./packing.ts";
@@ -44,7 +44,7 @@ function place(field: Field, record: StoredRecord, rows: Rows): boolean {
   const { name, options, raw, from } = field;
   // Most fields are numbers and short texts that stay in the record.
   if (isPrimitive(raw) && isSmall(raw) && options === PLAIN && from === name && Object.hasOwn(record.fields, name)) {
-    if (field.removed === undefined && field.held === NONE && !isVersioned(record, name)) {
+    if (field.removed === undefined && field.held === NONE && versionOf(record, name) === 1) {
       record.fields[name] = raw;
       field.isDirty = false;
       field.isStored = true;
