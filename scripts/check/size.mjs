@@ -11,7 +11,7 @@ import { build } from "esbuild";
  */
 const BUDGETS = {
   // Over its aim. Half of it is what tracks and lays out values (src/persisted).
-  counter: { own: { aim: 24, most: 29 }, whole: { aim: 27.3, most: 32.2 } },
+  counter: { own: { aim: 24, most: 29.1 }, whole: { aim: 27.3, most: 32.3 } },
   routes: { own: { aim: 35, most: 40.2 }, whole: { aim: 45, most: 49.6 } },
   // A module alone.
   storage: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
