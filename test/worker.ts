@@ -64,5 +64,6 @@ export { FetchingChat, HeirChat, LimitedChat, OpenChat } from "./sockets/fixture
 export { LegacyChat, LegacyGuarded } from "./legacy/twins/chat.ts";
 export { StandardTogether } from "./sockets/fixtures/together.ts";
 export { LegacyTogether } from "./legacy/twins/together.ts";
+export { SharedDocument } from "./sockets/fixtures/yjs.ts";
 
 export default { fetch: (): Response => new Response("ok") };

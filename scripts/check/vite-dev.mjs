@@ -56,10 +56,10 @@ try {
   });
   const socket = new WebSocket(`${server.url.replace("http", "ws")}/rooms/c/talk?user=ann`);
   const heard = async (message) => {
-    const { promise, resolve } = Promise.withResolvers();
-    socket.onmessage = socket.onclose = ({ type, data, code }) => resolve(type === "close" ? code : data);
+    const answer = Promise.race([once(socket, "message"), once(socket, "close")]);
     socket.send(message);
-    return await promise;
+    const [{ data, code }] = await answer;
+    return data ?? code;
   };
   await check("a client talks to the object over a socket", async () => {
     await once(socket, "open");

@@ -27,7 +27,7 @@ export type WireChange =
  */
 export type Patch = readonly [number: number | readonly [version: string, number: 1], ...changes: WireChange[]];
 
-/** What a server sends. */
+/** The frames of a server. */
 export type ServerFrame =
   | Patch
   /** The whole state, and the version and number to come back with. */
@@ -42,7 +42,7 @@ export type ServerFrame =
   /** An item of a stream. */
   | readonly ["item", id: number, value: unknown];
 
-/** What a client sends. */
+/** The frames of a client. */
 export type ClientFrame =
   | readonly ["call", id: number, method: string, input?: unknown, key?: string]
   /** Lets the server send so many more items of a stream. */

@@ -2,7 +2,7 @@
  * @module
  * Values as JSON that stays bare where it can, for server and client. `docs/reference/sync-protocol.md` has the table.
  *
- * What JSON can't hold becomes an object with the one key `$`, whose value is a list that begins with a letter.
+ * Every other value becomes an object with the one key `$`, whose value is a list that begins with a letter.
  */
 
 /** The key of a value that bare JSON can't hold, and of an object that has that key itself. */
@@ -122,14 +122,14 @@ function taggedFromWire(list: unknown): unknown {
     case "o":
       return membersFromWire(first as object);
     default:
-      throw new TypeError("There is no such tag.");
+      throw new TypeError("The value has an unknown tag.");
   }
 }
 
 function viewFromWire(bytes: Uint8Array<ArrayBuffer>, name: unknown): unknown {
   if (name === undefined) return bytes;
   if (name === "ArrayBuffer") return bytes.buffer;
-  if (!VIEWS.includes(name as string)) throw new TypeError("There is no such view.");
+  if (!VIEWS.includes(name as string)) throw new TypeError("The bytes have an unknown view.");
   type View = new (buffer: ArrayBuffer) => ArrayBufferView;
   return new (globalThis as unknown as Record<string, View>)[name as string]!(bytes.buffer);
 }
