@@ -12,7 +12,7 @@ import { frozenState, markClosed, readAttachment, storeState } from "./state.ts"
 
 /** Begins the library's own tags, which nobody else can use. */
 export const OWN = "durable-base.";
-/** The tag of each socket of the part. */
+/** The tag of the part's sockets that speak no protocol of ours. */
 export const PART_TAG: string = `${OWN}sockets`;
 /** Begins the tag with a socket's id. */
 const ID = `${OWN}id.`;
@@ -26,6 +26,8 @@ export interface Home {
   readonly ctx: DurableObjectState;
   /** Begins messages: the class's name. */
   readonly label: string;
+  /** Called after the state of an accepted socket has changed. */
+  changed(connection: Connection): void;
   afterWrite(work: () => void): void;
 }
 
@@ -40,6 +42,8 @@ export class Connection {
   readonly socket: ConnectingSocket;
   readonly home: Home;
   readonly id: string;
+  /** The tag of its kind: {@link PART_TAG}, or that of a protocol. */
+  readonly kind: string;
   /** The work that waits until the socket is accepted; undefined once it is. */
   #held: (() => void)[] | undefined;
   #tags: readonly string[];
@@ -53,17 +57,18 @@ export class Connection {
   /** The messages since a time, for a limit. */
   #counted = { since: 0, messages: 0 };
 
-  private constructor(native: WebSocket, home: Home, id: string, tags: readonly string[]) {
+  private constructor(native: WebSocket, home: Home, kind: string, id: string, tags: readonly string[]) {
     this.native = native;
     this.home = home;
+    this.kind = kind;
     this.id = id;
     this.#tags = Object.freeze(tags);
     this.socket = new ClientSocket(this);
   }
 
   /** A connection that isn't accepted yet. */
-  static begin(native: WebSocket, home: Home): Connection {
-    const connection = new Connection(native, home, crypto.randomUUID(), []);
+  static begin(native: WebSocket, home: Home, kind: string): Connection {
+    const connection = new Connection(native, home, kind, crypto.randomUUID(), []);
     connection.#held = [];
     connection.#state = { value: undefined };
     connection.#isClosed = false;
@@ -75,18 +80,15 @@ export class Connection {
     // Read at once: the platform throws for a socket that is gone, and it may go while its handler waits.
     const tags = home.ctx.getTags(native);
     const id = tags.find((tag) => tag.startsWith(ID))!.slice(ID.length);
-    return new Connection(
-      native,
-      home,
-      id,
-      tags.filter((tag) => !tag.startsWith(OWN)),
-    );
+    const kind = tags.find((tag) => tag.startsWith(OWN) && !tag.startsWith(ID))!;
+    const own = tags.filter((tag) => !tag.startsWith(OWN));
+    return new Connection(native, home, kind, id, own);
   }
 
   /** Accepts the socket, and does what was waiting for it. */
   accept(): void {
     const held = this.#held ?? [];
-    this.home.ctx.acceptWebSocket(this.native, [PART_TAG, idTag(this.id), ...this.tags]);
+    this.home.ctx.acceptWebSocket(this.native, [this.kind, idTag(this.id), ...this.tags]);
     this.#held = undefined;
     // A state that `connect` has set is stored.
     if (this.#state?.value === undefined) storeState(this.home.label, this.native, undefined, false);
@@ -125,6 +127,7 @@ export class Connection {
     const value = frozenState(label, state);
     storeState(label, this.native, value, this.isClosed);
     this.#state = { value };
+    if (this.#held === undefined) this.home.changed(this);
   }
 
   /** True while messages reach the client, as far as the object knows. */

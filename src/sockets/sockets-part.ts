@@ -13,6 +13,22 @@ import { encode } from "./message.ts";
 import { checkOptions, type SocketOptions } from "./options.ts";
 import type { BroadcastOptions, Socket, Sockets } from "./socket.ts";
 
+/** A subprotocol, which another part speaks on sockets of its own. */
+export interface Protocol {
+  /** The name that a client asks for. */
+  readonly name: string;
+  /** The tag of its sockets. */
+  readonly tag: string;
+  /** Called when a client is accepted, with all the subprotocols that it asked for. */
+  opened(connection: Connection, asked: readonly string[]): void;
+  /** Called for each message that keeps to the limits, outside of entries and in no turn. */
+  message(connection: Connection, data: string | ArrayBuffer): void;
+  /** Called when the state of a socket has changed. */
+  changed(connection: Connection): void;
+  /** Called when a socket has ended. */
+  closed(connection: Connection): void;
+}
+
 /** Sockets as a part of one object. */
 export class SocketsPart implements Part, Sockets {
   readonly socket: SocketEvents;
@@ -20,18 +36,26 @@ export class SocketsPart implements Part, Sockets {
   readonly #label: string;
   readonly #home: Home;
   #options: SocketOptions | undefined;
+  /** True if the class has `sockets(this)`: clients that speak no protocol are let in. */
+  isOffered = false;
+  #protocol: Protocol | undefined;
   #isConstructed = false;
   /** True once pings are answered, unless the object's own code has decided about that. */
   #hasAnswer = false;
   /** By native socket, as long as both are in memory. */
   readonly #connections = new WeakMap<WebSocket, Connection>();
   /** By the client's end, connections whose response hasn't left yet. */
-  readonly #opening = new WeakMap<WebSocket, Connection>();
+  readonly #opening = new WeakMap<WebSocket, { connection: Connection; asked: readonly string[] }>();
 
   constructor(host: Host) {
     this.#host = host;
     this.#label = host.object.constructor.name;
-    this.#home = { ctx: host.ctx, label: this.#label, afterWrite: (work) => host.afterWrite(work) };
+    this.#home = {
+      ctx: host.ctx,
+      label: this.#label,
+      afterWrite: (work) => host.afterWrite(work),
+      changed: (connection) => this.#spokenOn(connection)?.changed(connection),
+    };
     this.socket = {
       owns: (socket) => this.#isOwn(socket),
       message: (socket, data) => this.#options?.message?.(this.#of(socket).socket, data),
@@ -66,6 +90,21 @@ export class SocketsPart implements Part, Sockets {
     this.#options = options;
   }
 
+  /** Lets another part speak a protocol with clients that ask for it. */
+  speak(protocol: Protocol): void {
+    this.#protocol = protocol;
+  }
+
+  /** The protocol that is spoken on a socket. */
+  #spokenOn({ kind }: Connection): Protocol | undefined {
+    return kind === this.#protocol?.tag ? this.#protocol : undefined;
+  }
+
+  /** The connection of a socket of the part. */
+  connectionOf(native: WebSocket): Connection {
+    return this.#of(native);
+  }
+
   all({ tag }: { readonly tag?: string } = {}): Socket[] {
     return this.#open(this.#natives(tag)).map(({ socket }) => socket);
   }
@@ -82,7 +121,7 @@ export class SocketsPart implements Part, Sockets {
     const encoded = encode(`${this.#label}: broadcast`, message);
     const left = new Set([except].flat().map((socket) => connectionOf(socket)?.native));
     this.#host.afterWrite(() => {
-      for (const socket of this.#natives(tag)) if (!left.has(socket)) sendTo(socket, encoded);
+      for (const socket of this.#plain(tag)) if (!left.has(socket)) sendTo(socket, encoded);
     });
   }
 
@@ -93,15 +132,19 @@ export class SocketsPart implements Part, Sockets {
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
       return path === undefined ? undefined : bareProblem(426, "Upgrade Required", { upgrade: "websocket" });
     }
+    const asked = (request.headers.get("sec-websocket-protocol") ?? "").split(/\s*,\s*/);
+    const protocol = asked.includes(this.#protocol?.name as string) ? this.#protocol : undefined;
+    if (protocol === undefined && !this.isOffered) return undefined;
     if (this.#isFull()) return full();
     const { 0: client, 1: server } = new WebSocketPair();
-    const connection = Connection.begin(server, this.#home);
+    const connection = Connection.begin(server, this.#home, protocol?.tag ?? PART_TAG);
     const open = (refused: unknown): Response => {
       if (refused instanceof Response) return refused;
       // Whoever returns false means to refuse.
       if (refused !== undefined) throw badAnswer(this.#label, refused);
-      this.#opening.set(client, connection);
-      return new Response(null, { status: 101, webSocket: client });
+      this.#opening.set(client, { connection, asked });
+      const headers = protocol && { "sec-websocket-protocol": protocol.name };
+      return new Response(null, { status: 101, webSocket: client, ...(headers && { headers }) });
     };
     const refused = this.#options?.connect?.(connection.socket, request);
     return isThenable(refused) ? Promise.resolve(refused).then(open) : open(refused);
@@ -110,8 +153,9 @@ export class SocketsPart implements Part, Sockets {
   // The last step: nothing can refuse the client any more, and what `connect` changed is stored.
   answered(response: Response): Response {
     const client = response.webSocket;
-    const connection = client === null ? undefined : this.#opening.get(client);
-    if (connection === undefined) return response;
+    const opening = client === null ? undefined : this.#opening.get(client);
+    if (opening === undefined) return response;
+    const { connection, asked } = opening;
     // A route may have passed the request on to the object's own `fetch`, whose response comes by twice.
     this.#opening.delete(client!);
     // Destroyed meanwhile, or filled by others.
@@ -119,19 +163,24 @@ export class SocketsPart implements Part, Sockets {
     this.#answerPings();
     connection.accept();
     this.#connections.set(connection.native, connection);
+    this.#spokenOn(connection)?.opened(connection, asked);
     return response;
   }
 
   #around(event: SocketEvent, run: () => unknown): unknown {
     const connection = this.#of(event.socket);
+    const protocol = this.#spokenOn(connection);
     if (event.kind === "close") {
       const [code, reason, wasClean] = event.args;
       // Before anything that may fail or take long: the platform doesn't.
       if (wasClean) answerClose(event.socket, code, reason);
+      protocol?.closed(connection);
       if (this.#options?.close === undefined) return undefined;
     } else if (event.kind === "message") {
-      if (!this.#admits(connection, event.args[0]) || this.#options?.message === undefined) return undefined;
-    }
+      if (!this.#admits(connection, event.args[0])) return undefined;
+      if (protocol !== undefined) return protocol.message(connection, event.args[0]);
+      if (this.#options?.message === undefined) return undefined;
+    } else protocol?.closed(connection);
     return connection.inTurn(() => {
       if (event.kind === "message" && connection.isClosed) return undefined;
       try {
@@ -225,9 +274,22 @@ export class SocketsPart implements Part, Sockets {
 
   /** The part's native sockets, or those with a tag of the user's, oldest first, closing ones too. */
   #natives(tag?: string): WebSocket[] {
+    if (tag !== undefined) return this.#tagged(tag.startsWith(OWN) ? "" : tag);
+    const { ctx } = this.#host;
+    // Of all kinds, newest first; by a tag it's the other way round.
+    if (this.#protocol !== undefined)
+      return ctx
+        .getWebSockets()
+        .filter((socket) => this.#isOwn(socket))
+        .reverse();
+    return ctx.getWebSockets(PART_TAG);
+  }
+
+  /** As {@link #natives}, without those that speak a protocol. */
+  #plain(tag?: string): WebSocket[] {
     if (tag === undefined) return this.#host.ctx.getWebSockets(PART_TAG);
-    // A tag may come from a client.
-    return tag.startsWith(OWN) ? [] : this.#tagged(tag);
+    const natives = this.#natives(tag);
+    return this.#protocol === undefined ? natives : natives.filter((socket) => this.#of(socket).kind === PART_TAG);
   }
 
   /** Sockets that the object has accepted by itself may have the same tag. */
@@ -236,7 +298,9 @@ export class SocketsPart implements Part, Sockets {
   }
 
   #isOwn(socket: WebSocket): boolean {
-    return this.#connections.has(socket) || this.#host.ctx.getTags(socket).includes(PART_TAG);
+    if (this.#connections.has(socket)) return true;
+    const kinds = [PART_TAG, this.#protocol?.tag];
+    return this.#host.ctx.getTags(socket).some((tag) => kinds.includes(tag));
   }
 }
 

@@ -42,6 +42,7 @@ export type { BroadcastOptions, ConnectingSocket, Socket, SocketEnd, Sockets } f
  */
 export function sockets<State = unknown>(object: object, options?: SocketOptions<State>): Sockets<State> {
   const part = attach(object, "sockets", (host) => new SocketsPart(host));
+  part.isOffered = true;
   if (options !== undefined) part.configure(options);
   return part as Sockets as Sockets<State>;
 }
