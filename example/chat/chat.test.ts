@@ -7,7 +7,7 @@ import { call } from "../call.ts";
 import type { ChatEvent } from "./chat.ts";
 
 const join = async (chat: string, user: string): Promise<SocketClient<ChatEvent>> =>
-  await connect<ChatEvent>(exports.default, `/chats/${chat}/socket?${new URLSearchParams({ user })}`);
+  await connect<ChatEvent>(exports.default, `/chats/${chat}/socket?${String(new URLSearchParams({ user }))}`);
 
 const lineOf = (user: string, text: string): unknown => ({
   type: "line",
