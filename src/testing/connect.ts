@@ -205,7 +205,7 @@ class Client implements SocketClient<never> {
   }
 
   [Symbol.dispose](): void {
-    if (this.#end === undefined) this.close(1000);
+    this.close(1000);
   }
 
   #got(message: string | ArrayBuffer): void {

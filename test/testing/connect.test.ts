@@ -54,6 +54,18 @@ describe.each(globalThis.Object.keys(KINDS))("connect, by %s,", (kind) => {
     expect(await room.howMany()).toBe(0);
   });
 
+  it("rejects with the error of an object that is reset meanwhile, and leaves no dead stub behind", async () => {
+    const room = fresh("reset");
+    expect(await room.howMany()).toBe(0);
+    const error = await errorOf(() => connect(room, "/echo?user=ann&crash=1"));
+    expect(error.message).toContain("crashed by a client");
+    // A native stub of the test's own is dead, as after any reset.
+    expect(await (kind === "a native stub" ? fresh("reset") : room).howMany()).toBe(0);
+    using ann = await greeted(room);
+    ann.send("again");
+    expect(await ann.next()).toBe("again");
+  });
+
   it("stays open when the object is evicted, and ends when it crashes; then it can connect again", async () => {
     const room = fresh("kept");
     using ann = await greeted(room);
