@@ -121,6 +121,18 @@ describe("connect", () => {
     ann.send(new Uint8Array([1, 2]));
     expect(await ann.next()).toEqual(new Uint8Array([1, 2]).buffer);
   });
+
+  it("makes evict wait for a socket that doesn't hibernate", async () => {
+    const object = env.STANDARD_ECHO.getByName("waits");
+    const ann = await connect(object);
+    let isEvicted = false;
+    const evicted = evict(object).then(() => (isEvicted = true));
+    await scheduler.wait(50);
+    ann.send("still there");
+    expect([await ann.next(), isEvicted]).toEqual(["still there", false]);
+    ann.close();
+    await evicted;
+  });
 });
 
 describe("a client of sockets", () => {
