@@ -14,9 +14,14 @@ const HANGS = 1_800_000;
  * The files that use `durable-base/testing`, which moves the alarms of a whole worker while a test mocks the clock, and those
  * with Sentry, whose 1,000 modules would be loaded by each worker of the other files.
  */
-const TESTING = ["core/decorators", "core/hidden", "core/reports", "core/wrapped", "testing/testing"].map(
-  (name) => `test/${name}.test.ts`,
-);
+const TESTING = [
+  "core/decorators",
+  "core/hidden",
+  "core/reports",
+  "core/wrapped",
+  "testing/connect",
+  "testing/testing",
+].map((name) => `test/${name}.test.ts`);
 
 /** The bytes of a row depend on what ran before in the same process: V8 writes `{ n: 1 }` as a double once there was a `{ n: 0.5 }`. */
 const ROWS = "test/rows/rows.test.ts";

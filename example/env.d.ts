@@ -3,6 +3,7 @@ declare namespace Cloudflare {
     mainModule: typeof import("./worker.ts");
   }
   interface Env {
+    CHAT: DurableObjectNamespace<import("./chat/chat.ts").Chat>;
     COUNTER: DurableObjectNamespace<import("./counter/counter.ts").Counter>;
     ORDER: DurableObjectNamespace<import("./order/order.ts").Order>;
     LIST: DurableObjectNamespace<import("./todo-list/todo-list.ts").TodoList>;

@@ -8,7 +8,7 @@ const LINE =
 const TYPES: Record<string, string> = { "--json": "application/json", "-d": "application/x-www-form-urlencoded" };
 
 const documents: Record<string, string> = import.meta.glob(
-  ["../*.md", "../docs/**/*.md", "./*/README.md", "./order/order.test.ts"],
+  ["../*.md", "../docs/**/*.md", "./*/README.md", "./{order/order,chat/asleep}.test.ts"],
   {
     query: "?raw",
     import: "default",
@@ -16,8 +16,8 @@ const documents: Record<string, string> = import.meta.glob(
   },
 );
 
-it("shows in docs/testing.md the test that runs here", () => {
-  expect(documents["../docs/testing.md"]).toContain(`\`\`\`ts\n${documents["./order/order.test.ts"]}\`\`\``);
+it.each(["./order/order.test.ts", "./chat/asleep.test.ts"])("shows %s in docs/testing.md", (file) => {
+  expect(documents["../docs/testing.md"]).toContain(`\`\`\`ts\n${documents[file]}\`\`\``);
 });
 
 it("leaves no placeholder in what it documents", () => {
@@ -33,6 +33,7 @@ it("leaves no placeholder in what it documents", () => {
 describe.each([
   ["README.md", 7],
   ["docs/routes.md", 10],
+  ["example/chat/README.md", 5],
   ["example/counter/README.md", 2],
   ["example/todo-list/README.md", 2],
   ["example/order/README.md", 3],

@@ -1,16 +1,21 @@
-/** The Worker of `npm start`: three kinds of objects over HTTP, and one route that calls several by RPC. */
+/** The Worker of `npm start`: four kinds of objects over HTTP, a page, and one route that calls several objects by RPC. */
 import { Object, serve } from "durable-base";
+import { Chat } from "./chat/chat.ts";
+import page from "./chat/page.html";
 import { Counter } from "./counter/counter.ts";
 import { Order } from "./order/order.ts";
 import { TodoList } from "./todo-list/todo-list.ts";
 
-export { Counter, Order, TodoList };
+export { Chat, Counter, Order, TodoList };
 
 const app = serve(
-  { "/counters/:name": Counter, "/lists/:name": TodoList, "/orders/:name": Order },
+  { "/chats/:name": Chat, "/counters/:name": Counter, "/lists/:name": TodoList, "/orders/:name": Order },
   // Everyone may open every object here. Yours would look at a token, before the object is woken.
   { authorize: () => true },
 );
+
+// Before the object, which is woken by its socket only.
+app.get("/chats/:name", (c) => c.html(page));
 
 app.get("/total", async (c) => {
   const counters = Object.from(c.env.COUNTER);

@@ -50,6 +50,7 @@ const steps = [
   { name: "vite-dev", long: "node scripts/check/vite-dev.mjs" },
   { name: "vite-edit", long: "node scripts/check/vite-edit.mjs" },
   { name: "hono", long: "node scripts/check/hono.mjs" },
+  { name: "browser", long: "node scripts/check/browser.mjs" },
   { name: "troubleshooting", long: "node scripts/check/troubleshooting.mjs" },
   { name: "commands", quick: "node scripts/check/commands.mjs --every 16", long: "node scripts/check/commands.mjs" },
   { name: "model", long: `node scripts/model.mjs --runs 10000 --seed ${seed}` },

@@ -16,6 +16,7 @@ export async function bundle(entry, { plugins = [] } = {}) {
     target: "es2022",
     conditions: ["workerd", "worker", "browser"],
     external: ["cloudflare:*", "node:*"],
+    loader: { ".html": "text" },
     plugins,
   });
   return outputFiles[0].text;
@@ -24,10 +25,18 @@ export async function bundle(entry, { plugins = [] } = {}) {
 /**
  * Starts one workerd with `script` as its Worker, or several `modules` of which the first is the main one.
  *
- * `objects` gives the class of each binding; `folder` keeps their state, otherwise it is lost at the end; `onLog` gets
- * what is logged.
+ * `objects` gives the class of each binding; `folder` keeps their state, otherwise it is lost at the end; `port` is
+ * a free one unless you pass one; `onLog` gets what is logged.
  */
-export async function start({ script, modules, objects, folder, compatibilityDate = "2026-11-01", onLog = () => {} }) {
+export async function start({
+  script,
+  modules,
+  objects,
+  folder,
+  port,
+  compatibilityDate = "2026-11-01",
+  onLog = () => {},
+}) {
   const before = new Set(workerdChildren());
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -42,6 +51,7 @@ export async function start({ script, modules, objects, folder, compatibilityDat
       handleStructuredLogs: onLog,
       telemetry: { enabled: false },
       ...(folder === undefined ? {} : { resourcePersistencePath: folder }),
+      ...(port === undefined ? {} : { port }),
     }),
   );
   const url = await miniflare.ready.catch(async (error) => {

@@ -65,6 +65,7 @@ export type ErrorCode =
   | "too-large"
   | "two-copies"
   | "unknown-method"
+  | "upgrade-refused"
   | "write-failed";
 
 /**

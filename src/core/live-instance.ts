@@ -6,10 +6,12 @@
 
 /**
  * The functions that retire live instances, by `ctx.id`: code that wraps a class leaves the id alone. They are kept on
- * the global object, since an edit may load this module again.
+ * the global object, since an edit may load this module again. `durable-base/testing` counts what is added.
  */
 const REGISTRY: unique symbol = Symbol.for("durable-base.instances") as never;
-const retirements = ((globalThis as { [REGISTRY]?: WeakMap<object, () => void> })[REGISTRY] ??= new WeakMap());
+export const instances: WeakMap<object, () => void> = ((globalThis as { [REGISTRY]?: WeakMap<object, () => void> })[
+  REGISTRY
+] ??= new WeakMap());
 
 /** Returns what stands for an object: its `ctx.id`, or its `ctx` in a facet whose id is a text. */
 export function keyOfLive(ctx: DurableObjectState): object {
@@ -19,12 +21,12 @@ export function keyOfLive(ctx: DurableObjectState): object {
 
 /** Retires the live instance of an object, if there is one, before the next is made. */
 export function retireLive(key: object): void {
-  const retire = retirements.get(key);
-  retirements.delete(key);
+  const retire = instances.get(key);
+  instances.delete(key);
   retire?.();
 }
 
 /** Makes an instance the live one of its object, once it is complete; `retire` is called when another one takes over. */
 export function becomeLive(key: object, retire: () => void): void {
-  retirements.set(key, retire);
+  instances.set(key, retire);
 }

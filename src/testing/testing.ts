@@ -1,7 +1,7 @@
 /**
  * @module
  * Helpers for tests of Durable Objects under `@cloudflare/vitest-plugin`: evict an object, crash it, advance its clock,
- * count its rows.
+ * count its rows and wake-ups, connect to its sockets.
  *
  * @example
  * ```ts
@@ -23,6 +23,9 @@ import { alarmsOf, hold } from "./alarms.ts";
 import { meterOf, type Meter } from "./meter.ts";
 import { stubOf, within, type Target } from "./target.ts";
 
+export { connect, UpgradeRefused, type ConnectionEnd, type ConnectOptions, type SocketClient } from "./connect.ts";
+export { wakeUps } from "./wake-ups.ts";
+
 /** An object as the platform calls it. */
 interface Alarmed {
   alarm?(info: AlarmInvocationInfo): unknown;
@@ -40,11 +43,11 @@ const ALARM_RETRIES = 6;
 const ALARM_DELAY = 2_000;
 
 /**
- * Evicts an object, as the platform does with an idle one: its next call finds it as it is stored. Hibernating
- * WebSockets stay open.
+ * Evicts an object, as the platform does with an idle one: its next call or message finds it as it is stored. Hibernating
+ * WebSockets stay open; {@link crash} ends them.
  *
- * Waits for calls under way, and until results that hold functions or RpcTargets are disposed and bodies of responses are
- * read: they keep an object in memory.
+ * Waits for calls under way, and until results that hold functions or RpcTargets are disposed, bodies of responses are
+ * read and WebSockets that don't hibernate are closed: they keep an object in memory.
  *
  * @throws Error when the platform gives up waiting, after 30 seconds.
  *
@@ -62,7 +65,7 @@ export async function evict(object: Target): Promise<void> {
     await evictDurableObject(stubOf(object));
   } catch (cause) {
     throw new Error(
-      "evict: the object is still in use, by a call under way or by a result that isn't disposed. Write `using result = await order.report()` for a result that holds functions or RpcTargets, and read the body of each response; or reset the object: `await crash(order)`.",
+      "evict: the object is still in use, by a call under way, a result that isn't disposed or a WebSocket that doesn't hibernate. Write `using result = await order.report()` for a result that holds functions or RpcTargets, read the body of each response, and accept sockets by `ctx.acceptWebSocket`; or reset the object: `await crash(order)`.",
       { cause },
     );
   }
@@ -71,8 +74,8 @@ export async function evict(object: Target): Promise<void> {
 let crashes = 0;
 
 /**
- * Resets an object, as a crash or a deploy does: what is in memory and not yet written is lost, and calls under way
- * fail with `durableObjectReset`. A handle goes on; a native stub fails in every later call, as after any reset.
+ * Resets an object, as a crash or a deploy does: what is in memory and not yet written is lost, its WebSockets end with
+ * code 1006, and calls under way fail with `durableObjectReset`. A handle goes on; a native stub fails in every later call, as after any reset.
  *
  * A call that is to fail needs its `catch` before the crash, or vitest reports an unhandled rejection.
  *

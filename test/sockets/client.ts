@@ -1,34 +1,23 @@
-/** The client's end of a socket, in tests. */
-import { eventually } from "../eventually.ts";
+/** Clients of sockets, in tests of the library itself. */
+import { connect, type SocketClient } from "../../src/testing/connect.ts";
 
-/** The client's end of an open socket. */
-export interface Client {
-  readonly socket: WebSocket;
-  /** Messages, and `[code, reason]` of the end. */
-  readonly got: unknown[];
-  /** Waits for that many messages and ends, and returns and forgets them. */
-  next(count: number): Promise<unknown[]>;
+// Not from `durable-base/testing`: its clock would hold the alarms of the other tests of this workerd.
+export { connect, type SocketClient };
+
+/** The next messages of a client. */
+export async function take(client: SocketClient, count: number): Promise<(string | ArrayBuffer)[]> {
+  const messages: (string | ArrayBuffer)[] = [];
+  while (messages.length < count) messages.push(await client.next());
+  return messages;
 }
 
-/** Connects to an object, and throws if it refuses. */
-export async function connectTo(
-  stub: { fetch(url: string, init: RequestInit): Promise<Response> },
-  path = "/",
-  headers: Record<string, string> = {},
-): Promise<Client> {
-  const response = await stub.fetch(`http://o${path}`, { headers: { upgrade: "websocket", ...headers } });
-  const { webSocket: socket } = response;
-  if (socket === null) throw new Error(`refused with ${response.status}: ${await response.text()}`);
-  socket.binaryType = "arraybuffer";
-  const got: unknown[] = [];
-  socket.addEventListener("message", ({ data }) => got.push(data));
-  socket.addEventListener("close", ({ code, reason }) => got.push([code, reason]));
-  socket.accept();
-  const next = async (count: number): Promise<unknown[]> => {
-    await eventually(() => {
-      if (got.length < count) throw new Error(`got ${got.length} of ${count}: ${JSON.stringify(got)}`);
-    });
-    return got.splice(0);
-  };
-  return { socket, got, next };
+/** The messages of a client that nothing has read yet, and the code and reason of its end. */
+export async function rest(client: SocketClient): Promise<unknown[]> {
+  const { code, reason } = await client.closed;
+  const messages: unknown[] = [];
+  try {
+    for (;;) messages.push(await client.next());
+  } catch {
+    return [...messages, [code, reason]];
+  }
 }

@@ -6,7 +6,7 @@ import { sockets, type ConnectingSocket } from "durable-base/sockets";
 import type { Context, Next } from "hono";
 import { describe, expect, it, vi } from "vitest";
 import { errorOf, thrownBy } from "../error-of.ts";
-import { connectTo } from "./client.ts";
+import { connect, rest, take } from "./client.ts";
 import { play, type ChatLike, type ChatState, type Script } from "./fixtures/script.ts";
 
 const UPGRADE = { headers: { upgrade: "websocket" } };
@@ -38,8 +38,8 @@ describe.each([
           ids.push(socket.id);
         },
       });
-      await connectTo(stub, "/anything?user=ann&id=chosen");
-      await connectTo(stub, "/route/deeper?user=bob");
+      await connect(stub, "/anything?user=ann&id=chosen");
+      await connect(stub, "/route/deeper?user=bob");
       expect(new Set(ids).size).toBe(2);
       for (const evicted of [false, true]) {
         if (evicted) await evictDurableObject(stub);
@@ -56,7 +56,7 @@ describe.each([
 
     it("keeps nothing of the request, and writes no row", async () => {
       const stub = fresh();
-      await connectTo(stub, "/?token=secret");
+      await connect(stub, "/?token=secret");
       await runInDurableObject(stub, (__, ctx) => {
         expect(JSON.stringify(ctx.getWebSockets()[0]!.deserializeAttachment())).not.toContain("secret");
         expect([...ctx.storage.kv.list()]).toEqual([]);
@@ -71,9 +71,9 @@ describe.each([
       });
       const answer = await stub.fetch("http://o/route", UPGRADE);
       expect([answer.status, await answer.text()]).toEqual([200, "route"]);
-      const own = await connectTo(stub, "/own");
-      own.socket.send("hello");
-      expect(await own.next(1)).toEqual(["own hello"]);
+      const own = await connect(stub, "/own");
+      own.send("hello");
+      expect(await take(own, 1)).toEqual(["own hello"]);
       expect(await size(stub)).toBe(0);
     });
 
@@ -86,7 +86,7 @@ describe.each([
 
     it("accepts an upgrade of a path that only other methods have", async () => {
       const stub = fresh();
-      await connectTo(stub, "/posted");
+      await connect(stub, "/posted");
       expect(await size(stub)).toBe(1);
     });
 
@@ -153,7 +153,7 @@ describe.each([
           self.count++;
         },
       });
-      await connectTo(stub);
+      await connect(stub);
       expect(await runInDurableObject(stub, ({ count }) => count)).toBe(2);
     });
 
@@ -169,12 +169,12 @@ describe.each([
           seen.push(self.sockets.size, self.sockets.get(socket.id));
         },
       });
-      const { next } = await connectTo(stub);
-      expect(await next(2)).toEqual(["first", '{"second":true}']);
+      const socket = await connect(stub);
+      expect(await take(socket, 2)).toEqual(["first", '{"second":true}']);
       expect(seen).toEqual([0, undefined]);
-      const other = await connectTo(stub);
-      expect(await other.next(2)).toEqual(["first", '{"second":true}']);
-      expect(await next(1)).toEqual(["to the others"]);
+      const other = await connect(stub);
+      expect(await take(other, 2)).toEqual(["first", '{"second":true}']);
+      expect(await take(socket, 1)).toEqual(["to the others"]);
     });
 
     it("can be closed by connect, with a code that the client sees", async () => {
@@ -184,8 +184,8 @@ describe.each([
           socket.close(4001, "who are you?");
         },
       });
-      const { next } = await connectTo(stub);
-      expect(await next(2)).toEqual(["why", [4001, "who are you?"]]);
+      const socket = await connect(stub);
+      expect(await rest(socket)).toEqual(["why", [4001, "who are you?"]]);
       expect(await size(stub)).toBe(0);
     });
 
@@ -202,7 +202,7 @@ describe.each([
           kept.push(socket);
         },
       });
-      await connectTo(stub);
+      await connect(stub);
       expect(codes).toEqual([...Array.from({ length: 7 }, () => "bad-option"), "reserved-name"]);
       expect(await runInDurableObject(stub, ({ sockets: all }) => all.all()[0]!.tags.length)).toBe(8);
       expect(thrownBy(() => (kept[0]!.tags = ["late"]))).toMatchObject({ code: "bad-option" });
@@ -217,7 +217,7 @@ describe.each([
       });
       expect((await stub.fetch("http://o/", UPGRADE)).status).toBe(500);
       play(stub, { start: (self) => void (self.count = 7), connect: (self, socket) => socket.send(self.count) });
-      expect(await (await connectTo(stub)).next(1)).toEqual(["7"]);
+      expect(await take(await connect(stub), 1)).toEqual(["7"]);
     });
 
     it("runs middleware of the class before and after connect; what it refuses is never listed", async () => {
@@ -226,10 +226,10 @@ describe.each([
       expect((await stub.fetch("http://o/", { headers })).status).toBe(401);
       expect((await stub.fetch("http://o/?token=1&late=1", { headers })).status).toBe(403);
       expect(await (await stub.fetch("http://o/size?token=1")).text()).toBe("0");
-      const { next, socket } = await connectTo(stub, "/?token=1", headers);
+      const socket = await connect(stub, "/?token=1", { headers });
       expect(await (await stub.fetch("http://o/size?token=1")).text()).toBe("1");
       socket.send("ping");
-      expect(await next(1)).toEqual(["pong"]);
+      expect(await take(socket, 1)).toEqual(["pong"]);
     });
   },
 );
@@ -237,13 +237,13 @@ describe.each([
 describe("a class with sockets alone", () => {
   it("accepts everybody, and answers pings without an entry", async () => {
     const stub = env.OPEN_CHAT.getByName("open");
-    const { socket, next } = await connectTo(stub, "/any");
+    const socket = await connect(stub, "/any");
     socket.send("nobody listens");
     socket.send("ping");
-    expect(await next(1)).toEqual(["pong"]);
+    expect(await take(socket, 1)).toEqual(["pong"]);
     await evictDurableObject(stub);
     socket.send("ping");
-    expect(await next(1)).toEqual(["pong"]);
+    expect(await take(socket, 1)).toEqual(["pong"]);
     expect((await stub.fetch("http://o/any")).status).toBe(404);
     expect(await runInDurableObject(stub, (self) => self.sockets.size)).toBe(1);
   });
@@ -286,7 +286,7 @@ describe("a class with sockets alone", () => {
   it("accepts inside a fetch of the class's own once its changes are stored", async () => {
     using _log = vi.spyOn(console, "error").mockImplementation(() => {});
     const stub = env.FETCHING_CHAT.getByName("fetching");
-    await connectTo(stub);
+    await connect(stub);
     expect((await stub.fetch("http://o/refused", UPGRADE)).status).toBe(403);
     expect(await errorOf(() => stub.fetch("http://o/unwritten", UPGRADE))).toMatchObject({
       message: expect.stringContaining("could not be written") as string,
@@ -301,9 +301,9 @@ describe("sockets(this, options)", () => {
 
   it("returns the sockets of the parent in a subclass, and takes options once", async () => {
     const stub = env.HEIR_CHAT.getByName("heir");
-    const { socket, next } = await connectTo(stub);
+    const socket = await connect(stub);
     socket.send("same?");
-    expect(await next(1)).toEqual(["true"]);
+    expect(await take(socket, 1)).toEqual(["true"]);
     class Twice extends DurableBase {
       readonly one = sockets(this, {});
       readonly two = sockets(this, {});

@@ -6,7 +6,7 @@ import reference from "../../docs/reference/sockets.md?raw";
 import options from "../../src/sockets/options.ts?raw";
 import types from "../../src/sockets/socket.ts?raw";
 import entry from "../../src/sockets/sockets.ts?raw";
-import { connectTo } from "./client.ts";
+import { connect, rest, take } from "./client.ts";
 import code from "./fixtures/sockets-docs.ts?raw";
 
 describe("docs/guides/sockets.md", () => {
@@ -17,19 +17,19 @@ describe("docs/guides/sockets.md", () => {
 
   it("has code that works", async () => {
     const stub = env.CHAT.getByName("docs");
-    await expect(async () => await connectTo(stub)).rejects.toThrow("refused with 401: Who are you?");
-    const ann = await connectTo(stub, "/?user=ann");
-    expect(await ann.next(1)).toEqual(["[]"]);
-    ann.socket.send("hello");
-    expect(await ann.next(1)).toEqual(["ann: hello"]);
+    await expect(async () => await connect(stub)).rejects.toMatchObject({ status: 401, body: "Who are you?" });
+    const ann = await connect(stub, "/?user=ann");
+    expect(await take(ann, 1)).toEqual(["[]"]);
+    ann.send("hello");
+    expect(await take(ann, 1)).toEqual(["ann: hello"]);
     await evictDurableObject(stub);
-    const bob = await connectTo(stub, "/?user=bob");
-    expect(await bob.next(1)).toEqual(['["ann: hello"]']);
-    bob.socket.close(1000);
-    expect(await bob.next(1)).toEqual([[1000, ""]]);
-    expect(await ann.next(1)).toEqual(["bob left"]);
+    const bob = await connect(stub, "/?user=bob");
+    expect(await take(bob, 1)).toEqual(['["ann: hello"]']);
+    bob.close(1000);
+    expect(await rest(bob)).toEqual([[1000, ""]]);
+    expect(await take(ann, 1)).toEqual(["bob left"]);
     expect(await stub.announce("closing soon")).toBe(1);
-    expect(await ann.next(1)).toEqual(["closing soon"]);
+    expect(await take(ann, 1)).toEqual(["closing soon"]);
     expect(await runInDurableObject(stub, ({ lines }) => lines.length)).toBe(1);
   });
 });

@@ -12,7 +12,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { thrownBy } from "../error-of.ts";
 import { eventually } from "../eventually.ts";
-import { connectTo } from "./client.ts";
+import { connect, rest, take } from "./client.ts";
 import { handle, type RawHandlers, type RawSockets } from "./fixtures/raw.ts";
 
 describe("hibernating sockets of the platform", () => {
@@ -32,13 +32,15 @@ describe("hibernating sockets of the platform", () => {
     it("isn't answered by the platform, and a later close by the object answers it", async () => {
       let closing: WebSocket | undefined;
       const stub = fresh({ close: (socket) => void (closing = socket) });
-      const { socket, got, next } = await connectTo(stub);
+      const socket = await connect(stub);
+      let isClosed = false;
+      void socket.closed.then(() => (isClosed = true));
       socket.close(4000, "bye");
       await eventually(() => expect(closing).toBeDefined());
       await scheduler.wait(100);
-      expect(got).toEqual([]);
+      expect(isClosed).toBe(false);
       await runInDurableObject(stub, () => closing!.close(4001, "later"));
-      expect(await next(1)).toEqual([[4001, "later"]]);
+      expect(await rest(socket)).toEqual([[4001, "later"]]);
     });
 
     // Without vitest, whose handler waits before it calls the class's, the socket is still listed through the first microtasks.
@@ -54,9 +56,9 @@ describe("hibernating sockets of the platform", () => {
           seen.push(thrownBy(() => ctx.getTags(socket)).message, socket.deserializeAttachment());
         },
       });
-      const { socket, next } = await connectTo(stub, "/?attachment=kept&tag=red");
+      const socket = await connect(stub, "/?attachment=kept&tag=red");
       socket.close(4000);
-      await next(1);
+      await socket.closed;
       await eventually(() => expect(seen).toHaveLength(6));
       expect(seen).toEqual([0, 2, 3, ["red"], expect.stringContaining("acceptWebSocket"), "kept"]);
     });
@@ -73,9 +75,9 @@ describe("hibernating sockets of the platform", () => {
           socket.close();
         },
       });
-      const { socket, next } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.close();
-      expect(await next(1)).toEqual([[1005, ""]]);
+      expect(await rest(socket)).toEqual([[1005, ""]]);
       expect(ends).toEqual([[1005, "", true]]);
     });
   });
@@ -83,7 +85,7 @@ describe("hibernating sockets of the platform", () => {
   describe("a close by the object", () => {
     it("leaves the socket listed in state 2, throws at a send, and a second one is silent", async () => {
       const stub = fresh();
-      const { next } = await connectTo(stub);
+      const socket = await connect(stub);
       await runInDurableObject(stub, (_, ctx) => {
         const [socket] = ctx.getWebSockets();
         socket!.close(4000, "enough");
@@ -91,7 +93,7 @@ describe("hibernating sockets of the platform", () => {
         expect(ctx.getWebSockets().map((one) => one.readyState)).toEqual([2]);
         expect(thrownBy(() => socket!.send("late")).name).toBe("TypeError");
       });
-      expect(await next(1)).toEqual([[4000, "enough"]]);
+      expect(await rest(socket)).toEqual([[4000, "enough"]]);
     });
 
     it("that nobody answers leaves it listed, after two evictions even as open, and a send does nothing", async () => {
@@ -122,7 +124,7 @@ describe("hibernating sockets of the platform", () => {
           seen.push(`end ${String(data)}`);
         },
       });
-      const { socket } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.send("a");
       socket.send("b");
       await eventually(() => expect(seen).toHaveLength(4));
@@ -141,7 +143,7 @@ describe("hibernating sockets of the platform", () => {
           socket.close(1000);
         },
       });
-      const { socket } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.send("a");
       socket.close(1000);
       await eventually(() => expect(seen).toHaveLength(2));
@@ -150,9 +152,9 @@ describe("hibernating sockets of the platform", () => {
 
     it("of objects are sent as [object Object]", async () => {
       const stub = fresh({ message: (socket) => socket.send({} as string) });
-      const { socket, next } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.send("a");
-      expect(await next(1)).toEqual(["[object Object]"]);
+      expect(await take(socket, 1)).toEqual(["[object Object]"]);
     });
 
     it("can be sent to a socket whose client has closed, without an error", async () => {
@@ -165,7 +167,7 @@ describe("hibernating sockets of the platform", () => {
           seen.push(thrownBy(() => socket.send("later")).name);
         },
       });
-      const { socket } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.close(1000);
       await eventually(() => expect(seen).toEqual(["sent", "TypeError"]));
     });
@@ -184,9 +186,9 @@ describe("hibernating sockets of the platform", () => {
           }
         },
       });
-      const { socket, next } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.send("a");
-      expect(await next(2)).toEqual(["undone", "undefined"]);
+      expect(await take(socket, 2)).toEqual(["undone", "undefined"]);
     });
   });
 
@@ -196,19 +198,19 @@ describe("hibernating sockets of the platform", () => {
     await runInDurableObject(stub, (_, ctx) =>
       ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong")),
     );
-    const { socket, next } = await connectTo(stub);
+    const socket = await connect(stub);
     socket.send("ping");
-    expect(await next(1)).toEqual(["pong"]);
+    expect(await take(socket, 1)).toEqual(["pong"]);
     await evictDurableObject(stub);
     socket.send("ping");
     socket.send("other");
-    expect(await next(1)).toEqual(["pong"]);
+    expect(await take(socket, 1)).toEqual(["pong"]);
     await eventually(() => expect(seen).toEqual(["other"]));
   });
 
   it("lists sockets newest first, and by tag oldest first", async () => {
     const stub = fresh();
-    for (const name of ["a", "b", "c"]) await connectTo(stub, `/?tag=t&tag=${name}&attachment=${name}`);
+    for (const name of ["a", "b", "c"]) await connect(stub, `/?tag=t&tag=${name}&attachment=${name}`);
     const nameOf = (socket: WebSocket): unknown => socket.deserializeAttachment();
     expect(await listed(stub, nameOf)).toEqual(["c", "b", "a"]);
     expect(await listed(stub, nameOf, "t")).toEqual(["a", "b", "c"]);
@@ -217,7 +219,7 @@ describe("hibernating sockets of the platform", () => {
 
   it("keeps attachments, tags and order through an eviction, with other WebSocket objects", async () => {
     const stub = fresh();
-    for (const name of ["a", "b"]) await connectTo(stub, `/?tag=t&tag=${name}&attachment=${name}`);
+    for (const name of ["a", "b"]) await connect(stub, `/?tag=t&tag=${name}&attachment=${name}`);
     const before = await listed(stub, (socket) => socket);
     await evictDurableObject(stub, { webSockets: "hibernate" });
     const after = await runInDurableObject(stub, (_, ctx) =>

@@ -5,7 +5,7 @@ import type { Socket } from "durable-base/sockets";
 import { describe, expect, it, vi } from "vitest";
 import { thrownBy } from "../error-of.ts";
 import { eventually } from "../eventually.ts";
-import { connectTo, type Client } from "./client.ts";
+import { connect, rest, take, type SocketClient } from "./client.ts";
 import { play, type ChatLike, type ChatState, type Script } from "./fixtures/script.ts";
 
 const storageOf = (self: ChatLike): DurableObjectStorage =>
@@ -32,9 +32,9 @@ describe.each([
     runInDurableObject(stub, work);
   const users = (stub: DurableObjectStub<ChatLike>, tag?: string): Promise<string[]> =>
     inside(stub, ({ sockets }) => sockets.all(tag === undefined ? {} : { tag }).map(({ state }) => state.user));
-  const everybody = async (stub: DurableObjectStub<ChatLike>): Promise<Client[]> => {
-    const clients: Client[] = [];
-    for (const path of ["/ann?tag=red", "/bob?tag=red&tag=blue", "/cy"]) clients.push(await connectTo(stub, path));
+  const everybody = async (stub: DurableObjectStub<ChatLike>): Promise<SocketClient[]> => {
+    const clients: SocketClient[] = [];
+    for (const path of ["/ann?tag=red", "/bob?tag=red&tag=blue", "/cy"]) clients.push(await connect(stub, path));
     return clients;
   };
 
@@ -42,7 +42,7 @@ describe.each([
     it("has all, those with a tag, and one by its id, oldest first, through evictions", async () => {
       const stub = fresh();
       await everybody(stub);
-      const own = await connectTo(stub, "/own");
+      const own = await connect(stub, "/own");
       const [id] = await inside(stub, ({ sockets }) => sockets.all().map((socket) => socket.id));
       for (const evicted of [false, true]) {
         if (evicted) await evictDurableObject(stub);
@@ -61,18 +61,18 @@ describe.each([
           expect(sockets.all({ tag: "x".repeat(1000) })).toEqual([]);
         });
       }
-      own.socket.send("hello");
-      expect(await own.next(1)).toEqual(["own hello"]);
+      own.send("hello");
+      expect(await take(own, 1)).toEqual(["own hello"]);
     });
 
     it("leaves out sockets that are closing, whoever closes them", async () => {
       const stub = fresh();
       const [ann, bob] = await everybody(stub);
-      ann!.socket.close(1000);
-      await ann!.next(1);
+      ann!.close(1000);
+      await ann!.closed;
       expect(await users(stub)).toEqual(["bob", "cy"]);
       await inside(stub, ({ sockets }) => sockets.all()[0]!.close());
-      expect(await bob!.next(1)).toEqual([[1000, ""]]);
+      expect(await rest(bob!)).toEqual([[1000, ""]]);
       expect(await users(stub)).toEqual(["cy"]);
     });
 
@@ -87,7 +87,7 @@ describe.each([
         }
         sockets.broadcast("for all");
       });
-      expect(await ann!.next(1)).toEqual(["for all"]);
+      expect(await take(ann!, 1)).toEqual(["for all"]);
     });
 
     it("leaves out a socket whose state is set after it was closed, however often the object hibernates", async () => {
@@ -122,7 +122,7 @@ describe.each([
   describe("the state", () => {
     it("is kept through evictions, and is frozen", async () => {
       const stub = fresh();
-      await connectTo(stub, "/ann");
+      await connect(stub, "/ann");
       await inside(stub, ({ sockets }) => {
         const [socket] = sockets.all();
         const tags = ["a"];
@@ -141,7 +141,7 @@ describe.each([
 
     it("takes 16,000 bytes, and keeps what it was when there are more", async () => {
       const stub = fresh();
-      await connectTo(stub);
+      await connect(stub);
       await inside(stub, ({ sockets }) => {
         const [socket] = sockets.all() as unknown as Socket[];
         // Three bytes are the string's header.
@@ -157,7 +157,7 @@ describe.each([
 
     it("takes plain data only", async () => {
       const stub = fresh();
-      await connectTo(stub, "/ann");
+      await connect(stub, "/ann");
       await inside(stub, ({ sockets }) => {
         const [socket] = sockets.all() as unknown as Socket[];
         const cycle: unknown[] = [];
@@ -175,7 +175,7 @@ describe.each([
 
     it("is undefined for an attachment that somebody else has written, which is left alone", async () => {
       const stub = fresh();
-      await connectTo(stub, "/ann");
+      await connect(stub, "/ann");
       for (const foreign of ["theirs", null, { user: "theirs" }]) {
         await inside(stub, (__, ctx) => ctx.getWebSockets()[0]!.serializeAttachment(foreign));
         await evictDurableObject(stub);
@@ -202,13 +202,13 @@ describe.each([
           socket.send(`${socket.state.user}: ${typeof data === "string" ? data : (data as ArrayBuffer).byteLength}`);
         },
       });
-      const { socket, next } = await connectTo(stub, "/ann");
+      const socket = await connect(stub, "/ann");
       socket.send("hello");
-      await next(1);
+      await take(socket, 1);
       await evictDurableObject(stub);
       socket.send("again");
       socket.send(new Uint8Array(3));
-      expect(await next(2)).toEqual(["ann: again", "ann: 3"]);
+      expect(await take(socket, 2)).toEqual(["ann: again", "ann: 3"]);
       expect(await inside(stub, ({ count }) => count)).toBe(3);
     });
 
@@ -222,9 +222,9 @@ describe.each([
         },
       });
       const [ann, bob] = await everybody(stub);
-      for (const data of ["1", "2", "3"]) ann!.socket.send(data);
+      for (const data of ["1", "2", "3"]) ann!.send(data);
       await eventually(() => expect(seen).toEqual(["ann begins 1"]));
-      bob!.socket.send("4");
+      bob!.send("4");
       await eventually(() => expect(seen).toHaveLength(8));
       expect(seen.filter((line) => line.startsWith("ann"))).toEqual([
         "ann begins 1",
@@ -246,12 +246,12 @@ describe.each([
         },
         close: (__, socket, end) => void seen.push([socket.state.user, end]),
       });
-      const { socket, next } = await connectTo(stub, "/ann");
+      const socket = await connect(stub, "/ann");
       socket.send("a");
       socket.send("b");
       socket.close(4000, "bye");
       // Answered at once, however long the handlers take.
-      expect(await next(1)).toEqual([[4000, "bye"]]);
+      expect(await rest(socket)).toEqual([[4000, "bye"]]);
       expect(seen).toEqual([]);
       await eventually(() => expect(seen).toHaveLength(3));
       expect(seen).toEqual(["a", "b", ["ann", { code: 4000, reason: "bye", wasClean: true }]]);
@@ -266,10 +266,10 @@ describe.each([
           await scheduler.wait(5);
         },
       });
-      const { socket, next } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.send("a");
       socket.send("b");
-      await next(1);
+      await socket.closed;
       await scheduler.wait(30);
       expect(seen).toEqual(["a"]);
     });
@@ -283,10 +283,10 @@ describe.each([
           socket.send("end");
         },
       });
-      const { socket, got } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.send("go");
-      await eventually(() => expect(got).toContain("end"));
-      return got.slice(0, -1);
+      await eventually(() => expect(socket.messages).toContain("end"));
+      return socket.messages.slice(0, -1);
     };
 
     it("sends strings and bytes as they are, and other values as JSON", async () => {
@@ -319,28 +319,28 @@ describe.each([
       ["a Blob", new Blob(["a"])],
     ])("refuses %s at the line", async (__, message) => {
       const stub = fresh();
-      const { got } = await connectTo(stub);
+      const socket = await connect(stub);
       await inside(stub, ({ sockets }) => {
         expect(thrownBy(() => sockets.all()[0]!.send(message))).toMatchObject({ code: "not-json" });
         expect(thrownBy(() => sockets.broadcast(message))).toMatchObject({ code: "not-json" });
       });
-      expect(got).toEqual([]);
+      expect(socket.messages).toEqual([]);
     });
 
     it("to a socket that is closed does nothing", async () => {
       const ended: Socket<ChatState>[] = [];
       const stub = fresh({ close: (__, socket) => void (socket.send("late"), socket.close(4009), ended.push(socket)) });
-      const { socket, next } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.close(1000);
       await eventually(() => expect(ended).toHaveLength(1));
-      expect(await next(1)).toEqual([[1000, ""]]);
+      expect(await rest(socket)).toEqual([[1000, ""]]);
     });
   });
 
   describe("broadcast", () => {
     it("reaches all, those with a tag, and all but some, in order, and no socket of the object's own", async () => {
       const stub = fresh();
-      const clients = [...(await everybody(stub)), await connectTo(stub, "/own")];
+      const clients = [...(await everybody(stub)), await connect(stub, "/own")];
       for (const evicted of [false, true]) {
         if (evicted) await evictDurableObject(stub);
         await inside(stub, ({ sockets }) => {
@@ -351,10 +351,10 @@ describe.each([
           sockets.broadcast("blue, not ann", { tag: "blue", except: [ann!, cy!] });
           sockets.broadcast("nobody", { tag: "none" });
         });
-        expect(await clients[0]!.next(3)).toEqual(['{"to":"all"}', "red", "not bob"]);
-        expect(await clients[1]!.next(3)).toEqual(['{"to":"all"}', "red", "blue, not ann"]);
-        expect(await clients[2]!.next(2)).toEqual(['{"to":"all"}', "not bob"]);
-        expect(clients[3]!.got).toEqual([]);
+        expect(await take(clients[0]!, 3)).toEqual(['{"to":"all"}', "red", "not bob"]);
+        expect(await take(clients[1]!, 3)).toEqual(['{"to":"all"}', "red", "blue, not ann"]);
+        expect(await take(clients[2]!, 2)).toEqual(['{"to":"all"}', "not bob"]);
+        expect(clients[3]!.messages).toEqual([]);
       }
     });
   });
@@ -373,12 +373,13 @@ describe.each([
         error: () => {},
       });
       const [first, second] = await everybody(stub);
-      first!.socket.send("go");
+      const ends: unknown[] = [];
+      void first!.closed.then(({ code, reason }) => ends.push([code, reason]));
+      first!.send("go");
       await scheduler.wait(40);
-      const others = second!.got.filter((one) => typeof one === "string");
-      expect(first!.got.filter((one) => typeof one === "string")).toEqual(others);
+      expect(first!.messages).toEqual(second!.messages);
       const stored = await inside(stub, ({ count }) => count);
-      return [...first!.got, `stored ${stored}`];
+      return [...first!.messages, ...ends, `stored ${stored}`];
     };
 
     it("changes are stored before what tells of them is sent", async () => {
@@ -444,7 +445,7 @@ describe.each([
 
     it("a close waits too", async () => {
       const stub = fresh();
-      const { got } = await connectTo(stub);
+      const socket = await connect(stub);
       await inside(stub, (self) => {
         try {
           self.atomic(() => {
@@ -454,7 +455,7 @@ describe.each([
         } catch {}
       });
       await scheduler.wait(20);
-      expect(got).toEqual([]);
+      expect(socket.messages).toEqual([]);
       expect(await users(stub)).toHaveLength(1);
     });
   });
@@ -462,7 +463,7 @@ describe.each([
   describe("close", () => {
     it("comes after what was sent before, and a second one does nothing", async () => {
       const stub = fresh();
-      const { next, got } = await connectTo(stub);
+      const socket = await connect(stub);
       await inside(stub, ({ sockets }) => {
         const [socket] = sockets.all();
         socket!.send("last");
@@ -470,14 +471,14 @@ describe.each([
         socket!.send("too late");
         socket!.close(4002);
       });
-      expect(await next(2)).toEqual(["last", [4001, "enough"]]);
+      expect(await rest(socket)).toEqual(["last", [4001, "enough"]]);
       await scheduler.wait(10);
-      expect(got).toEqual([]);
+      expect(socket.messages).toEqual(["last"]);
     });
 
     it("refuses codes and reasons that can't be sent", async () => {
       const stub = fresh();
-      await connectTo(stub);
+      await connect(stub);
       await inside(stub, ({ sockets }) => {
         const [socket] = sockets.all();
         for (const code of [999, 1004, 1005, 1006, 1015, 5000, 1000.5, NaN, "4000"]) {
@@ -493,15 +494,15 @@ describe.each([
 
   describe("a Close of the client", () => {
     it.each([
-      ["1000", (socket: WebSocket) => socket.close(1000, "bye"), [1000, "bye"]],
-      ["4999", (socket: WebSocket) => socket.close(4999), [4999, ""]],
-      ["nothing", (socket: WebSocket) => socket.close(), [1005, ""]],
+      ["1000", (socket: SocketClient) => socket.close(1000, "bye"), [1000, "bye"]],
+      ["4999", (socket: SocketClient) => socket.close(4999), [4999, ""]],
+      ["nothing", (socket: SocketClient) => socket.close(), [1005, ""]],
     ])("with %s is answered, and handled once", async (__, close, end) => {
       const ends: unknown[] = [];
       const stub = fresh({ close: (self, ___, { code, reason }) => void (self.count++, ends.push([code, reason])) });
-      const { socket, next } = await connectTo(stub);
+      const socket = await connect(stub);
       close(socket);
-      expect(await next(1)).toEqual([end]);
+      expect(await rest(socket)).toEqual([end]);
       await eventually(() => expect(ends).toEqual([end]));
       expect(await users(stub)).toEqual([]);
     });
@@ -519,15 +520,15 @@ describe.each([
       ["if the handler never ends", { close: () => new Promise(() => {}) }],
     ])("is answered %s", async (__, script) => {
       using _log = vi.spyOn(console, "error").mockImplementation(() => {});
-      const { socket, next } = await connectTo(fresh(script));
+      const socket = await connect(fresh(script));
       socket.close(4000, "bye");
-      expect(await next(1)).toEqual([[4000, "bye"]]);
+      expect(await rest(socket)).toEqual([[4000, "bye"]]);
     });
 
     it("is answered if the object can't start", async () => {
       using _log = vi.spyOn(console, "error").mockImplementation(() => {});
       const stub = fresh();
-      const { socket, next } = await connectTo(stub);
+      const socket = await connect(stub);
       await evictDurableObject(stub);
       play(stub, {
         start: () => {
@@ -535,7 +536,7 @@ describe.each([
         },
       });
       socket.close(4000, "bye");
-      expect(await next(1)).toEqual([[4000, "bye"]]);
+      expect(await rest(socket)).toEqual([[4000, "bye"]]);
     });
 
     it("leaves what is known of the socket readable, however late, after an eviction too", async () => {
@@ -548,7 +549,7 @@ describe.each([
           seen.push(socket.state);
         },
       });
-      const { socket } = await connectTo(stub, "/ann?tag=red");
+      const socket = await connect(stub, "/ann?tag=red");
       const id = await inside(stub, ({ sockets }) => sockets.all()[0]!.id);
       await evictDurableObject(stub);
       socket.close(1000);
@@ -559,10 +560,10 @@ describe.each([
     it("that comes late doesn't touch a newer socket of the same client", async () => {
       const ended: string[] = [];
       const stub = fresh({ close: (__, socket) => void ended.push(socket.id) });
-      const old = await connectTo(stub, "/ann");
+      const old = await connect(stub, "/ann");
       const [oldId] = await inside(stub, ({ sockets }) => sockets.all().map(({ id }) => id));
-      await connectTo(stub, "/ann");
-      old.socket.close(1000);
+      await connect(stub, "/ann");
+      old.close(1000);
       await eventually(() => expect(ended).toEqual([oldId]));
       expect(await users(stub)).toEqual(["ann"]);
       await inside(stub, ({ sockets }) => expect(sockets.all()[0]!.id).not.toBe(oldId));
@@ -596,10 +597,10 @@ describe.each([
             socket.send("sorry");
           },
         });
-        const { socket, next } = await connectTo(stub, "/ann");
+        const socket = await connect(stub, "/ann");
         socket.send("a");
         socket.send("b");
-        expect(await next(3)).toEqual(["before", "sorry", [1011, ""]]);
+        expect(await rest(socket)).toEqual(["before", "sorry", [1011, ""]]);
         expect(seen).toEqual([["ann", new RangeError("secret"), 1]]);
         expect(await users(stub)).toEqual([]);
       },
@@ -613,9 +614,9 @@ describe.each([
           throw new TypeError("again");
         },
       });
-      const { socket, next } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.send("a");
-      expect(await next(1)).toEqual([[1011, ""]]);
+      expect(await rest(socket)).toEqual([[1011, ""]]);
       expect(log.mock.calls).toEqual([
         [expect.stringContaining("handler"), expect.any(RangeError)],
         [expect.stringContaining("handler"), new TypeError("again")],
@@ -624,9 +625,9 @@ describe.each([
 
     it("lets `error` close the socket with another code", async () => {
       const stub = fresh({ message: failing.async, error: (__, socket) => socket.close(4400, "bad input") });
-      const { socket, next } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.send("a");
-      expect(await next(1)).toEqual([[4400, "bad input"]]);
+      expect(await rest(socket)).toEqual([[4400, "bad input"]]);
     });
 
     it("gets the error of a failed write, and of an object that doesn't start", async () => {
@@ -636,21 +637,22 @@ describe.each([
         message: (self) => self.unwritable(),
         error: (__, ___, error) => void seen.push(error),
       });
-      const { socket, next } = await connectTo(stub);
+      const socket = await connect(stub);
       socket.send("a");
-      expect(await next(1)).toEqual([[1011, ""]]);
+      expect(await rest(socket)).toEqual([[1011, ""]]);
       expect(seen).toEqual([expect.objectContaining({ code: "write-failed" })]);
 
-      const other = await connectTo(stub);
+      const other = await connect(stub);
       await evictDurableObject(stub);
       play(stub, {
         start: () => {
           throw new RangeError("secret");
         },
       });
-      other.socket.send("a");
-      expect(await other.next(1)).toEqual([[1011, ""]]);
-      expect(log).toHaveBeenCalled();
+      other.send("a");
+      expect(await rest(other)).toEqual([[1011, ""]]);
+      // For the message, and for the client's answer to the Close.
+      await eventually(() => expect(log).toHaveBeenCalledTimes(2));
     });
 
     it("of the connection goes to `error`, then to `close`, once", async () => {
@@ -659,7 +661,7 @@ describe.each([
         error: (__, ___, error) => void seen.push(error),
         close: (__, ___, end) => void seen.push(end),
       });
-      await connectTo(stub);
+      await connect(stub);
       await inside(stub, async (self, ctx) => {
         const [native] = ctx.getWebSockets();
         await self.webSocketError!(native!, "lost");
@@ -671,9 +673,9 @@ describe.each([
 
   it("are closed with 1001 when the object destroys itself", async () => {
     const stub = fresh();
-    const { next } = await connectTo(stub);
+    const socket = await connect(stub);
     await (stub as unknown as { end(): Promise<void> }).end();
-    expect(await next(1)).toEqual([[1001, "destroyed"]]);
+    expect(await rest(socket)).toEqual([[1001, "destroyed"]]);
   });
 });
 
@@ -699,42 +701,42 @@ describe("limits", () => {
       ["é".repeat(5), `${"é".repeat(5)}x`],
       [new Uint8Array(10), new Uint8Array(11)],
     ] as const) {
-      const { socket, next } = await connectTo(stub, "/chat");
+      const socket = await connect(stub, "/chat");
       socket.send(most);
-      expect(await next(1)).toHaveLength(1);
+      expect(await take(socket, 1)).toHaveLength(1);
       socket.send(over);
-      expect(await next(1)).toEqual([[1009, "message too large"]]);
+      expect(await rest(socket)).toEqual([[1009, "message too large"]]);
     }
   });
 
   it("close the socket of one message too many", async () => {
     const stub = env.LIMITED_CHAT.getByName("rate");
-    const { socket, next } = await connectTo(stub, "/chat");
+    const socket = await connect(stub, "/chat");
     for (const message of ["1", "2", "3", "4", "5"]) socket.send(message);
-    const got = await next(4);
+    const got = await rest(socket);
     expect(got.at(-1)).toEqual([1008, "too many messages"]);
     expect(got.length).toBe(4);
   });
 
   it("refuse a client over the most sockets, even if two connect at once", async () => {
     const stub = env.LIMITED_CHAT.getByName("most");
-    const { socket, next } = await connectTo(stub, "/chat");
+    const socket = await connect(stub, "/chat");
     const both = await Promise.all(
       [1, 2].map(() => stub.fetch("http://o/chat?slow", { headers: { upgrade: "websocket" } })),
     );
     expect(both.map(({ status }) => status).sort()).toEqual([101, 503]);
     for (const { webSocket } of both) webSocket?.accept();
-    await expect(async () => await connectTo(stub, "/chat")).rejects.toThrow("503");
+    await expect(async () => await connect(stub, "/chat")).rejects.toThrow("503");
     expect(await runInDurableObject(stub, (_, ctx) => ctx.getWebSockets().length)).toBe(2);
     socket.close(1000);
-    await next(1);
-    await connectTo(stub, "/chat");
+    await socket.closed;
+    await connect(stub, "/chat");
   });
 
   it("can turn off pings", async () => {
     const stub = env.LIMITED_CHAT.getByName("ping");
-    const { socket, next } = await connectTo(stub, "/chat");
+    const socket = await connect(stub, "/chat");
     socket.send("ping");
-    expect(await next(1)).toEqual(["ping"]);
+    expect(await take(socket, 1)).toEqual(["ping"]);
   });
 });

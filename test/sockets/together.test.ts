@@ -3,7 +3,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { eventually } from "../eventually.ts";
-import { connectTo } from "./client.ts";
+import { connect, rest, take } from "./client.ts";
 import type { StandardTogether } from "./fixtures/together.ts";
 
 describe.each<[string, DurableObjectNamespace<StandardTogether>]>([
@@ -17,20 +17,20 @@ describe.each<[string, DurableObjectNamespace<StandardTogether>]>([
     for (const isById of [false, true]) {
       const name = `named ${isById}`;
       const stub = isById ? namespace.get(namespace.idFromName(name)) : namespace.getByName(name);
-      const client = await connectTo(stub, "/?user=ann");
-      const other = await connectTo(stub, "/?user=bob");
-      for (const each of [client, other]) expect(await each.next(1)).toEqual([`connect of ${name}, started`]);
+      const client = await connect(stub, "/?user=ann");
+      const other = await connect(stub, "/?user=bob");
+      for (const each of [client, other]) expect(await take(each, 1)).toEqual([`connect of ${name}, started`]);
       for (const each of [client, other]) {
         await evictDurableObject(stub);
-        each.socket.send("seen");
-        expect(await each.next(1)).toEqual([`message of ${name}, started`]);
+        each.send("seen");
+        expect(await take(each, 1)).toEqual([`message of ${name}, started`]);
       }
       await evictDurableObject(stub);
-      client.socket.send("throw");
-      expect(await client.next(2)).toEqual([`error of ${name}, started`, [1011, ""]]);
+      client.send("throw");
+      expect(await rest(client)).toEqual([`error of ${name}, started`, [1011, ""]]);
       await evictDurableObject(stub);
-      other.socket.close(1000);
-      expect(await other.next(1)).toEqual([[1000, ""]]);
+      other.close(1000);
+      expect(await rest(other)).toEqual([[1000, ""]]);
       await eventually(async () => {
         expect(await stub.read()).toContain(`bob close of ${name}, started`);
       });
@@ -39,35 +39,35 @@ describe.each<[string, DurableObjectNamespace<StandardTogether>]>([
 
   it("get the messages of a job, even of one that begins after a hibernation", async () => {
     const stub = fresh();
-    const ann = await connectTo(stub, "/?user=ann");
-    const bob = await connectTo(stub, "/?user=bob");
-    await Promise.all([ann.next(1), bob.next(1)]);
-    ann.socket.send("remind");
+    const ann = await connect(stub, "/?user=ann");
+    const bob = await connect(stub, "/?user=bob");
+    await Promise.all([take(ann, 1), take(bob, 1)]);
+    ann.send("remind");
     const news = [JSON.stringify({ reminded: "ann", times: 1 })];
-    expect([await ann.next(1), await bob.next(1)]).toEqual([news, news]);
+    expect([await take(ann, 1), await take(bob, 1)]).toEqual([news, news]);
     await evictDurableObject(stub);
-    bob.socket.send("remind");
-    expect(await ann.next(1)).toEqual([JSON.stringify({ reminded: "bob", times: 2 })]);
+    bob.send("remind");
+    expect(await take(ann, 1)).toEqual([JSON.stringify({ reminded: "bob", times: 2 })]);
   });
 
   it("take turns in an @Exclusive method that their handlers call", async () => {
     const stub = fresh();
-    const clients = await Promise.all(["ann", "bob", "cid"].map((user) => connectTo(stub, `/?user=${user}`)));
-    for (const { socket } of clients) socket.send("work");
-    const answers = await Promise.all(clients.map(({ next }) => next(2)));
+    const clients = await Promise.all(["ann", "bob", "cid"].map((user) => connect(stub, `/?user=${user}`)));
+    for (const client of clients) client.send("work");
+    const answers = await Promise.all(clients.map((client) => take(client, 2)));
     expect(answers.map(([, log]) => (JSON.parse(log as string) as string[]).length)).toEqual([2, 4, 6]);
     expect(await stub.read()).toEqual(["ann", "bob", "cid"].flatMap((user) => [`${user} begins`, `${user} ends`]));
   });
 
   it("keep what they follow through hibernation, as tags", async () => {
     const stub = fresh();
-    const [ann, bob] = [await connectTo(stub, "/?user=ann&topic=news"), await connectTo(stub, "/?user=bob&topic=art")];
-    await Promise.all([ann.next(1), bob.next(1)]);
+    const [ann, bob] = [await connect(stub, "/?user=ann&topic=news"), await connect(stub, "/?user=bob&topic=art")];
+    await Promise.all([take(ann, 1), take(bob, 1)]);
     for (let i = 0; i < 2; i++) {
       await evictDurableObject(stub);
-      bob.socket.send(`hello ${i}`);
-      expect(await ann.next(1)).toEqual([`bob: hello ${i}`]);
+      bob.send(`hello ${i}`);
+      expect(await take(ann, 1)).toEqual([`bob: hello ${i}`]);
     }
-    expect(bob.got).toEqual([]);
+    expect(bob.messages.length).toBe(1);
   });
 });
