@@ -64,6 +64,10 @@ export { FetchingChat, HeirChat, LimitedChat, OpenChat } from "./sockets/fixture
 export { LegacyChat, LegacyGuarded } from "./legacy/twins/chat.ts";
 export { StandardTogether } from "./sockets/fixtures/together.ts";
 export { LegacyTogether } from "./legacy/twins/together.ts";
+export { StandardRoom } from "./sync/fixtures/room.ts";
+export { LegacyRoom } from "./legacy/twins/room.ts";
+export { StandardQuiet } from "./sync/fixtures/quiet.ts";
+export { LegacyQuiet } from "./legacy/twins/quiet.ts";
 export { SharedDocument } from "./sockets/fixtures/yjs.ts";
 
 export default { fetch: (): Response => new Response("ok") };

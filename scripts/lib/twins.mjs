@@ -36,6 +36,8 @@ const LEGACY = [
   "sockets/fixtures/chat.ts",
   "sockets/fixtures/together.ts",
   "storage/fixtures/locker.ts",
+  "sync/fixtures/quiet.ts",
+  "sync/fixtures/room.ts",
 ];
 
 /** The twins of each folder, the word in their names, and what their comments call their decorators. */

@@ -4,9 +4,9 @@
  * schemas that both doors share.
  */
 import type { Context } from "hono";
-import { DurableError } from "../core/errors.ts";
 import type { Prepare } from "../core/plan.ts";
-import { listIssues, plainIssues, type SchemaResult, type StandardSchema } from "../core/values/schema.ts";
+import type { SchemaResult, StandardSchema } from "../core/values/schema.ts";
+import { valueOf } from "../core/values/validated.ts";
 import { safe } from "./body.ts";
 import { hasParts, type Schemas } from "./options.ts";
 
@@ -68,7 +68,7 @@ export function preparation(
   hasRawBody: boolean,
 ): Prepare {
   return ([input = {}], self) => {
-    const check = (result: Result): unknown[] => [valueOf(result, member, self)];
+    const check = (result: Result): unknown[] => [valueOf(result, labelOf(member, self))];
     if (typeof input === "object" && input !== null && Object.hasOwn(input, "__proto__")) {
       return check({ issues: [{ message: "not allowed as a key", path: ["__proto__"] }] });
     }
@@ -85,7 +85,7 @@ export function prepareParts(member: string, schemas: Schemas, parts: Parts, sel
     query === undefined ? NONE : validate(query, parts.query),
     body === undefined ? { value: parts.body } : validateBody(body, parts.body === undefined ? nothing() : parts.body),
   ];
-  return after(joined(results, nothing()), (result) => valueOf(result, member, self));
+  return after(joined(results, nothing()), (result) => valueOf(result, labelOf(member, self)));
 }
 
 const NONE: Result = { value: undefined };
@@ -168,11 +168,8 @@ function isPlain(value: unknown): value is Input {
   return proto === Object.prototype || proto === null;
 }
 
-function valueOf(result: Result, member: string, self: object): unknown {
-  if (result.issues === undefined) return result.value;
-  const issues = plainIssues(result.issues);
-  const message = `${self.constructor.name}.${member}: ${listIssues(issues, "input")}.`;
-  throw new DurableError("invalid-input", message, { issues });
+function labelOf(member: string, self: object): string {
+  return `${self.constructor.name}.${member}`;
 }
 
 /** Goes on at once with a value, and later with a promise of one. */

@@ -1,0 +1,288 @@
+/**
+ * @module
+ * Calls of `@Callable` methods by connected clients: their frames, answers and streams.
+ */
+import { PART_CALL } from "../core/part/call-part.ts";
+import type { Host } from "../core/part/part.ts";
+import { isThenable } from "../core/values/async.ts";
+import { DurableError } from "../core/errors.ts";
+import { snapshot } from "../core/values/snapshot.ts";
+import { isHttpException } from "../route/problem.ts";
+import { endItems, itemsOf } from "../route/stream.ts";
+import { sendTo, type Connection } from "../sockets/connection.ts";
+import { AHEAD, type ServerFrame, type WireError } from "./frames.ts";
+import { fromWire, toWire } from "./values.ts";
+
+/** The most calls of one client that run at a time. */
+const MAX_CALLS = 1_000;
+
+/** The close code for a frame that no client of ours sends. */
+const BAD_FRAME = 1008;
+
+/** What calls need of their object. */
+interface Context {
+  readonly host: Host;
+  /** The names of the methods that clients may call. */
+  readonly methods: ReadonlySet<string>;
+  /** Sends the changes that are stored: before an answer, which tells of them. */
+  sendChanges(): void;
+}
+
+/** A running call. */
+export interface Call {
+  readonly connection: Connection;
+  readonly id: number;
+  /** True once a patch was sent that has changes of it. */
+  isMarked: boolean;
+  /** True once its result or error was sent. */
+  isAnswered: boolean;
+  /** True once its entry has ended. */
+  hasEnded: boolean;
+  /** True if what it changed was undone. */
+  isUndone: boolean;
+  /** How many items its stream may send. */
+  credit: number;
+  /** True once its stream is to end. */
+  isStopped: boolean;
+  /** Wakes its stream, which waits until it may send more. */
+  wake: (() => void) | undefined;
+}
+
+type Items = NonNullable<ReturnType<typeof itemsOf>>;
+
+/** The calls of one object's clients. */
+export class Calls {
+  readonly #context: Context;
+  readonly #byConnection = new WeakMap<Connection, Map<number, Call>>();
+  /** By the entry that it runs in. */
+  readonly #byScope = new WeakMap<object, Call>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** The call that the running code belongs to. */
+  running(): Call | undefined {
+    const scope = this.#context.host.scope();
+    return scope === undefined ? undefined : this.#byScope.get(scope);
+  }
+
+  /** Tells a client that the next patch has changes of its call, once. */
+  mark(call: Call): void {
+    if (call.isMarked || call.isAnswered) return;
+    call.isMarked = true;
+    send(call.connection, ["mark", call.id]);
+  }
+
+  /** Handles a message of a client. What no client of ours sends closes the connection. */
+  receive(connection: Connection, data: string | ArrayBuffer): void {
+    const [kind, id, ...rest] = frameOf(data);
+    const calls = this.#callsOf(connection);
+    const call = calls.get(id as number);
+    if (kind === "call" && isId(id) && call === undefined && calls.size < MAX_CALLS) {
+      const [method, wire, key] = rest;
+      if (typeof method === "string" && (key === undefined || typeof key === "string") && rest.length <= 3) {
+        const input = attempt(() => ({ value: fromWire(wire) }));
+        if (input !== undefined) return this.#start(connection, id, method, rest.length < 2 ? [] : [input.value], key);
+      }
+    } else if (kind === "more" && isId(id) && isId(rest[0])) {
+      if (call === undefined) return;
+      call.credit += rest[0];
+      return call.wake?.();
+    } else if (kind === "stop" && isId(id)) {
+      if (call !== undefined) stop(call);
+      return;
+    }
+    connection.end(BAD_FRAME, "bad frame");
+  }
+
+  /** The connection is gone, and with it whoever waits for answers. */
+  end(connection: Connection): void {
+    for (const call of this.#callsOf(connection).values()) stop(call);
+  }
+
+  #callsOf(connection: Connection): Map<number, Call> {
+    let calls = this.#byConnection.get(connection);
+    if (calls === undefined) this.#byConnection.set(connection, (calls = new Map()));
+    return calls;
+  }
+
+  #start(connection: Connection, id: number, method: string, args: unknown[], key: string | undefined): void {
+    const call: Call = {
+      connection,
+      id,
+      isMarked: false,
+      isAnswered: false,
+      hasEnded: false,
+      isUndone: false,
+      credit: AHEAD,
+      isStopped: false,
+      wake: undefined,
+    };
+    this.#callsOf(connection).set(id, call);
+    void this.#run(call, method, args, key);
+  }
+
+  async #run(call: Call, method: string, args: unknown[], key: string | undefined): Promise<void> {
+    const { host, methods } = this.#context;
+    try {
+      const label = `${host.object.constructor.name}.${method}`;
+      if (!methods.has(method)) {
+        throw new DurableError(
+          "not-callable",
+          `${label}: clients can't call it. Mark the method: \`@Callable() ${method}(input) { … }\`.`,
+        );
+      }
+      if (key === undefined) {
+        const items = (await host.enter(() => this.#call(call, method, args, label), { name: method })) as
+          | Items
+          | undefined;
+        call.hasEnded = true;
+        if (items !== undefined) await this.#stream(call, items, method, label);
+        else if (call.isUndone) this.#fail(call, undone(label));
+      } else {
+        const { [PART_CALL]: once } = host.object as {
+          [PART_CALL](part: string, ...args: unknown[]): Promise<unknown>;
+        };
+        const result = await once.call(host.object, "once", method, key, args);
+        call.hasEnded = true;
+        this.#answer(call, result, label);
+      }
+    } catch (error) {
+      call.hasEnded = true;
+      this.#fail(call, error);
+    }
+  }
+
+  /** Calls the method, inside its entry. Returns the items of a stream; any other result is sent. */
+  #call(call: Call, method: string, args: unknown[], label: string): unknown {
+    const { host } = this.#context;
+    const scope = host.scope();
+    if (scope !== undefined) this.#byScope.set(scope, call);
+    const settle = (result: unknown): Items | undefined => {
+      const items = itemsOf(result);
+      if (items === undefined) this.#answer(call, result, label);
+      return items;
+    };
+    const result = host.call(method, args);
+    return isThenable(result) ? Promise.resolve(result).then(settle) : settle(result);
+  }
+
+  /** Sends a result once everything before it is stored. */
+  #answer(call: Call, result: unknown, label: string): void {
+    const plain = snapshot(result);
+    const text = JSON.stringify(["ok", call.id, ...(plain === undefined ? [] : [wireOf(plain, label)])]);
+    this.#afterWrite(call, () => this.#finish(call, text), label);
+  }
+
+  /** Does something once everything before it is stored; fails the call if that is undone. */
+  #afterWrite(call: Call, work: () => void, label: string): void {
+    const { host, sendChanges } = this.#context;
+    host.afterWrite(
+      () => {
+        sendChanges();
+        work();
+      },
+      () => {
+        call.isUndone = true;
+        // Before that, the entry itself fails with the reason.
+        if (call.hasEnded) this.#fail(call, undone(label));
+      },
+    );
+  }
+
+  async #stream(call: Call, items: Items, method: string, label: string): Promise<void> {
+    const { host } = this.#context;
+    const next = async (): Promise<boolean> => {
+      const { done, value } = await items.next();
+      if (done === true || call.isStopped) return false;
+      const text = JSON.stringify(["item", call.id, wireOf(snapshot(value), label)]);
+      this.#afterWrite(call, () => sendTo(call.connection.native, text), label);
+      return true;
+    };
+    let isOpen = true;
+    try {
+      while (!call.isStopped && !call.isAnswered) {
+        if (call.credit === 0) await new Promise<void>((resolve) => (call.wake = resolve));
+        if (call.isStopped) break;
+        call.credit--;
+        // An iterator that fails has ended.
+        isOpen = false;
+        isOpen = (await host.enter(next, { name: method })) as boolean;
+        if (!isOpen) break;
+      }
+      if (call.isUndone) this.#fail(call, undone(label));
+      else this.#afterWrite(call, () => this.#finish(call, JSON.stringify(["ok", call.id])), label);
+    } finally {
+      if (isOpen) await host.enter(() => endItems(items), { name: method });
+    }
+  }
+
+  #fail(call: Call, error: unknown): void {
+    this.#finish(call, JSON.stringify(["error", call.id, wireError(error)] satisfies ServerFrame));
+  }
+
+  /** Sends the last frame of a call. */
+  #finish(call: Call, text: string): void {
+    if (call.isAnswered) return;
+    call.isAnswered = true;
+    this.#callsOf(call.connection).delete(call.id);
+    sendTo(call.connection.native, text);
+  }
+}
+
+function send(connection: Connection, frame: ServerFrame): void {
+  sendTo(connection.native, JSON.stringify(frame));
+}
+
+function stop(call: Call): void {
+  call.isStopped = true;
+  call.wake?.();
+}
+
+/** The items of a frame; none for what isn't one. */
+function frameOf(data: string | ArrayBuffer): unknown[] {
+  const frame = typeof data === "string" ? attempt(() => JSON.parse(data) as unknown) : undefined;
+  return Array.isArray(frame) ? (frame as unknown[]) : [];
+}
+
+/** Returns undefined in place of an error. */
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+function isId(id: unknown): id is number {
+  return Number.isSafeInteger(id) && (id as number) > 0;
+}
+
+/** @throws DurableError `not-transferable` */
+function wireOf(value: unknown, label: string): unknown {
+  try {
+    return toWire(value);
+  } catch (cause) {
+    throw new DurableError(
+      "not-transferable",
+      `${label}: its result holds something that no client can get. Return plain data, such as \`{ ...value }\`.`,
+      { cause },
+    );
+  }
+}
+
+function undone(label: string): DurableError {
+  return new DurableError("write-failed", `${label}: its changes couldn't be stored, and were taken back.`);
+}
+
+/** What a client learns of an error: the library's errors, and those that Hono's `HTTPException` means for clients. */
+function wireError(error: unknown): WireError {
+  if (DurableError.is(error)) {
+    const { code, message, issues } = error;
+    return { code, message, ...(issues !== undefined && { issues }) };
+  }
+  if (isHttpException(error) && error.status < 500) return { code: "call-refused", message: error.message };
+  console.error(error);
+  return { code: "call-failed", message: "The call failed." };
+}

@@ -1,0 +1,231 @@
+/**
+ * @module
+ * Sync as a part of an object: follows changes of its fields, and sends them to the clients that may see them.
+ */
+import { attach, type Change, type Host, type Part } from "../core/part/part.ts";
+import { snapshot } from "../core/values/snapshot.ts";
+import { OWN, sendTo, type Connection } from "../sockets/connection.ts";
+import { SocketsPart, type Protocol } from "../sockets/sockets-part.ts";
+import { Calls, type Call } from "./calls.ts";
+import type { Recorded, SyncedOptions } from "./options.ts";
+import { PROTOCOL, type WireChange } from "./frames.ts";
+import { Group, sinceOf, type Sendable, type Since } from "./groups.ts";
+import { toWire } from "./values.ts";
+
+/** Attaches the part to an object; a decorator of the part brings it. */
+export function sync(object: object): SyncPart {
+  return attach(object, "sync", (host) => new SyncPart(host));
+}
+
+/** A change that is stored. */
+interface Stored extends Sendable {
+  /** The call that made it. */
+  readonly call: Call | undefined;
+}
+
+/** Sync as a part of one object. */
+export class SyncPart implements Part, Protocol {
+  readonly name = PROTOCOL;
+  readonly tag: string = `${OWN}sync`;
+  readonly #host: Host;
+  readonly #sockets: SocketsPart;
+  /** By field, who may see it. */
+  readonly #fields = new Map<string, SyncedOptions["visibleTo"]>();
+  readonly #calls: Calls;
+  #epoch = newEpoch();
+  /** By the fields that they see, a digit for each. */
+  readonly #groups = new Map<string, Group>();
+  #groupOf = new WeakMap<Connection, Group>();
+  /** Clients that wait for the whole state, or for what they have missed since. */
+  readonly #behind = new Map<Connection, Since | undefined>();
+  /** The number of changes that aren't stored yet. */
+  #unstored = 0;
+  /** Changes that are stored, and not sent yet. */
+  #stored: Stored[] = [];
+  #isFollowing = false;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.#sockets = attach(host.object, "sockets", (own) => new SocketsPart(own));
+    this.#sockets.speak(this);
+    const methods = new Set<string>();
+    for (const [member, recorded] of host.records() as ReadonlyMap<string, Recorded>) {
+      if (recorded.kind === "method") methods.add(member);
+      else this.#fields.set(member, recorded.visibleTo);
+    }
+    this.#calls = new Calls({ host, methods, sendChanges: () => this.#send() });
+  }
+
+  // Before `onStart`, whose changes the clients of before the hibernation get, too.
+  starting(): void {
+    if (this.#natives().length > 0) this.#follow();
+  }
+
+  replaced(): void {
+    this.#epoch = newEpoch();
+    this.#groups.clear();
+    this.#groupOf = new WeakMap();
+    for (const native of this.#natives()) this.#leaveBehind(this.#sockets.connectionOf(native));
+  }
+
+  opened(connection: Connection, asked: readonly string[]): void {
+    this.#follow();
+    this.#leaveBehind(connection, sinceOf(asked));
+  }
+
+  message(connection: Connection, data: string | ArrayBuffer): void {
+    this.#calls.receive(connection, data);
+  }
+
+  // Before anything else is sent, so that nothing of a field leaves that the client may see no longer.
+  changed(connection: Connection): void {
+    const before = this.#groupOf.get(connection);
+    this.#groupOf.delete(connection);
+    if (before !== this.#group(connection)) this.#leaveBehind(connection);
+  }
+
+  closed(connection: Connection): void {
+    this.#behind.delete(connection);
+    this.#calls.end(connection);
+  }
+
+  #natives(): WebSocket[] {
+    return this.#host.ctx.getWebSockets(this.tag);
+  }
+
+  /** Records changes from now on: an object without clients doesn't. */
+  #follow(): void {
+    if (this.#isFollowing) return;
+    this.#isFollowing = true;
+    this.#host.onChange({ changed: (change) => this.#record(change), reset: () => {} });
+  }
+
+  /** Keeps a change until it is stored: each by itself, since an inner transaction may be undone alone. */
+  #record(change: Change): void {
+    if (!this.#fields.has(change.field)) return;
+    const call = this.#calls.running();
+    const sendable = { field: change.field, text: JSON.stringify(wireChange(change)), call };
+    this.#unstored++;
+    this.#host.afterWrite(
+      () => {
+        this.#unstored--;
+        // All that is stored at the same time makes one patch.
+        if (this.#stored.push(sendable) === 1) void Promise.resolve().then(() => this.#send());
+      },
+      () => void this.#unstored--,
+    );
+  }
+
+  /** Sends the changes that are stored, as one patch for each group. */
+  #send(): void {
+    const changes = this.#stored;
+    if (changes.length === 0) return;
+    this.#stored = [];
+    const connections = this.#natives().map((native) => this.#sockets.connectionOf(native));
+    const byGroup = new Map<Group, Connection[]>([...this.#groups.values()].map((group) => [group, []]));
+    for (const connection of connections) {
+      const group = this.#group(connection);
+      if (!byGroup.has(group)) byGroup.set(group, []);
+      if (!this.#behind.has(connection)) byGroup.get(group)!.push(connection);
+    }
+    for (const [group, members] of byGroup) {
+      const text = group.add(changes, members.length > 0);
+      if (text === undefined) continue;
+      for (const { call } of changes) {
+        if (call !== undefined && members.includes(call.connection)) this.#calls.mark(call);
+      }
+      for (const { native } of members) sendTo(native, text);
+    }
+  }
+
+  /** The group of a client: the same for all that see the same fields. */
+  #group(connection: Connection): Group {
+    const known = this.#groupOf.get(connection);
+    if (known !== undefined) return known;
+    const sees = [...this.#fields.values()].map(
+      (visibleTo) => visibleTo === undefined || isVisible(visibleTo, connection),
+    );
+    const key = sees.map(Number).join("");
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      const fields = [...this.#fields.keys()].filter((_, nth) => sees[nth]);
+      group = new Group(`${this.#epoch}-${this.#groups.size}`, new Set(fields));
+      this.#groups.set(key, group);
+    }
+    this.#groupOf.set(connection, group);
+    return group;
+  }
+
+  /** Lets a client wait for the state: it gets nothing else before. */
+  #leaveBehind(connection: Connection, since?: Since): void {
+    this.#behind.set(connection, since);
+    this.#catchUpLater();
+  }
+
+  #catchUpLater(): void {
+    // If something else takes the wait away, it begins again.
+    this.#host.afterWrite(
+      () => this.#catchUp(),
+      () => void Promise.resolve().then(() => this.#catchUpLater()),
+    );
+  }
+
+  /** Sends the state, or what they have missed, to the clients that wait for it. */
+  #catchUp(): void {
+    if (this.#behind.size === 0) return;
+    // The state in memory has changes that aren't stored.
+    if (this.#unstored > 0) return this.#catchUpLater();
+    this.#send();
+    const states = new Map<Group, string>();
+    for (const [connection, since] of this.#behind) {
+      this.#behind.delete(connection);
+      try {
+        const group = this.#group(connection);
+        let text = since && group.missed(since);
+        if (text === undefined) {
+          text = states.get(group) ?? this.#stateOf(group);
+          states.set(group, text);
+        }
+        sendTo(connection.native, text);
+      } catch (error) {
+        console.error(`durable-base: ${this.#host.object.constructor.name}: the state couldn't be sent.`, error);
+        connection.end(1011);
+      }
+    }
+  }
+
+  #stateOf({ version, number, fields }: Group): string {
+    const object = this.#host.object as Readonly<Record<string, unknown>>;
+    const state = Object.fromEntries(Array.from(fields, (field) => [field, toWire(snapshot(object[field]))]));
+    return JSON.stringify(["state", version, number, state]);
+  }
+}
+
+function newEpoch(): string {
+  return crypto.randomUUID().slice(0, 8);
+}
+
+function isVisible(visibleTo: NonNullable<SyncedOptions["visibleTo"]>, { socket }: Connection): boolean {
+  try {
+    return visibleTo(socket.state as never) === true;
+  } catch (error) {
+    console.error("durable-base: `visibleTo` failed, so the client doesn't see the field.", error);
+    return false;
+  }
+}
+
+function wireChange(change: Change): WireChange {
+  const path = [change.field, ...change.path].map(toWire);
+  switch (change.op) {
+    case "set":
+      return [path, toWire(change.value)];
+    case "delete":
+      return [path];
+    case "add":
+      return ["+", path, toWire(change.value)];
+    case "clear":
+      return ["c", path];
+    case "splice":
+      return ["s", path, change.start, change.count, toWire(change.items) as unknown[]];
+  }
+}

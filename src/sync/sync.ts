@@ -1,0 +1,6 @@
+/**
+ * @module
+ * State that clients see as it changes, and methods that they call: `@Synced` and `@Callable`.
+ */
+export { Callable, Synced, type CallableDecorator, type SyncedDecorator } from "./decorators.ts";
+export type { SyncedOptions } from "./options.ts";
