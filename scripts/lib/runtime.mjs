@@ -15,7 +15,7 @@ export async function bundle(entry, { plugins = [] } = {}) {
     format: "esm",
     target: "es2022",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
+    external: ["cloudflare:*", "node:*", "workerd:*"],
     plugins,
   });
   return outputFiles[0].text;
@@ -24,10 +24,11 @@ export async function bundle(entry, { plugins = [] } = {}) {
 /**
  * Starts one workerd with `script` as its Worker, or several `modules` of which the first is the main one.
  *
- * `objects` gives the class of each binding; `folder` keeps their state, otherwise it is lost at the end; `onLog` gets
- * what is logged.
+ * `objects` gives the class of each binding; `folder` keeps their state, otherwise it is lost at the end; `flags` are compatibility
+ * flags; `onLog` gets what is logged.
  */
-export async function start({ script, modules, objects, folder, compatibilityDate = "2026-11-01", onLog = () => {} }) {
+export async function start({ script, modules, objects, folder, flags = [], onLog = () => {}, ...options }) {
+  const { compatibilityDate = "2026-11-01" } = options;
   const before = new Set(workerdChildren());
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -35,6 +36,7 @@ export async function start({ script, modules, objects, folder, compatibilityDat
         ? { modules: true, script }
         : { modules: Object.entries(modules).map(([path, contents]) => ({ type: "ESModule", path, contents })) }),
       compatibilityDate,
+      compatibilityFlags: flags,
       durableObjects: Object.fromEntries(
         Object.entries(objects).map(([binding, className]) => [binding, { className, useSQLite: true }]),
       ),
