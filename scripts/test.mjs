@@ -81,6 +81,11 @@ const steps = [
     quick: `node scripts/fuzz/fuzz.mjs raw --requests 60 --seed ${seed}`,
     long: `node scripts/fuzz/fuzz.mjs raw --requests 1600 --seed ${seed}`,
   },
+  {
+    name: "fuzz-sockets",
+    quick: `node scripts/fuzz/fuzz.mjs sockets --frames 60 --clients 100 --seed ${seed}`,
+    long: `node scripts/fuzz/fuzz.mjs sockets --frames 2000 --clients 5000 --seed ${seed}`,
+  },
   { name: "damage", long: "node scripts/check/damage.mjs" },
   { name: "formats", long: "node scripts/check/formats.mjs" },
   { name: "transfer", quick: "node scripts/transfer.mjs --mb 5", long: "node scripts/transfer.mjs --mb 1000" },
