@@ -73,9 +73,19 @@ const steps = [
   { name: "crash-destroy", long: `node scripts/crash/crash.mjs destroy --rounds 20 --seed ${seed}` },
   { name: "crash-jobs", long: `node scripts/crash/crash.mjs jobs --rounds 3 --seed ${seed}` },
   {
+    name: "sockets-model",
+    quick: `node scripts/crash/crash.mjs sockets --rounds 2 --seed ${seed}`,
+    long: `node scripts/crash/crash.mjs sockets --rounds 60 --seed ${seed}`,
+  },
+  {
     name: "fuzz-raw",
     quick: `node scripts/fuzz/fuzz.mjs raw --requests 60 --seed ${seed}`,
     long: `node scripts/fuzz/fuzz.mjs raw --requests 1600 --seed ${seed}`,
+  },
+  {
+    name: "fuzz-sockets",
+    quick: `node scripts/fuzz/fuzz.mjs sockets --frames 60 --clients 100 --seed ${seed}`,
+    long: `node scripts/fuzz/fuzz.mjs sockets --frames 2000 --clients 5000 --seed ${seed}`,
   },
   { name: "damage", long: "node scripts/check/damage.mjs" },
   { name: "formats", long: "node scripts/check/formats.mjs" },

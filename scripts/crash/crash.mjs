@@ -7,7 +7,7 @@
  * `npm run crash -- steps` kills it inside each step of a program: see `steps.mjs`; `-- migrations` inside each step
  * of migrations, from each older version: see `migrations.mjs`; `-- once` under exactly-once calls: see
  * `once.mjs`; `-- destroy` while objects destroy themselves: see `destroy.mjs`;
- * `-- jobs` while jobs run: see `jobs.mjs`.
+ * `-- jobs` while jobs run: see `jobs.mjs`; `-- sockets` while clients play random programs: see `sockets.mjs`.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ import { mulberry32 } from "../../test/random.ts";
 import { readNumbers } from "../lib/options.mjs";
 import { bundle, start } from "../lib/runtime.mjs";
 
-if (["destroy", "jobs", "migrations", "once", "steps"].includes(process.argv[2])) {
+if (["destroy", "jobs", "migrations", "once", "sockets", "steps"].includes(process.argv[2])) {
   await import(`./${process.argv[2]}.mjs`);
   process.exit();
 }

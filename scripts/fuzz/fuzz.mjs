@@ -1,14 +1,15 @@
 /**
  * `npm run fuzz -- --requests N --seed S`: random requests to an object with routes, see `test/route/fuzz.test.ts`.
  *
- * A failure prints its seed and the shrunk requests. `npm run fuzz -- raw` sends malformed HTTP: see `raw.mjs`.
+ * A failure prints its seed and the shrunk requests. `npm run fuzz -- raw` sends malformed HTTP: see `raw.mjs`;
+ * `-- sockets` malformed WebSockets: see `sockets.mjs`.
  */
 import { spawnSync } from "node:child_process";
 import { readOptions, wholeNumber } from "../lib/options.mjs";
 import { quiet } from "../lib/quiet.mjs";
 
-if (process.argv[2] === "raw") {
-  await import("./raw.mjs");
+if (["raw", "sockets"].includes(process.argv[2])) {
+  await import(`./${process.argv[2]}.mjs`);
   process.exit();
 }
 

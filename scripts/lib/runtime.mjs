@@ -15,7 +15,7 @@ export async function bundle(entry, { plugins = [] } = {}) {
     format: "esm",
     target: "es2022",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*"],
+    external: ["cloudflare:*", "node:*", "workerd:*"],
     loader: { ".html": "text" },
     plugins,
   });
@@ -26,17 +26,10 @@ export async function bundle(entry, { plugins = [] } = {}) {
  * Starts one workerd with `script` as its Worker, or several `modules` of which the first is the main one.
  *
  * `objects` gives the class of each binding; `folder` keeps their state, otherwise it is lost at the end; `port` is
- * a free one unless you pass one; `onLog` gets what is logged.
+ * a free one unless you pass one; `flags` are compatibility flags; `onLog` gets what is logged.
  */
-export async function start({
-  script,
-  modules,
-  objects,
-  folder,
-  port,
-  compatibilityDate = "2026-11-01",
-  onLog = () => {},
-}) {
+export async function start({ script, modules, objects, folder, flags = [], onLog = () => {}, ...options }) {
+  const { port, compatibilityDate = "2026-11-01" } = options;
   const before = new Set(workerdChildren());
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -44,6 +37,7 @@ export async function start({
         ? { modules: true, script }
         : { modules: Object.entries(modules).map(([path, contents]) => ({ type: "ESModule", path, contents })) }),
       compatibilityDate,
+      compatibilityFlags: flags,
       durableObjects: Object.fromEntries(
         Object.entries(objects).map(([binding, className]) => [binding, { className, useSQLite: true }]),
       ),

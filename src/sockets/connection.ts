@@ -151,10 +151,11 @@ export class Connection {
     this.#later(() => this.end(code, reason));
   }
 
-  /** Closes the socket at once, unless it's closing. */
+  /** Closes the socket at once, unless it's closing. No more of its messages are handled. */
   end(code: number, reason = ""): void {
-    if (!this.isOpen) return;
+    if (this.isClosed) return;
     this.#isClosed = true;
+    if (this.native.readyState !== WebSocket.READY_STATE_OPEN) return;
     markClosed(this.native);
     this.native.close(code, reason);
   }

@@ -171,9 +171,10 @@ export class SocketsPart implements Part, Sockets {
     const connection = this.#of(event.socket);
     const protocol = this.#spokenOn(connection);
     if (event.kind === "close") {
-      const [code, reason, wasClean] = event.args;
-      // Before anything that may fail or take long: the platform doesn't.
-      if (wasClean) answerClose(event.socket, code, reason);
+      const [code, reason] = event.args;
+      // Before anything that may fail or take long: the platform doesn't. A client that is gone without a Close, too: until we
+      // close, its half-open connection keeps two file descriptors.
+      answerClose(event.socket, code, reason);
       protocol?.closed(connection);
       if (this.#options?.close === undefined) return undefined;
     } else if (event.kind === "message") {

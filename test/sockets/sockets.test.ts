@@ -273,6 +273,25 @@ describe.each([
       await scheduler.wait(30);
       expect(seen).toEqual(["a"]);
     });
+
+    it("after one that failed aren't handled, even if the client has closed the socket meanwhile", async () => {
+      const seen: unknown[] = [];
+      const stub = fresh({
+        message: async (__, ___, data) => {
+          seen.push(data);
+          await scheduler.wait(10);
+          throw new Error("no");
+        },
+        error: () => {},
+        close: () => void seen.push("close"),
+      });
+      const socket = await connect(stub);
+      socket.send("a");
+      socket.send("b");
+      socket.close(1000);
+      await eventually(() => expect(seen).toContain("close"));
+      expect(seen).toEqual(["a", "close"]);
+    });
   });
 
   describe("send", () => {

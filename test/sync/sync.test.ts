@@ -28,7 +28,7 @@ async function join(
 }
 
 /** Connects, and takes the state. */
-async function joined(stub: Room, path = "/"): Promise<{ client: SocketClient; version: string; number: number }> {
+async function joined(stub: DurableObjectStub<StandardRoom>, path = "/"): Promise<{ client: SocketClient; version: string; number: number }> {
   const client = await join(stub, { path });
   const [[kind, version, number]] = (await frames(client, 1)) as [[string, string, number]];
   expect(kind).toBe("state");
