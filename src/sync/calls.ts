@@ -19,7 +19,7 @@ const MAX_CALLS = 1_000;
 /** The close code for a frame that no client of ours sends. */
 const BAD_FRAME = 1008;
 
-/** What calls need of their object. */
+/** The object of calls. */
 interface Context {
   readonly host: Host;
   /** The names of the methods that clients may call. */
@@ -74,7 +74,7 @@ export class Calls {
     send(call.connection, ["mark", call.id]);
   }
 
-  /** Handles a message of a client. What no client of ours sends closes the connection. */
+  /** Handles a message of a client. Any other frame closes the connection. */
   receive(connection: Connection, data: string | ArrayBuffer): void {
     const [kind, id, ...rest] = frameOf(data);
     const calls = this.#callsOf(connection);
@@ -276,7 +276,7 @@ function undone(label: string): DurableError {
   return new DurableError("write-failed", `${label}: its changes couldn't be stored, and were taken back.`);
 }
 
-/** What a client learns of an error: the library's errors, and those that Hono's `HTTPException` means for clients. */
+/** Makes an error fit for a client: code and message of the library's errors and of Hono's `HTTPException`, and nothing else. */
 function wireError(error: unknown): WireError {
   if (DurableError.is(error)) {
     const { code, message, issues } = error;

@@ -81,8 +81,8 @@ export interface CallableDecorator<Input> {
  * Lets connected clients call a method, with one argument at most. Its result and errors go back on the same socket; an async
  * generator's items too, one by one.
  *
- * With `input`, any synchronous or asynchronous Standard Schema, the argument is validated and converted, also that of a call
- * through a stub: see {@link Validated}. A method with a route that has an `input` needs none here.
+ * With `input`, any synchronous or asynchronous Standard Schema, the argument is validated and converted, in calls through a stub
+ * too: see {@link Validated}. A method with a route that has an `input` needs none here.
  *
  * @throws DurableError when the class is evaluated: `bad-decorator` on a member that isn't a method that a stub could call;
  * `bad-option` for an `input` that isn't a Standard Schema. A caller gets `invalid-input`.

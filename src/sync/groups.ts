@@ -16,7 +16,7 @@ export interface Sendable {
   readonly text: string;
 }
 
-/** What a client that comes back has: a version and a number. */
+/** The version and number of a client that comes back. */
 export interface Since {
   readonly version: string;
   readonly number: number;
@@ -39,7 +39,7 @@ export class Group {
     this.fields = fields;
   }
 
-  /** Counts a patch of the changes that the group sees; returns its text, or undefined if there are none, or nobody needs it. */
+  /** Counts a patch of the changes that the group sees; returns its text, or undefined without such changes, or if nobody needs it. */
   add(changes: readonly Sendable[], hasClients: boolean): string | undefined {
     const seen = changes.filter(({ field }) => this.fields.has(field));
     if (seen.length === 0) return undefined;

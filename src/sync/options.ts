@@ -19,7 +19,7 @@ export interface SyncedOptions<State = unknown> {
   readonly visibleTo?: (state: Readonly<State> | undefined) => boolean;
 }
 
-/** What the decorators record of a member. */
+/** The record of a member. */
 export type Recorded =
   | { readonly kind: "field"; readonly visibleTo: SyncedOptions["visibleTo"] }
   | { readonly kind: "method" };
