@@ -81,7 +81,7 @@ export interface CallableDecorator<Input> {
  * Lets connected clients call a method, with one argument at most. Its result and errors go back on the same socket; an async
  * generator's items too, one by one.
  *
- * With `input`, any synchronous or asynchronous Standard Schema, the argument is validated and converted, in calls through a stub
+ * With `input`, a Standard Schema that may be asynchronous, the argument is validated and converted, in calls through a stub
  * too: see {@link Validated}. A method with a route that has an `input` needs none here.
  *
  * @throws DurableError when the class is evaluated: `bad-decorator` on a member that isn't a method that a stub could call;

@@ -25,7 +25,7 @@ interface Stored extends Sendable {
 
 /** Sync as a part of one object. */
 export class SyncPart implements Part, Protocol {
-  readonly name = PROTOCOL;
+  readonly name: string = PROTOCOL;
   readonly tag: string = `${OWN}sync`;
   readonly #host: Host;
   readonly #sockets: SocketsPart;

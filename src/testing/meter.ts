@@ -68,7 +68,7 @@ const SQL: Costs = {
   },
 };
 
-/** The asynchronous storage, and that of a transaction. */
+/** The asynchronous storage, and the storage of a transaction. */
 const ASYNC: Costs = {
   get: (meter, value: Promise<unknown>, [keys]) => count(meter, value, Array.isArray(keys) ? keys.length : 1, 0),
   put: (meter, done: Promise<void>, [entries]) =>

@@ -57,6 +57,7 @@ describe("the package", () => {
       "Persisted",
       "Route",
       "Storage",
+      "dataOf",
       "problems",
       "routes",
       "serve",
