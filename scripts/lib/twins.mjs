@@ -26,6 +26,7 @@ const LEGACY = [
   "jobs/fixtures/schedule.ts",
   "migrations/fixtures/migrations.ts",
   "object/fixtures/fragile.ts",
+  "once/fixtures/idempotency.ts",
   "once/fixtures/once.ts",
   "persisted/fixtures/evolve.ts",
   "persisted/fixtures/persisted.ts",
