@@ -11,8 +11,8 @@ import { build } from "esbuild";
  */
 const BUDGETS = {
   // Over its aim. Half of it is what tracks and lays out values (src/persisted).
-  counter: { own: { aim: 24, most: 29 }, whole: { aim: 27.3, most: 32.2 } },
-  routes: { own: { aim: 35, most: 40 }, whole: { aim: 45, most: 49.4 } },
+  counter: { own: { aim: 24, most: 29.1 }, whole: { aim: 27.3, most: 32.3 } },
+  routes: { own: { aim: 35, most: 40.2 }, whole: { aim: 45, most: 49.6 } },
   // A module alone.
   storage: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
   object: { own: { aim: 3, most: 3 }, whole: { aim: 3, most: 3 } },
@@ -31,6 +31,9 @@ const SUBPATHS = {
   transfer: { beside: "counter", most: 10.2 },
   openapi: { beside: "routes", most: 4.2 },
 };
+
+/** The most gzipped kilobytes of code that runs outside of Workers, dependencies included. */
+const OUTSIDE = { client: 3.8 };
 
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
 let isOver = false;
@@ -55,6 +58,12 @@ for (const [subpath, { beside, most }] of Object.entries(SUBPATHS)) {
   const bytes = after.gzip - before.gzip;
   isOver ||= bytes > most * 1024 || before.parts.some(([part]) => part.startsWith(`src/${subpath}/`));
   console.log(`durable-base/${subpath} adds ${kilobytes(bytes)} to ${beside} (at most ${most}), gzipped`);
+}
+for (const [app, most] of Object.entries(OUTSIDE)) {
+  const { gzip, parts } = await measure(app, []);
+  isOver ||= gzip > most * 1024;
+  console.log(`${app}: ${kilobytes(gzip)} (at most ${most}) with dependencies, gzipped`);
+  for (const [part, bytes] of parts) console.log(`  ${kilobytes(bytes).padStart(8)}  ${part}`);
 }
 if (values.check && isOver) process.exitCode = 1;
 

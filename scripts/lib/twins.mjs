@@ -14,6 +14,7 @@ import { bindingOf } from "./binding-of.mjs";
 
 const LEGACY = [
   "calls/fixtures/call.ts",
+  "client/fixtures/notes.ts",
   "core/fixtures/hidden.ts",
   "core/fixtures/life.ts",
   "core/fixtures/mixins.ts",

@@ -54,7 +54,7 @@ export class Answers {
     this.#table.forget();
   }
 
-  /** Returns a function that reads the stored answer; undefined if there is none, or it has expired. Throws `conflict()` if its hash is another. */
+  /** Returns a function that reads the stored answer; undefined without one that still holds. Throws `conflict()` if its hash is another. */
   find(id: string, hash: string, conflict: () => Error): (() => unknown) | undefined {
     const found = find(this.#table, id);
     if (found === undefined) return undefined;
