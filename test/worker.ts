@@ -66,6 +66,7 @@ export { FetchingChat, HeirChat, LimitedChat, OpenChat } from "./sockets/fixture
 export { LegacyChat, LegacyGuarded } from "./legacy/twins/chat.ts";
 export { StandardTogether } from "./sockets/fixtures/together.ts";
 export { LegacyTogether } from "./legacy/twins/together.ts";
+export { Cart } from "./client/fixtures/http-docs.ts";
 export { StandardNotes } from "./client/fixtures/notes.ts";
 export { LegacyNotes } from "./legacy/twins/notes.ts";
 

@@ -1,4 +1,5 @@
 import * as library from "durable-base";
+import * as client from "durable-base/client";
 import * as openapi from "durable-base/openapi";
 import * as shards from "durable-base/shards";
 import * as storage from "durable-base/storage";
@@ -57,11 +58,13 @@ describe("the package", () => {
       "Persisted",
       "Route",
       "Storage",
+      "dataOf",
       "problems",
       "routes",
       "serve",
       "snapshot",
     ]);
+    expect(Object.keys(client).sort()).toEqual(["HttpError", "http"]);
     expect(Object.keys(storage).sort()).toEqual([
       "batch",
       "clear",

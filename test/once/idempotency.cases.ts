@@ -231,6 +231,17 @@ export function idempotencyCases(dialect: string, namespace: () => DurableObject
       expect(await stateOf(stub)).toEqual({ sum: 0, ids: [] });
     });
 
+    it("answers a request whose method destroys the object, which a repeat finds new", async () => {
+      const stub = (): DurableObjectStub<AnyOrders> => namespace().getByName(`destroyed ${dialect}`);
+      const route = playing((self) => {
+        self.sum += 1;
+        self.destroy();
+        return self.sum;
+      });
+      expect([await send(stub(), route, "a"), await send(stub(), route, "a")]).toEqual(Array(2).fill([200, 1]));
+      expect(await rowsOf(stub())).toEqual([]);
+    });
+
     it.each([
       ["", "an empty header"],
       ['""', "an empty string"],

@@ -5,7 +5,10 @@ import { idempotencyKey, once } from "durable-base/once";
 import * as Transfer from "durable-base/transfer";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { isLong, seed } from "../battery.ts";
 import { thrownBy } from "../error-of.ts";
+import { mulberry32 } from "../random.ts";
+import { plays } from "./fixtures/idempotency-data.ts";
 import { idempotencyCases } from "./idempotency.cases.ts";
 
 idempotencyCases("standard", () => env.STANDARD_ORDERS as never);
@@ -126,6 +129,66 @@ describe("idempotencyKey", () => {
     expect(await pay(stub, { path: "/none" })).toEqual([404, "nothing here"]);
     const response = await stub.fetch("http://o/added", { method: "POST" });
     expect(await response.text()).toBe("added");
+  });
+
+  it("runs each key once, whatever comes side by side, fails or is another request", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const random = mulberry32(seed);
+    const stub = env.STANDARD_ORDERS.getByName("random");
+    let runs: string[] = [];
+    plays.set("random", async (_, c) => {
+      const { id, fails } = await c.req.json<{ id: string; fails: boolean }>();
+      if (random() < 0.5) await scheduler.wait(random() < 0.5 ? 0 : 1);
+      if (fails && random() < 0.5) throw new Error("failed");
+      runs.push(id);
+      return runs.length;
+    });
+    for (let round = 0; round < (isLong ? 200 : 10); round++) {
+      runs = [];
+      const answers = new Map<string, Set<string>>();
+      await Promise.all(
+        Array.from({ length: 30 }, async () => {
+          const key = `${round}-${Math.floor(random() * 6)}`;
+          const id = `${key}-${Math.floor(random() * 2)}`;
+          const body = JSON.stringify({ id, fails: id.endsWith("1") });
+          const init = { "content-type": "application/json", key, path: "/play/random" };
+          const [status, answer] = await pay(stub, init, body);
+          if (status === 200) answers.set(id, (answers.get(id) ?? new Set()).add(answer as string));
+          else
+            expect([
+              [422, "once-conflict"],
+              [500, "internal-server-error"],
+            ]).toContainEqual([status, answer]);
+        }),
+      );
+      const keys = [...answers.keys()].map((id) => id.replace(/-\d$/, ""));
+      expect(new Set(keys).size, `seed ${seed}`).toBe(keys.length);
+      expect(runs.toSorted(), `seed ${seed}`).toEqual([...answers.keys()].toSorted());
+      expect([...answers.values()].every(({ size }) => size === 1)).toBe(true);
+    }
+  });
+
+  it("stores the same id, hash and answer in every version", async () => {
+    const stub = env.CLIENTS.getByName("format");
+    await pay(stub, { "x-user": "ann", "content-type": "application/json", path: "/pay?a=1" }, '{"b":2}');
+    const rows = await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec("select id, hash, answer from durable_base_once").toArray(),
+    );
+    expect(rows).toEqual([
+      {
+        id: "/ann/a",
+        hash: "0704fdadece5bb36c846b998ba2f25eaa17a4583e04d1fa8ad6d80e4dc13d723",
+        answer: JSON.stringify({
+          "durable-base": [
+            { status: 200, headers: [1], body: [2] },
+            ["array", [3]],
+            ["view", "Uint8Array", [4], 0, 1],
+            ["array", "content-type", "application/json"],
+            ["buffer", "MQ=="],
+          ],
+        }),
+      },
+    ]);
   });
 
   it("refuses to work outside an object", async () => {
