@@ -3,7 +3,7 @@
  * A class's routed methods as a client calls them over HTTP, as types.
  */
 import type { Unvalidated } from "../core/values/schema.ts";
-import type { AnyFunction, Has, HiddenMember } from "../object/types.ts";
+import type { AnyFunction, Has, HiddenMember } from "../object/members.ts";
 import type { PathParams } from "../route/path.ts";
 import type { HttpCallOptions } from "./http-options.ts";
 

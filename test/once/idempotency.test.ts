@@ -115,7 +115,7 @@ describe("idempotencyKey of one route", () => {
       return answer;
     });
     const play = { path: "/play/import" };
-    // The object has looked, and there was no table.
+    // The object has looked for the table, before there is one.
     expect(await pay(target, play)).toEqual([500, "internal-server-error"]);
     answer = "source";
     expect(await pay(source, play)).toEqual([200, "source"]);
