@@ -34,6 +34,9 @@ export { LegacyCalls } from "./legacy/twins/call.ts";
 export { Till } from "./once/fixtures/once.ts";
 export { ClosedTill, OpenTill } from "./once/fixtures/open-till.ts";
 export { LegacyTill } from "./legacy/twins/once.ts";
+export { StandardOrders } from "./once/fixtures/idempotency.ts";
+export { AppClients, Clients } from "./once/fixtures/idempotency-clients.ts";
+export { LegacyOrders } from "./legacy/twins/idempotency.ts";
 export { Locker } from "./storage/fixtures/locker.ts";
 export { LateLocker, NarrowLocker, ReadLocker } from "./storage/fixtures/lockers.ts";
 export { LegacyLocker } from "./legacy/twins/locker.ts";
@@ -69,5 +72,8 @@ export { LegacyRoom } from "./legacy/twins/room.ts";
 export { StandardQuiet } from "./sync/fixtures/quiet.ts";
 export { LegacyQuiet } from "./legacy/twins/quiet.ts";
 export { SharedDocument } from "./sockets/fixtures/yjs.ts";
+export { Cart } from "./client/fixtures/http-docs.ts";
+export { StandardNotes } from "./client/fixtures/notes.ts";
+export { LegacyNotes } from "./legacy/twins/notes.ts";
 
 export default { fetch: (): Response => new Response("ok") };

@@ -30,7 +30,7 @@ const LAYERS = [
   ["core/entry/run.ts", "core/part/types.ts"],
   ["calls", "core/entry/gate.ts", "persisted", "route", "transfer"],
   ["core/destroy.ts", "core/entry/results.ts", "core/rpc-surface.ts", "object", "openapi"],
-  ["core/part/attached.ts", "shards"],
+  ["client", "core/part/attached.ts", "shards"],
   ["core/instance.ts", "core/part/entries.ts", "core/part/host.ts", "core/part/sockets.ts"],
   ["core/durable-base.ts", "core/part/part.ts"],
   ["core/alarm.ts", "index.ts"],

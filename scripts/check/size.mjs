@@ -33,6 +33,9 @@ const SUBPATHS = {
   openapi: { beside: "routes", most: 4.2 },
 };
 
+/** The most gzipped kilobytes of code that runs outside of Workers, dependencies included. */
+const OUTSIDE = { client: 3.8 };
+
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
 let isOver = false;
 // What is there without us, esbuild's decorator helpers included, is not ours.
@@ -56,6 +59,12 @@ for (const [subpath, { beside, most }] of Object.entries(SUBPATHS)) {
   const bytes = after.gzip - before.gzip;
   isOver ||= bytes > most * 1024 || before.parts.some(([part]) => part.startsWith(`src/${subpath}/`));
   console.log(`durable-base/${subpath} adds ${kilobytes(bytes)} to ${beside} (at most ${most}), gzipped`);
+}
+for (const [app, most] of Object.entries(OUTSIDE)) {
+  const { gzip, parts } = await measure(app, []);
+  isOver ||= gzip > most * 1024;
+  console.log(`${app}: ${kilobytes(gzip)} (at most ${most}) with dependencies, gzipped`);
+  for (const [part, bytes] of parts) console.log(`  ${kilobytes(bytes).padStart(8)}  ${part}`);
 }
 if (values.check && isOver) process.exitCode = 1;
 

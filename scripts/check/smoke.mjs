@@ -158,6 +158,7 @@ async function bundleAndCall(project, main) {
     assert.deepEqual(await call(runtime, "GET", "/counters/a"), [200, { count: 2, changes: 1, last: 2, keys: ["by"] }]);
     assert.deepEqual(await call(runtime, "GET", "/total?names=a,b"), [200, 5]);
     assert.deepEqual(await call(runtime, "GET", "/keys"), [200, ["a"]]);
+    assert.deepEqual(await call(runtime, "GET", "/twice"), [200, [4, 4]]);
     const described = ["/counters/{name}", "/counters/{name}/increment"];
     assert.deepEqual(Object.keys((await call(runtime, "GET", "/openapi"))[1]), described);
     const copied = { count: 7, changes: 1, last: 7, keys: ["by"] };

@@ -1,6 +1,7 @@
 /**
  * A file that imports `Object` from the package, through both compilers and both dialects, run as tsc left it;
- * and the type tests of routes and stubs through the older compiler (the typecheck has the newer).
+ * and the type tests of routes, stubs and the HTTP client through the older compiler (the typecheck has the newer). The HTTP client
+ * also has to fit a project without the types of Workers.
  *
  * tsc's decorator helpers call `Object.create` and its fellows in the file's own scope, where the import
  * stands in for the global one. A bundler renames the import and hides that, so nothing is bundled here.
@@ -70,6 +71,7 @@ for (const [dialect, file] of [
   ["standard", "test/object/stub.test-d.ts"],
   ["standard", "test/object/object.test-d.ts"],
   ["standard", "test/persisted/persisted.test-d.ts"],
+  ["standard", "test/client/http.test-d.ts"],
 ]) {
   const name = `tsc 5, ${file}, ${dialect} decorators`;
   try {
@@ -78,6 +80,24 @@ for (const [dialect, file] of [
       join(root, compilers["tsc 5"]),
       file,
       dialects[dialect].options,
+    );
+    passed++;
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL ${name}\n${error.stdout ?? ""}${error.stack}`);
+  }
+}
+for (const [compiler, tsc] of Object.entries(compilers)) {
+  const name = `${compiler}, the client in a browser's project`;
+  try {
+    // The library's declarations are checked, too.
+    const options = { lib: ["es2024", "dom", "dom.iterable"], types: [], skipLibCheck: false };
+    await compile(
+      join(folder, name),
+      join(root, tsc),
+      readFileSync(join(root, "test/tsc-matrix/browser.ts"), "utf8"),
+      options,
     );
     passed++;
     console.log(`ok ${name}`);

@@ -14,6 +14,7 @@ import { bindingOf } from "./binding-of.mjs";
 
 const LEGACY = [
   "calls/fixtures/call.ts",
+  "client/fixtures/notes.ts",
   "core/fixtures/hidden.ts",
   "core/fixtures/life.ts",
   "core/fixtures/mixins.ts",
@@ -26,6 +27,7 @@ const LEGACY = [
   "jobs/fixtures/schedule.ts",
   "migrations/fixtures/migrations.ts",
   "object/fixtures/fragile.ts",
+  "once/fixtures/idempotency.ts",
   "once/fixtures/once.ts",
   "persisted/fixtures/evolve.ts",
   "persisted/fixtures/persisted.ts",

@@ -7,6 +7,7 @@
 export type ErrorCode =
   | "atomic-returned-promise"
   | "atomic-timeout"
+  | "bad-answer"
   | "bad-cron"
   | "bad-decorator"
   | "bad-id"
@@ -20,6 +21,7 @@ export type ErrorCode =
   | "bad-transfer"
   | "body-used"
   | "call-failed"
+  | "call-lost"
   | "call-refused"
   | "changed-in-constructor"
   | "changed-meanwhile"
@@ -83,12 +85,12 @@ export type ErrorCode =
  * catch (error) { if (DurableError.is(error, "write-failed")) await retryLater(); }
  * ```
  */
-export class DurableError extends Error {
+export class DurableError<Code extends string = ErrorCode> extends Error {
   override readonly name = "DurableError";
   /** The stable kebab-case code. */
-  readonly code: ErrorCode;
+  readonly code: Code;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; issues?: readonly Issue[] }) {
+  constructor(code: Code, message: string, options?: { cause?: unknown; issues?: readonly Issue[] }) {
     super(message, options);
     this.code = code;
     if (options?.issues !== undefined) this.issues = options.issues;

@@ -1,11 +1,12 @@
 /**
  * @module
- * Exactly-once calls: `once(handle, key)` for the caller, `exactlyOnce()` for the object's class.
+ * Exactly-once calls: `once(handle, key)` for the caller, `exactlyOnce()` for the object's class; and `idempotencyKey()` for requests.
  */
 import { callPart } from "../core/part/call-part.ts";
-import type { AnyFunction, Has, HiddenMember } from "../object/types.ts";
+import type { AnyFunction, Has, HiddenMember } from "../object/members.ts";
 
 export { exactlyOnce } from "./exactly-once.ts";
+export { idempotencyKey, type IdempotencyOptions } from "./idempotency-key.ts";
 
 /**
  * Options of `once`.

@@ -27,7 +27,11 @@ export function notRepeatable(problem: string, cause?: unknown): DurableError {
 
 /** The SHA-256 hash, in hex digits, of arguments that are plain data. */
 export async function hashOf(args: unknown): Promise<string> {
-  const bytes = new TextEncoder().encode(wholeText(args));
+  return await hashOfBytes(new TextEncoder().encode(wholeText(args)));
+}
+
+/** The SHA-256 hash of bytes, in hex digits. */
+export async function hashOfBytes(bytes: Uint8Array): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", bytes);
   return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

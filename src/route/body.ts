@@ -121,8 +121,12 @@ async function readForm(c: Context, type: string, max: number): Promise<object |
   return fieldsOf(form);
 }
 
-/** Reads a body as the bytes that were sent, with the same bound. */
-async function readExactly(c: Context, max: number): Promise<Uint8Array<ArrayBuffer>> {
+/**
+ * Reads a body as the bytes that were sent, with the same bound.
+ *
+ * @throws As {@link readBody} does.
+ */
+export async function readExactly(c: Context, max: number): Promise<Uint8Array<ArrayBuffer>> {
   await readBytes(c, max);
   return await exactBytes(c.req);
 }

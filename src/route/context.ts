@@ -23,6 +23,30 @@ export function serveFor(ctx: object, self: object, rest: Unrouted | undefined):
   if (rest !== undefined) rests.set(self, rest);
 }
 
+/** A call of a routed method, as its route would make it. */
+export interface RouteCall {
+  readonly self: Self;
+  readonly member: string;
+  readonly input: unknown;
+  /** Makes the response of the method's result. */
+  readonly respond: (result: unknown) => Response | Promise<Response>;
+}
+
+/** Calls a routed method in place of its route, and returns the response. */
+export type RouteCaller = (call: RouteCall) => Promise<Response>;
+
+const callers = new WeakMap<Context, RouteCaller>();
+
+/** Has `caller` call the method of this request's route, once all middleware and the schemas have let the request pass. */
+export function callThrough(c: Context, caller: RouteCaller): void {
+  callers.set(c, caller);
+}
+
+/** The function that calls the method of this request's route; undefined where the route does so itself. */
+export function callerFor(c: Context): RouteCaller | undefined {
+  return callers.get(c);
+}
+
 /** The contexts in which middleware or a handler has answered with `c.notFound()`. */
 const declined = new WeakSet<Context>();
 

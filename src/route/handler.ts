@@ -8,7 +8,7 @@ import { isThenable } from "../core/values/async.ts";
 import type { Plan, RoutePlan } from "../core/plan.ts";
 import { listIssues } from "../core/values/schema.ts";
 import { readBody } from "./body.ts";
-import { inEntry, objectOf, throwError, type Self } from "./context.ts";
+import { callerFor, inEntry, objectOf, throwError, type Self } from "./context.ts";
 import { after, merge, paramsOf, prepareParts, queryOf, type Input } from "./input.ts";
 import { hasParts, isRaw, kindsOf, type RouteOptions } from "./options.ts";
 import { respond } from "./output.ts";
@@ -37,8 +37,10 @@ export function handlerOf({ member, path, options }: RoutePlan, plan: Plan): Han
   };
   const call = (c: Context, self: Self, input: unknown): Response | Promise<Response> => {
     if (status !== undefined) c.status(status as 200);
-    const result = self[member]!(input, c);
     const answer = (value: unknown): Response | Promise<Response> => respond(c, value, self, member, common);
+    const caller = callerFor(c);
+    if (caller !== undefined) return caller({ self, member, input, respond: answer });
+    const result = self[member]!(input, c);
     return isThenable(result) ? Promise.resolve(result).then(answer) : answer(result);
   };
   const proceed = (c: Context, self: Self, body: unknown): Response | Promise<Response> => {
@@ -51,7 +53,16 @@ export function handlerOf({ member, path, options }: RoutePlan, plan: Plan): Han
     const body = takesBody ? readBody(c, kinds, maxBody) : undefined;
     return after(body, (known) => proceed(c, self, known));
   };
-  return (c) => guarded(() => run(c), throwError);
+  const handler: Handler = (c) => guarded(() => run(c), throwError);
+  made.add(handler);
+  return handler;
+}
+
+const made = new WeakSet<object>();
+
+/** Returns true for the handler of a route, and false for one that was added to the app. */
+export function isHandlerOfRoute(handler: object): boolean {
+  return made.has(handler);
 }
 
 /** Runs a function, sync or not, whose error goes through `fail`. */

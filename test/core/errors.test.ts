@@ -1,4 +1,5 @@
 import * as library from "durable-base";
+import * as client from "durable-base/client";
 import * as openapi from "durable-base/openapi";
 import * as shards from "durable-base/shards";
 import * as storage from "durable-base/storage";
@@ -63,6 +64,7 @@ describe("the package", () => {
       "serve",
       "snapshot",
     ]);
+    expect(Object.keys(client).sort()).toEqual(["HttpError", "http"]);
     expect(Object.keys(storage).sort()).toEqual([
       "batch",
       "clear",

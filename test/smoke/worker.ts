@@ -1,4 +1,5 @@
 import { Object, serve } from "durable-base";
+import { http } from "durable-base/client";
 import { openapi } from "durable-base/openapi";
 import { shards } from "durable-base/shards";
 import { Counter } from "./counter.ts";
@@ -29,6 +30,14 @@ app.get("/copied/:key", async (c) => {
   await source.increment({ by: 7 });
   await target.load(await source.backUp());
   return c.json([source.name, await target.read()]);
+});
+
+// A call by HTTP that is sent twice.
+app.get("/twice", async (c) => {
+  const stub = c.env.COUNTER.getByName("twice");
+  const increment = { increment: "POST /increment" } as const;
+  const counter = http<Counter>("http://object", increment, { fetch: (url, init) => stub.fetch(url, init) });
+  return c.json([await counter.increment({ by: 4 }, { key: "a" }), await counter.increment({ by: 4 }, { key: "a" })]);
 });
 
 // What a stub reaches on the platform itself; the tests' plugin has a dispatcher of its own.

@@ -1,4 +1,5 @@
 import { DurableBase, Object, Persisted, Route } from "durable-base";
+import { idempotencyKey } from "durable-base/once";
 import { sockets } from "durable-base/sockets";
 import { get, put } from "durable-base/storage";
 import * as Transfer from "durable-base/transfer";
@@ -20,7 +21,7 @@ export class Counter extends DurableBase {
     return { count: this.count, changes: this.history.length, last, keys: Object.keys({ by: 1 }) };
   }
 
-  @Route.post("/increment")
+  @Route.post("/increment", { use: idempotencyKey() })
   increment({ by }: { by: number }): number {
     this.history.push({ by, at: new Date() });
     put(this.ctx, "last", by);
