@@ -20,6 +20,7 @@ export type ErrorCode =
   | "bad-transfer"
   | "body-used"
   | "call-failed"
+  | "call-lost"
   | "call-refused"
   | "changed-in-constructor"
   | "changed-meanwhile"
@@ -88,14 +89,22 @@ export class DurableError extends Error {
   /** The stable kebab-case code. */
   readonly code: ErrorCode;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; issues?: readonly Issue[] }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: { cause?: unknown; issues?: readonly Issue[]; sent?: boolean },
+  ) {
     super(message, options);
     this.code = code;
     if (options?.issues !== undefined) this.issues = options.issues;
+    if (options?.sent !== undefined) this.sent = options.sent;
   }
 
   /** What a schema found wrong, for `invalid-input`, `schema-failed` and `field-unreadable`. */
   declare readonly issues?: readonly Issue[];
+
+  /** True if the call may have reached the object, for `call-lost`. */
+  declare readonly sent?: boolean;
 
   /** Returns true if `error` is a DurableError (with that `code`, if one is passed), even when it came over RPC. */
   static is(error: unknown, code?: ErrorCode): error is DurableError {

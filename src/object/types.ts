@@ -3,37 +3,7 @@
  * What a caller can do with an object from outside, as types.
  */
 import type { IsValidated, Unvalidated } from "../core/values/schema.ts";
-
-/** Members of every stub itself, on this side: what bears such a name on the other side cannot be reached. */
-type LocalMember =
-  | "__DURABLE_OBJECT_BRAND"
-  | "__RPC_TARGET_BRAND"
-  | "constructor"
-  | "dup"
-  | "hasOwnProperty"
-  | "isPrototypeOf"
-  | "propertyIsEnumerable"
-  | "then"
-  | "toJSON"
-  | "toLocaleString"
-  | "toString"
-  | "valueOf";
-
-/** Also members of the base classes, which the platform or the library calls, and of the handle. */
-export type HiddenMember =
-  | LocalMember
-  | "alarm"
-  | "connect"
-  | "destroy"
-  | "fetch"
-  | "id"
-  | "name"
-  | "onDestroy"
-  | "onError"
-  | "onStart"
-  | "webSocketClose"
-  | "webSocketError"
-  | "webSocketMessage";
+import type { AnyFunction, Has, HiddenMember, IsMethod, LocalMember } from "./members.ts";
 
 /**
  * An object of class `T` as a caller sees it: its methods, each answering by promise, and `fetch`.
@@ -92,12 +62,6 @@ export interface NotTransferable<Why extends string> {
 type Methods<T, Hidden = HiddenMember> = {
   [K in keyof T as K extends Hidden | symbol ? never : IsMethod<T[K]> extends true ? K : never]: Remote<T[K]>;
 };
-
-/** Any function, whatever it takes. */
-export type AnyFunction = (...args: never) => unknown;
-
-/** A field of type `any` isn't a method, though it extends one. */
-type IsMethod<Member> = unknown extends Member ? false : Member extends AnyFunction ? true : false;
 
 /** A function as it looks from the other side of an RPC call. */
 type Remote<F> = F extends (...args: infer Args) => infer Result
@@ -251,9 +215,6 @@ type WantsInstance<Args extends readonly unknown[]> = {
 
 /** The parameters that a caller gives. */
 type Given<Args extends readonly unknown[]> = IsRouted<Args> extends false ? Args : OneInput<Args>;
-
-/** `true` if some part of the union `Value` is a `Kind`; `any` counts as data. */
-export type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;
 
 /** The router's context, known by its shape, so that callers' types don't load the router's. */
 interface ContextLike {

@@ -3,7 +3,7 @@
  * Exactly-once calls: `once(handle, key)` for the caller, `exactlyOnce()` for the object's class.
  */
 import { callPart } from "../core/part/call-part.ts";
-import type { AnyFunction, Has, HiddenMember } from "../object/types.ts";
+import type { AnyFunction, Has, HiddenMember } from "../object/members.ts";
 
 export { exactlyOnce } from "./exactly-once.ts";
 

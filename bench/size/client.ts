@@ -1,0 +1,2 @@
+import { connect } from "durable-base/client";
+console.log(connect("wss://example.com"));
