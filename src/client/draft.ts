@@ -89,7 +89,7 @@ function settleMembers(base: unknown, copy: Container, settle: (member: unknown)
   let isSame = base !== undefined && before.length === members.length && lengthOf(base) === lengthOf(copy);
   members.forEach(([key, member], i) => {
     const [oldKey, old] = before[i] ?? [];
-    const value = member === old ? old : settle(member);
+    const value = Object.is(member, old) ? old : settle(member);
     isSame &&= Object.is(key, oldKey) && Object.is(value, old);
     if (copy instanceof Set) copy.add(value);
     else if (value !== member) setMember(copy, key, value);

@@ -195,7 +195,8 @@ export class ObjectClient {
   #patch([head, ...changes]: Patch): void {
     this.#base = apply(this.#base!, changes);
     if (typeof head === "number") this.#number = head;
-    else [this.#version, this.#number] = head;
+    else if (Array.isArray(head)) [this.#version, this.#number] = head;
+    else throw new TypeError("There is no such frame.");
   }
 
   /** The calls that were marked have their changes in the state. */

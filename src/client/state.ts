@@ -57,10 +57,12 @@ function ownMember(of: Container, key: unknown, own: Set<unknown>): Container {
   return copy;
 }
 
+const KINDS: ReadonlySet<unknown> = new Set([Object, Array, Map, Set].map(({ prototype }) => prototype as unknown));
+
 /** Returns true for an array, Map, Set or plain object. */
 export function isContainer(value: unknown): value is Container {
   if (typeof value !== "object" || value === null) return false;
-  return [Object, Array, Map, Set].some(({ prototype }) => Object.getPrototypeOf(value) === prototype);
+  return KINDS.has(Object.getPrototypeOf(value));
 }
 
 /** Returns a container with the same members. */

@@ -18,7 +18,6 @@ import {
   type Step,
   steps,
   textOf,
-  values,
 } from "./states.ts";
 
 interface Vector {

@@ -2,7 +2,7 @@
 import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
 import { DurableBase, type Handle, type NotTransferable, Object, Persisted, Route, type Stub } from "durable-base";
 import { expectTypeOf } from "vitest";
-import type { HiddenMember } from "../../src/object/types.ts";
+import type { HiddenMember } from "../../src/object/members.ts";
 
 interface Todo {
   title: string;
