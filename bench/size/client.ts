@@ -1,2 +1,4 @@
 import { connect } from "durable-base/client";
-console.log(connect("wss://example.com"));
+
+const room = connect("wss://example.com/lobby");
+room.subscribe(() => console.log(room.state));

@@ -33,6 +33,9 @@ const SUBPATHS = {
   openapi: { beside: "routes", most: 4.2 },
 };
 
+/** The most gzipped kilobytes of what pages load: `client` with all that it imports, and what `react` adds to it beside React. */
+const PAGES = { client: 5.2, react: 1 };
+
 const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
 let isOver = false;
 // What is there without us, esbuild's decorator helpers included, is not ours.
@@ -57,6 +60,19 @@ for (const [subpath, { beside, most }] of Object.entries(SUBPATHS)) {
   isOver ||= bytes > most * 1024 || before.parts.some(([part]) => part.startsWith(`src/${subpath}/`));
   console.log(`durable-base/${subpath} adds ${kilobytes(bytes)} to ${beside} (at most ${most}), gzipped`);
 }
+const page = await measure("client", []);
+const pageWithReact = await measure("react", ["react"]);
+for (const [subpath, bytes] of [
+  ["client", page.gzip],
+  ["react", pageWithReact.gzip - page.gzip],
+]) {
+  isOver ||= bytes > PAGES[subpath] * 1024;
+  console.log(`durable-base/${subpath} adds ${kilobytes(bytes)} to a page (at most ${PAGES[subpath]}), gzipped`);
+}
+// Nothing else of the library belongs in a page.
+const isOfPages = ([file]) =>
+  /^(bench\/size\/|src\/(client|react)\/|src\/core\/errors\.ts$|src\/sync\/(frames|values)\.ts$)/.test(file);
+isOver ||= ![...page.parts, ...pageWithReact.parts].every(isOfPages);
 if (values.check && isOver) process.exitCode = 1;
 
 async function added(app, external) {

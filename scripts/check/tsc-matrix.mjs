@@ -70,6 +70,7 @@ for (const [dialect, file] of [
   ["standard", "test/object/stub.test-d.ts"],
   ["standard", "test/object/object.test-d.ts"],
   ["standard", "test/persisted/persisted.test-d.ts"],
+  ["standard", "test/client/client.test-d.ts"],
 ]) {
   const name = `tsc 5, ${file}, ${dialect} decorators`;
   try {

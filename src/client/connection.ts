@@ -29,7 +29,9 @@ export type Query = Readonly<Record<string, string>>;
 export interface SocketLike {
   send(message: string): void;
   close(code?: number, reason?: string): void;
-  addEventListener(type: "message" | "close" | "error", listener: (event: never) => void): void;
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  addEventListener(type: "close", listener: (event: { readonly code: number; readonly reason: string }) => void): void;
+  addEventListener(type: "error", listener: () => void): void;
 }
 
 /** A class like `WebSocket`. */
@@ -59,10 +61,9 @@ export class Connection {
   status: Status = "connecting";
   /** Why the connection won't come back. */
   closed: { readonly code: number; readonly reason: string } | undefined;
-  readonly #url: URL;
+  readonly #url: string | URL;
   readonly #options: ConnectionOptions;
   readonly #events: ConnectionEvents;
-  readonly #WebSocket: SocketClass;
   #socket: SocketLike | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Counts attempts. What belongs to an earlier one has no effect. */
@@ -71,24 +72,21 @@ export class Connection {
   #failed = 0;
   #openedAt: number | undefined;
 
-  /** @throws DurableError `bad-option` for a URL that isn't one, or where there is no `WebSocket`. */
   constructor(url: string | URL, options: ConnectionOptions, events: ConnectionEvents) {
-    this.#url = socketUrl(url);
+    this.#url = url;
     this.#options = options;
     this.#events = events;
-    const { WebSocket = (globalThis as { WebSocket?: SocketClass }).WebSocket } = options;
-    if (WebSocket === undefined) {
-      throw new DurableError(
-        "bad-option",
-        "connect: there is no global WebSocket. Pass a class: `connect(url, { WebSocket })`, such as that of the package `ws`.",
-      );
-    }
-    this.#WebSocket = WebSocket;
   }
 
-  /** Connects, unless it has begun; a closed connection connects again. */
+  /**
+   * Connects, unless it has begun; a closed connection connects again.
+   *
+   * @throws DurableError `bad-option` for a URL that isn't one, or where there is no `WebSocket`.
+   */
   start(): void {
     if (this.#run > 0 && this.closed === undefined) return;
+    socketUrl(this.#url);
+    this.#socketClass();
     this.closed = undefined;
     this.status = "connecting";
     this.#openedAt = undefined;
@@ -119,7 +117,7 @@ export class Connection {
   async #connect(): Promise<void> {
     const run = this.#drop();
     this.#wait(CONNECTS_WITHIN, () => this.restart());
-    const url = new URL(this.#url);
+    const url = socketUrl(this.#url);
     const { query } = this.#options;
     try {
       const added = typeof query === "function" ? await query() : query;
@@ -135,9 +133,9 @@ export class Connection {
   #open(url: string, run: number): void {
     const isOver = (): boolean => run !== this.#run;
     try {
-      const socket = new this.#WebSocket(url, this.#events.protocols());
-      socket.addEventListener("message", ({ data }: { data: unknown }) => isOver() || this.#receive(data));
-      socket.addEventListener("close", ({ code, reason }: { code: number; reason: string }) => {
+      const socket = new (this.#socketClass())(url, this.#events.protocols());
+      socket.addEventListener("message", ({ data }) => isOver() || this.#receive(data));
+      socket.addEventListener("close", ({ code, reason }) => {
         if (isOver()) return;
         if (code === 1008 || (code >= 4000 && code < 5000)) this.#end(code, reason);
         else this.restart();
@@ -149,6 +147,15 @@ export class Connection {
       // Another attempt would fail as well: the page's rules forbid it, for example.
       this.#end(1006, String(error));
     }
+  }
+
+  #socketClass(): SocketClass {
+    const { WebSocket = page.WebSocket } = this.#options;
+    if (WebSocket !== undefined) return WebSocket;
+    throw new DurableError(
+      "bad-option",
+      "connect: there is no global WebSocket. Pass a class, such as that of the package `ws`: `connect(url, { WebSocket })`.",
+    );
   }
 
   #receive(data: unknown): void {
@@ -198,6 +205,7 @@ export class Connection {
 
 /** The global object of a browser, as far as it is used; elsewhere it has less. */
 const page = globalThis as {
+  readonly WebSocket?: SocketClass;
   readonly location?: { readonly href: string };
   addEventListener?(type: string, listener: () => void): void;
   removeEventListener?(type: string, listener: () => void): void;

@@ -11,7 +11,7 @@ import { changedBy } from "./draft.ts";
 import { apply, type State } from "./state.ts";
 
 /** The options of a client, without types of the object's class. */
-interface ClientOptions extends ConnectionOptions {
+export interface ClientOptions extends ConnectionOptions {
   readonly idempotent?: readonly string[] | undefined;
 }
 
