@@ -26,6 +26,9 @@ const TESTING = [
 /** The bytes of a row depend on what ran before in the same process: V8 writes `{ n: 1 }` as a double once there was a `{ n: 0.5 }`. */
 const ROWS = "test/rows/rows.test.ts";
 
+/** What needs Node, and what runs in browsers and Node and needs no workerd. */
+const IN_NODE = ["test/node/**/*.test.ts", "test/client/**/*.test.ts"];
+
 /** Files that share a workerd: each has objects of its own names, and starting one takes longer than most files do. */
 const together = { setupFiles: ["./test/setup.ts"], isolate: false };
 
@@ -62,7 +65,7 @@ export default defineConfig({
     maxWorkers: Math.min(4, availableParallelism()),
     sequence: { sequencer: LongestFirst },
     projects: [
-      project("test", "./test/wrangler.toml", { ...together, exclude: ["test/node/**", ROWS, ...TESTING] }),
+      project("test", "./test/wrangler.toml", { ...together, exclude: [...IN_NODE, ROWS, ...TESTING] }),
       project("rows", "./test/rows.toml", { ...alone, include: [ROWS] }),
       project("testing", "./test/testing.toml", {
         ...together,
@@ -81,7 +84,6 @@ export default defineConfig({
       }),
       project("example", "./wrangler.toml", { ...together, ...alone }),
       project("readme", "./readme/wrangler.toml", alone),
-      // What needs Node and not workerd.
       {
         plugins: [decorators()],
         resolve: {
@@ -91,7 +93,7 @@ export default defineConfig({
         define: battery(),
         test: {
           name: "node",
-          include: ["test/node/**/*.test.ts"],
+          include: IN_NODE,
           setupFiles: ["./test/setup.ts"],
           testTimeout: HANGS,
           hookTimeout: HANGS,
@@ -117,7 +119,7 @@ function project(
     test: {
       name,
       include: [`${name}/**/*.test.ts`],
-      exclude: ["test/node/**"],
+      exclude: IN_NODE,
       testTimeout: HANGS,
       hookTimeout: HANGS,
       sequence: { groupOrder: 1 },

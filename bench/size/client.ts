@@ -1,5 +1,4 @@
-import { http } from "durable-base/client";
-import type { Counter } from "./counter.ts";
+import { connect } from "durable-base/client";
 
-/** Code outside of Workers, such as a browser's, that calls an object over HTTP. */
-export const counter = http<Counter>("https://example.com/counters/alice", { increment: "POST /increment" });
+const room = connect("wss://example.com/lobby");
+room.subscribe(() => console.log(room.state));

@@ -31,7 +31,7 @@ const LAYERS = [
   ["calls", "core/entry/gate.ts", "persisted", "route", "transfer"],
   ["core/destroy.ts", "core/entry/results.ts", "core/rpc-surface.ts", "object", "openapi"],
   ["client", "core/part/attached.ts", "shards"],
-  ["core/instance.ts", "core/part/entries.ts", "core/part/host.ts", "core/part/sockets.ts"],
+  ["core/instance.ts", "core/part/entries.ts", "core/part/host.ts", "core/part/sockets.ts", "react"],
   ["core/durable-base.ts", "core/part/part.ts"],
   ["core/alarm.ts", "index.ts"],
   ["jobs", "migrations", "once", "part.ts", "remote-storage", "sockets"],

@@ -72,6 +72,7 @@ for (const [dialect, file] of [
   ["standard", "test/object/object.test-d.ts"],
   ["standard", "test/persisted/persisted.test-d.ts"],
   ["standard", "test/client/http.test-d.ts"],
+  ["standard", "test/client/client.test-d.ts"],
 ]) {
   const name = `tsc 5, ${file}, ${dialect} decorators`;
   try {

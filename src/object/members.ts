@@ -1,6 +1,6 @@
 /**
  * @module
- * The members of a class that no caller reaches, as types. Callers outside of Workers need them too, so nothing here is the platform's.
+ * Members of a class that callers can reach, as types that name nothing of the platform: browsers' projects don't have it.
  */
 
 /** Members of every stub itself, on this side: what bears such a name on the other side cannot be reached. */
@@ -36,6 +36,9 @@ export type HiddenMember =
 
 /** Any function, whatever it takes. */
 export type AnyFunction = (...args: never) => unknown;
+
+/** A field of type `any` isn't a method, though it extends one. */
+export type IsMethod<Member> = unknown extends Member ? false : Member extends AnyFunction ? true : false;
 
 /** `true` if some part of the union `Value` is a `Kind`; `any` counts as data. */
 export type Has<Value, Kind> = 0 extends 1 & Value ? false : [Extract<Value, Kind>] extends [never] ? false : true;

@@ -3,7 +3,7 @@
  * What a caller can do with an object from outside, as types.
  */
 import type { IsValidated, Unvalidated } from "../core/values/schema.ts";
-import type { AnyFunction, Has, HiddenMember, LocalMember } from "./members.ts";
+import type { AnyFunction, Has, HiddenMember, IsMethod, LocalMember } from "./members.ts";
 
 /**
  * An object of class `T` as a caller sees it: its methods, each answering by promise, and `fetch`.
@@ -62,9 +62,6 @@ export interface NotTransferable<Why extends string> {
 type Methods<T, Hidden = HiddenMember> = {
   [K in keyof T as K extends Hidden | symbol ? never : IsMethod<T[K]> extends true ? K : never]: Remote<T[K]>;
 };
-
-/** A field of type `any` isn't a method, though it extends one. */
-type IsMethod<Member> = unknown extends Member ? false : Member extends AnyFunction ? true : false;
 
 /** A function as it looks from the other side of an RPC call. */
 type Remote<F> = F extends (...args: infer Args) => infer Result

@@ -57,7 +57,7 @@ function objectToWire(value: object): Json {
   const proto: unknown = Object.getPrototypeOf(value);
   if (proto !== Object.prototype && proto !== null) throw new TypeError(`A ${value.constructor.name} can't be sent.`);
   const json: Record<string, Json> = {};
-  for (const [key, member] of Object.entries(value)) define(json, key, toWire(member));
+  for (const [key, member] of Object.entries(value)) setProperty(json, key, toWire(member));
   return Object.hasOwn(json, TAG) ? tagged("o", json) : json;
 }
 
@@ -90,9 +90,10 @@ function isHole(json: unknown): boolean {
   return Array.isArray(list) && list[0] === "h";
 }
 
-function membersFromWire(json: object): object {
-  const value = {};
-  for (const [key, member] of Object.entries(json)) define(value, key, fromWire(member));
+/** Returns an object's members as values, whatever their names are: the fields of a state. */
+export function membersFromWire(json: object): Record<string, unknown> {
+  const value: Record<string, unknown> = {};
+  for (const [key, member] of Object.entries(json)) setProperty(value, key, fromWire(member));
   return value;
 }
 
@@ -135,7 +136,7 @@ function viewFromWire(bytes: Uint8Array<ArrayBuffer>, name: unknown): unknown {
 }
 
 /** Sets a property, even one called `__proto__`. */
-function define(on: object, key: string, value: unknown): void {
+export function setProperty(on: object, key: string, value: unknown): void {
   if (key !== "__proto__") (on as Record<string, unknown>)[key] = value;
   else Object.defineProperty(on, key, { value, enumerable: true, writable: true, configurable: true });
 }
