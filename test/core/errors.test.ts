@@ -64,7 +64,7 @@ describe("the package", () => {
       "serve",
       "snapshot",
     ]);
-    expect(Object.keys(client).sort()).toEqual(["HttpError", "http"]);
+    expect(Object.keys(client).sort()).toEqual(["CallLost", "DurableError", "HttpError", "connect", "http"]);
     expect(Object.keys(storage).sort()).toEqual([
       "batch",
       "clear",

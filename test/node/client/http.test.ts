@@ -111,11 +111,16 @@ describe("http of durable-base/client, in Node", () => {
     expect(await account.state().catch((error: unknown) => error)).toMatchObject({ code: "call-lost" });
   });
 
-  it("brings its own folder, errors and the check of JSON, and nothing of a server", async () => {
+  it("brings its own folder, errors, the check of JSON and the frames of sync, and nothing of a server", async () => {
     // Nothing is external: an import of the platform's would fail.
     const options = { bundle: true, write: false, metafile: true, format: "esm", platform: "browser" } as const;
     const { metafile } = await build({ entryPoints: ["src/client/client.ts"], ...options });
     const files = Object.keys(metafile.inputs).filter((file) => !file.startsWith("src/client/"));
-    expect(files.toSorted()).toEqual(["src/core/errors.ts", "src/core/values/json.ts"]);
+    expect(files.toSorted()).toEqual([
+      "src/core/errors.ts",
+      "src/core/values/json.ts",
+      "src/sync/frames.ts",
+      "src/sync/values.ts",
+    ]);
   });
 });
