@@ -74,8 +74,16 @@ export class Calls {
     send(call.connection, ["mark", call.id]);
   }
 
-  /** Handles a message of a client. Any other frame closes the connection. */
-  receive(connection: Connection, data: string | ArrayBuffer): void {
+  /**
+   * Handles a message of a client. Any other frame closes the connection. The promise of a call keeps the object from hibernating
+   * before it is answered.
+   */
+  receive(connection: Connection, data: string | ArrayBuffer): Promise<void> | undefined {
+    // The platform answers it first, unless the object has turned that off.
+    if (data === "ping") {
+      sendTo(connection.native, "pong");
+      return undefined;
+    }
     const [kind, id, ...rest] = frameOf(data);
     const calls = this.#callsOf(connection);
     const call = calls.get(id as number);
@@ -86,14 +94,16 @@ export class Calls {
         if (input !== undefined) return this.#start(connection, id, method, rest.length < 2 ? [] : [input.value], key);
       }
     } else if (kind === "more" && isId(id) && isId(rest[0])) {
-      if (call === undefined) return;
+      if (call === undefined) return undefined;
       call.credit += rest[0];
-      return call.wake?.();
+      call.wake?.();
+      return undefined;
     } else if (kind === "stop" && isId(id)) {
       if (call !== undefined) stop(call);
-      return;
+      return undefined;
     }
     connection.end(BAD_FRAME, "bad frame");
+    return undefined;
   }
 
   /** The connection is gone, and with it whoever waits for answers. */
@@ -107,7 +117,13 @@ export class Calls {
     return calls;
   }
 
-  #start(connection: Connection, id: number, method: string, args: unknown[], key: string | undefined): void {
+  async #start(
+    connection: Connection,
+    id: number,
+    method: string,
+    args: unknown[],
+    key: string | undefined,
+  ): Promise<void> {
     const call: Call = {
       connection,
       id,
@@ -120,7 +136,7 @@ export class Calls {
       wake: undefined,
     };
     this.#callsOf(connection).set(id, call);
-    void this.#run(call, method, args, key);
+    await this.#run(call, method, args, key);
   }
 
   async #run(call: Call, method: string, args: unknown[], key: string | undefined): Promise<void> {

@@ -73,8 +73,8 @@ export class SyncPart implements Part, Protocol {
     this.#leaveBehind(connection, sinceOf(asked));
   }
 
-  message(connection: Connection, data: string | ArrayBuffer): void {
-    this.#calls.receive(connection, data);
+  message(connection: Connection, data: string | ArrayBuffer): Promise<void> | undefined {
+    return this.#calls.receive(connection, data);
   }
 
   // Before anything else is sent, so that nothing of a field leaves that the client may see no longer.

@@ -471,6 +471,20 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       await eventually(async () => expect(await inside(stub, ({ any }) => any)).toBe("ended"));
     });
 
+    it("keep the object awake until they are answered", async () => {
+      const stub = fresh();
+      const { client } = await joined(stub);
+      client.send('["call",1,"count",{"to":66}]');
+      await eventually(async () => expect(await inside(stub, ({ any }) => any)).toBe(64));
+      let isEvicted = false;
+      const evicted = evictDurableObject(stub).then(() => (isEvicted = true));
+      await scheduler.wait(20);
+      expect(isEvicted).toBe(false);
+      client.send('["more",1,64]');
+      while ((await frames(client, 1))[0]![0] !== "ok");
+      await evicted;
+    });
+
     it.each([
       "nonsense",
       "{}",
@@ -496,6 +510,14 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       const { client } = await joined(fresh());
       client.send(text);
       expect(await rest(client)).toEqual([[1008, "bad frame"]]);
+    });
+
+    it("answer a ping that the platform leaves to the object", async () => {
+      const stub = fresh();
+      const { client } = await joined(stub);
+      await runInDurableObject(stub, (__, ctx) => ctx.setWebSocketAutoResponse());
+      client.send("ping");
+      expect(await take(client, 1)).toEqual(["pong"]);
     });
 
     it("close a client that sends bytes, or a call under the id of a running one", async () => {
