@@ -431,6 +431,19 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       expect(await inside(stub, ({ messages }) => messages.length)).toBe(1);
     });
 
+    it("with a key mark the patch with what they did", async () => {
+      const { client, version } = await joined(fresh());
+      client.send(JSON.stringify(["call", 1, "say", { text: "a" }, "key"]));
+      expect(await frames(client, 3)).toEqual([
+        ["mark", 1],
+        [
+          [version, 1],
+          ["s", ["messages"], 0, 0, [{ text: "a" }]],
+        ],
+        ["ok", 1, 1],
+      ]);
+    });
+
     it("stream what an async generator yields, a part ahead of the client, until it stops", async () => {
       const stub = fresh();
       const { client } = await joined(stub);
