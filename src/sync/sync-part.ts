@@ -86,6 +86,7 @@ export class SyncPart implements Part, Protocol {
 
   closed(connection: Connection): void {
     this.#behind.delete(connection);
+    this.#groupOf.get(connection)?.left();
     this.#calls.end(connection);
   }
 

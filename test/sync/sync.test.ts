@@ -236,6 +236,28 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       for (const each of [back, again, up]) expect(await frames(each, 1)).toEqual([[3, [["any"], 3]]]);
     });
 
+    it("gets what it has missed even if nothing had changed for long before", async () => {
+      const stub = fresh();
+      const { client, version } = await joined(stub);
+      const start = Date.now();
+      const now = vi.spyOn(Date, "now").mockImplementation(() => start + 120_000);
+      client.close(1000);
+      await client.closed;
+      now.mockImplementation(() => start + 125_000);
+      await inside(stub, (self) => self.run(() => void (self.any = 1)));
+      const back = await join(stub, { since: `${version}.0` });
+      expect((await frames(back, 1))[0]![0]).toBe("missed");
+      now.mockImplementation(() => start + 130_000);
+      back.close(1000);
+      await back.closed;
+      // Nobody is expected back after a minute.
+      now.mockImplementation(() => start + 191_000);
+      await inside(stub, (self) => self.run(() => void (self.any = 2)));
+      now.mockRestore();
+      const late = await join(stub, { since: `${version}.1` });
+      expect((await frames(late, 1))[0]![0]).toBe("state");
+    });
+
     it.each(["00000000-0.1", "VERSION.99", "VERSION.-1", "VERSION", "VERSION.1e3", "VERSION.x"])(
       "gets the state for %s",
       async (since) => {
