@@ -7,7 +7,7 @@ import { quiet } from "./quiet.mjs";
 Object.assign(process.env, quiet);
 
 /** Bundles a Worker, a file or a text, as wrangler would; `durable-base` is `src/`, by tsconfig's `paths`. */
-export async function bundle(entry, { plugins = [] } = {}) {
+export async function bundle(entry, { plugins = [], external = [], nodePaths = [] } = {}) {
   const { outputFiles } = await build({
     ...(typeof entry === "string" ? { entryPoints: [entry] } : { stdin: entry }),
     bundle: true,
@@ -15,7 +15,8 @@ export async function bundle(entry, { plugins = [] } = {}) {
     format: "esm",
     target: "es2022",
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", "node:*", "workerd:*"],
+    external: ["cloudflare:*", "node:*", "workerd:*", ...external],
+    nodePaths,
     loader: { ".html": "text" },
     plugins,
   });
