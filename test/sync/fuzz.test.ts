@@ -8,7 +8,7 @@ import { check } from "../check.ts";
 import { connect } from "../sockets/client.ts";
 import type { StandardRoom } from "./fixtures/room.ts";
 
-const RUNS = isLong ? 20_000 : 300;
+const RUNS = isLong ? 5_000 : 300;
 
 const NAMES = [
   ...["say", "read", "nothing", "hidden", "run", "fetch", "destroy", "secret", "messages", "name", "ctx", "env"],
