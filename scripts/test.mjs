@@ -87,6 +87,7 @@ const steps = [
     quick: `node scripts/fuzz/fuzz.mjs sockets --frames 60 --clients 100 --seed ${seed}`,
     long: `node scripts/fuzz/fuzz.mjs sockets --frames 2000 --clients 5000 --seed ${seed}`,
   },
+  { name: "hibernation", long: "node scripts/check/hibernation.mjs" },
   { name: "damage", long: "node scripts/check/damage.mjs" },
   { name: "formats", long: "node scripts/check/formats.mjs" },
   { name: "transfer", quick: "node scripts/transfer.mjs --mb 5", long: "node scripts/transfer.mjs --mb 1000" },
