@@ -48,7 +48,7 @@ export interface ConnectionOptions {
   readonly WebSocket?: SocketClass | undefined;
 }
 
-/** What a connection calls. */
+/** The owner of a connection. */
 export interface ConnectionEvents {
   /** The subprotocols to ask for. */
   protocols(): string[];
@@ -66,7 +66,7 @@ export class Connection {
   readonly #events: ConnectionEvents;
   #socket: SocketLike | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Counts attempts. What belongs to an earlier one has no effect. */
+  /** Counts attempts. Events of an earlier one have no effect. */
   #run = 0;
   /** The attempts that failed since the connection was last steady. */
   #failed = 0;
@@ -81,7 +81,7 @@ export class Connection {
   /**
    * Connects, unless it has begun; a closed connection connects again.
    *
-   * @throws DurableError `bad-option` for a URL that isn't one, or where there is no `WebSocket`.
+   * @throws DurableError `bad-option` for a malformed URL, or if the global `WebSocket` is missing.
    */
   start(): void {
     if (this.#run > 0 && this.closed === undefined) return;
@@ -154,7 +154,7 @@ export class Connection {
     if (WebSocket !== undefined) return WebSocket;
     throw new DurableError(
       "bad-option",
-      "connect: there is no global WebSocket. Pass a class, such as that of the package `ws`: `connect(url, { WebSocket })`.",
+      "connect: the global WebSocket is missing. Pass a class: `connect(url, { WebSocket })`, with `WebSocket` of the package `ws`, for example.",
     );
   }
 

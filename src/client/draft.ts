@@ -9,7 +9,7 @@ import { type Container, copyOf, getMember, isContainer, setMember } from "./sta
 type Drafts = Map<unknown, { readonly base: unknown; readonly copy: unknown }>;
 
 /**
- * Returns what `state` is after `work` has changed a draft of it. What `work` leaves as it is stays the same object.
+ * Returns what `state` is after `work` has changed a draft of it. A value that `work` leaves as it is stays the same object.
  *
  * @throws what `work` throws.
  */
@@ -41,7 +41,7 @@ function draftOf(base: unknown, drafts: Drafts): unknown {
 function read(name: PropertyKey, draft: unknown, base: Container, copy: Container, drafts: Drafts): unknown {
   const member = (key: unknown): unknown => {
     const value = getMember(copy, key);
-    // What `work` has put there itself is its own to change.
+    // A value that `work` has put there is its own to change.
     if (value !== getMember(base, key)) return value;
     const memberDraft = draftOf(value, drafts);
     if (memberDraft !== value) setMember(copy, key, memberDraft);
@@ -72,7 +72,7 @@ function settled(value: unknown, drafts: Drafts, done: Map<unknown, unknown>): u
   if (typeof value !== "object" || value === null) return value;
   if (done.has(value)) return done.get(value);
   const { base, copy } = drafts.get(value) ?? { base: undefined, copy: value };
-  // What `work` has made may hold itself.
+  // A value of `work` may hold itself.
   done.set(value, copy);
   const isSame = isContainer(copy)
     ? settleMembers(base, copy, (member) => settled(member, drafts, done))

@@ -20,7 +20,7 @@ declare class Room {
 const PROTOCOL = "durable-base.sync.1";
 const STATE = ["state", "v-1", 3, { messages: [], topic: "a" }];
 const clients: Client<Room>[] = [];
-/** What listeners were told, by the last client. */
+/** The calls of the last client's listener. */
 let told: [state: unknown, status: string][] = [];
 
 /** Connects a client to a fake server; without frames it has no answer yet. */
