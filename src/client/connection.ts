@@ -13,6 +13,10 @@ const ANSWERS_WITHIN = 10_000;
 /** The longest first delay before another attempt, in milliseconds. Each attempt that fails doubles it, up to the longest. */
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
+/** The most milliseconds that the code of a close may take to come, once the other side has closed. */
+const CLOSES_WITHIN = 30_000;
+/** `WebSocket.CLOSING` */
+const CLOSING = 2;
 /** After a connection that was open for as many milliseconds, delays begin anew. */
 const STEADY = 5_000;
 
@@ -27,6 +31,7 @@ export type Query = Readonly<Record<string, string>>;
 
 /** The part of the class `WebSocket` that a client uses, in browsers, Node and packages such as `ws`. */
 export interface SocketLike {
+  readonly readyState: number;
   send(message: string): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
@@ -116,7 +121,7 @@ export class Connection {
 
   async #connect(): Promise<void> {
     const run = this.#drop();
-    this.#wait(CONNECTS_WITHIN, () => this.restart());
+    this.#wait(CONNECTS_WITHIN, () => this.#giveUp());
     const url = socketUrl(this.#url);
     const { query } = this.#options;
     try {
@@ -169,7 +174,14 @@ export class Connection {
 
   #ping(): void {
     this.send("ping");
-    this.#wait(ANSWERS_WITHIN, () => this.restart());
+    this.#wait(ANSWERS_WITHIN, () => this.#giveUp());
+  }
+
+  /** Nothing has come in time. */
+  #giveUp(): void {
+    // Node tells of a close, and its code, when the connection itself has ended, and a hibernating object's may last for 10 seconds.
+    if (this.#socket?.readyState === CLOSING) this.#wait(CLOSES_WITHIN, () => this.restart());
+    else this.restart();
   }
 
   /** The network is there again. */

@@ -297,6 +297,20 @@ describe("connect", () => {
       expect(room.status).toBe("open");
     });
 
+    it("waits for the code of a close, which comes late in Node", async () => {
+      const { room, server } = await opened([]);
+      server.last().readyState = 2;
+      await vi.advanceTimersByTimeAsync(15_000);
+      server.last().end(4001, "no token");
+      expect([room.closed, server.sockets.length]).toEqual([{ code: 4001, reason: "no token" }, 1]);
+      const other = await opened([]);
+      other.server.last().readyState = 2;
+      await vi.advanceTimersByTimeAsync(39_999);
+      expect(other.server.sockets.length).toBe(1);
+      await vi.advanceTimersByTimeAsync(1_001);
+      expect(other.server.sockets.length).toBe(2);
+    });
+
     it("ignores a socket that it has left", async () => {
       const { room, server } = await opened();
       await comesBack(server, ["missed"]);

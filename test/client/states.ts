@@ -27,6 +27,9 @@ const { value } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }));
 
+/** Any value that a field can hold, of each kind and within each other. */
+export const values: fc.Arbitrary<unknown> = value;
+
 /** The state of an object with a few fields. */
 export const states: fc.Arbitrary<State> = fc.dictionary(fc.constantFrom("x", "y", "z", "$"), value, {
   minKeys: 1,
