@@ -2,8 +2,17 @@
  * @module
  * Drafts: a function changes what looks like a copy of the state, and only what it reads is copied.
  */
-import { toWire } from "../sync/values.ts";
-import { type Container, copyOf, getMember, isContainer, setMember } from "./state.ts";
+import {
+  type Container,
+  copyOf,
+  getMember,
+  isContainer,
+  isSameLeaf,
+  lengthOf,
+  type Member,
+  membersOf,
+  setMember,
+} from "./state.ts";
 
 /** By draft, the value that it was made of and the copy behind it. */
 type Drafts = Map<unknown, { readonly base: unknown; readonly copy: unknown }>;
@@ -76,7 +85,7 @@ function settled(value: unknown, drafts: Drafts, done: Map<unknown, unknown>): u
   done.set(value, copy);
   const isSame = isContainer(copy)
     ? settleMembers(base, copy, (member) => settled(member, drafts, done))
-    : base !== undefined && JSON.stringify(toWire(base)) === JSON.stringify(toWire(copy));
+    : base !== undefined && isSameLeaf(base, copy);
   if (isSame) done.set(value, base);
   return done.get(value);
 }
@@ -95,18 +104,4 @@ function settleMembers(base: unknown, copy: Container, settle: (member: unknown)
     else if (value !== member) setMember(copy, key, value);
   });
   return isSame;
-}
-
-type Member = [key: unknown, value: unknown];
-
-/** The members in order with their keys; for a Set, with their places. */
-function membersOf(container: Container): Member[] {
-  return container instanceof Map
-    ? [...container]
-    : Object.entries(container instanceof Set ? [...container] : container);
-}
-
-/** The length of an array that ends with holes isn't that of its members. */
-function lengthOf(container: unknown): unknown {
-  return Array.isArray(container) && container.length;
 }

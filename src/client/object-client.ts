@@ -9,7 +9,7 @@ import { fromWire, membersFromWire, toWire } from "../sync/values.ts";
 import { type Answer, Call, type Optimistic } from "./call.ts";
 import { Connection, type ConnectionOptions, type Status } from "./connection.ts";
 import { changedBy } from "./draft.ts";
-import { apply, type State } from "./state.ts";
+import { apply, replaced, type State } from "./state.ts";
 
 /** The options of a client, without types of the object's class. */
 export interface ClientOptions extends ConnectionOptions {
@@ -170,7 +170,7 @@ export class ObjectClient {
     switch (frame[0]) {
       case "state":
         [, this.#version, this.#number] = frame;
-        this.#base = membersFromWire(frame[3]);
+        this.#base = replaced(this.#base, membersFromWire(frame[3]));
         break;
       case "missed":
         for (const patch of frame.slice(1)) this.#patch(patch as Patch);

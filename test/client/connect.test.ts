@@ -178,8 +178,10 @@ describe("connect", () => {
 
     it("takes a whole state, if the object can't tell what it missed", async () => {
       const { room, server } = await opened();
-      await comesBack(server, ["state", "v-2", 0, { topic: "new" }]);
-      expect(room.state).toEqual({ topic: "new" });
+      const { messages } = room.state!;
+      await comesBack(server, ["state", "v-2", 0, { topic: "new", messages: [] }]);
+      expect(room.state).toEqual({ topic: "new", messages: [] });
+      expect(room.state!.messages).toBe(messages);
       expect((await comesBack(server)).protocols[1]).toBe("durable-base.since.v-2.0");
     });
 
