@@ -69,6 +69,8 @@ export { StandardTogether } from "./sockets/fixtures/together.ts";
 export { LegacyTogether } from "./legacy/twins/together.ts";
 export { StandardRoom } from "./sync/fixtures/room.ts";
 export { LegacyRoom } from "./legacy/twins/room.ts";
+export { Room } from "./sync/fixtures/sync-docs.ts";
+export { Auction } from "./sync/fixtures/sync-docs-auction.ts";
 export { StandardQuiet } from "./sync/fixtures/quiet.ts";
 export { LegacyQuiet } from "./legacy/twins/quiet.ts";
 export { SharedDocument } from "./sockets/fixtures/yjs.ts";

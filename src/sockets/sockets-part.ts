@@ -21,8 +21,8 @@ export interface Protocol {
   readonly tag: string;
   /** Called when a client is accepted, with all the subprotocols that it asked for. */
   opened(connection: Connection, asked: readonly string[]): void;
-  /** Called for each message that keeps to the limits, outside of entries and in no turn. */
-  message(connection: Connection, data: string | ArrayBuffer): void;
+  /** Called for each message that keeps to the limits, outside of entries and in no turn. The object stays awake until it resolves. */
+  message(connection: Connection, data: string | ArrayBuffer): Promise<void> | undefined;
   /** Called when the state of a socket has changed. */
   changed(connection: Connection): void;
   /** Called when a socket has ended. */

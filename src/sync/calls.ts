@@ -2,7 +2,8 @@
  * @module
  * Calls of `@Callable` methods by connected clients: their frames, answers and streams.
  */
-import { PART_CALL } from "../core/part/call-part.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { callPart } from "../core/part/call-part.ts";
 import type { Host } from "../core/part/part.ts";
 import { isThenable } from "../core/values/async.ts";
 import { DurableError } from "../core/errors.ts";
@@ -48,23 +49,23 @@ export interface Call {
   wake: (() => void) | undefined;
 }
 
+/** Follows calls through all the entries that they are made of. */
+const running = new AsyncLocalStorage<Call>();
+
 type Items = NonNullable<ReturnType<typeof itemsOf>>;
+
+/** The call that the running code belongs to. */
+export function runningCall(): Call | undefined {
+  return running.getStore();
+}
 
 /** The calls of one object's clients. */
 export class Calls {
   readonly #context: Context;
   readonly #byConnection = new WeakMap<Connection, Map<number, Call>>();
-  /** By the entry that it runs in. */
-  readonly #byScope = new WeakMap<object, Call>();
 
   constructor(context: Context) {
     this.#context = context;
-  }
-
-  /** The call that the running code belongs to. */
-  running(): Call | undefined {
-    const scope = this.#context.host.scope();
-    return scope === undefined ? undefined : this.#byScope.get(scope);
   }
 
   /** Tells a client that the next patch has changes of its call, once. */
@@ -74,8 +75,16 @@ export class Calls {
     send(call.connection, ["mark", call.id]);
   }
 
-  /** Handles a message of a client. Any other frame closes the connection. */
-  receive(connection: Connection, data: string | ArrayBuffer): void {
+  /**
+   * Handles a message of a client. Any other frame closes the connection. The promise of a call keeps the object from hibernating
+   * before it is answered.
+   */
+  receive(connection: Connection, data: string | ArrayBuffer): Promise<void> | undefined {
+    // The platform answers it first, unless the object has turned that off.
+    if (data === "ping") {
+      sendTo(connection.native, "pong");
+      return undefined;
+    }
     const [kind, id, ...rest] = frameOf(data);
     const calls = this.#callsOf(connection);
     const call = calls.get(id as number);
@@ -86,14 +95,16 @@ export class Calls {
         if (input !== undefined) return this.#start(connection, id, method, rest.length < 2 ? [] : [input.value], key);
       }
     } else if (kind === "more" && isId(id) && isId(rest[0])) {
-      if (call === undefined) return;
+      if (call === undefined) return undefined;
       call.credit += rest[0];
-      return call.wake?.();
+      call.wake?.();
+      return undefined;
     } else if (kind === "stop" && isId(id)) {
       if (call !== undefined) stop(call);
-      return;
+      return undefined;
     }
     connection.end(BAD_FRAME, "bad frame");
+    return undefined;
   }
 
   /** The connection is gone, and with it whoever waits for answers. */
@@ -107,7 +118,13 @@ export class Calls {
     return calls;
   }
 
-  #start(connection: Connection, id: number, method: string, args: unknown[], key: string | undefined): void {
+  async #start(
+    connection: Connection,
+    id: number,
+    method: string,
+    args: unknown[],
+    key: string | undefined,
+  ): Promise<void> {
     const call: Call = {
       connection,
       id,
@@ -120,7 +137,7 @@ export class Calls {
       wake: undefined,
     };
     this.#callsOf(connection).set(id, call);
-    void this.#run(call, method, args, key);
+    await running.run(call, () => this.#run(call, method, args, key));
   }
 
   async #run(call: Call, method: string, args: unknown[], key: string | undefined): Promise<void> {
@@ -141,10 +158,8 @@ export class Calls {
         if (items !== undefined) await this.#stream(call, items, method, label);
         else if (call.isUndone) this.#fail(call, undone(label));
       } else {
-        const { [PART_CALL]: once } = host.object as {
-          [PART_CALL](part: string, ...args: unknown[]): Promise<unknown>;
-        };
-        const result = await once.call(host.object, "once", method, key, args);
+        const missing = { label: `${label} with a key`, line: "static override parts = [exactlyOnce()]" };
+        const result = await callPart(host.object, "once", [method, key, args], missing);
         call.hasEnded = true;
         this.#answer(call, result, label);
       }
@@ -157,8 +172,6 @@ export class Calls {
   /** Calls the method, inside its entry. Returns the items of a stream; any other result is sent. */
   #call(call: Call, method: string, args: unknown[], label: string): unknown {
     const { host } = this.#context;
-    const scope = host.scope();
-    if (scope !== undefined) this.#byScope.set(scope, call);
     const settle = (result: unknown): Items | undefined => {
       const items = itemsOf(result);
       if (items === undefined) this.#answer(call, result, label);

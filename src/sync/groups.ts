@@ -31,7 +31,7 @@ export class Group {
   /** The last patches in order, without a gap. */
   readonly #kept: string[] = [];
   #size = 0;
-  /** When it last had a client. */
+  /** When it last had a client, as far as it knows. */
   #seen = Date.now();
 
   constructor(version: string, fields: ReadonlySet<string>) {
@@ -56,6 +56,11 @@ export class Group {
     this.#size += text.length;
     while (this.#size > MAX_KEPT) this.#size -= this.#kept.shift()!.length;
     return text;
+  }
+
+  /** One of its clients is gone, and may come back. */
+  left(): void {
+    this.#seen = Date.now();
   }
 
   /** The patches that a client has missed, as one frame; undefined if not all of them are there. */

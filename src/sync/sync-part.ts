@@ -6,7 +6,7 @@ import { attach, type Change, type Host, type Part } from "../core/part/part.ts"
 import { snapshot } from "../core/values/snapshot.ts";
 import { OWN, sendTo, type Connection } from "../sockets/connection.ts";
 import { SocketsPart, type Protocol } from "../sockets/sockets-part.ts";
-import { Calls, type Call } from "./calls.ts";
+import { Calls, runningCall, type Call } from "./calls.ts";
 import type { Recorded, SyncedOptions } from "./options.ts";
 import { PROTOCOL, type WireChange } from "./frames.ts";
 import { Group, sinceOf, type Sendable, type Since } from "./groups.ts";
@@ -73,8 +73,8 @@ export class SyncPart implements Part, Protocol {
     this.#leaveBehind(connection, sinceOf(asked));
   }
 
-  message(connection: Connection, data: string | ArrayBuffer): void {
-    this.#calls.receive(connection, data);
+  message(connection: Connection, data: string | ArrayBuffer): Promise<void> | undefined {
+    return this.#calls.receive(connection, data);
   }
 
   // Before anything else is sent, so that nothing of a field leaves that the client may see no longer.
@@ -86,6 +86,7 @@ export class SyncPart implements Part, Protocol {
 
   closed(connection: Connection): void {
     this.#behind.delete(connection);
+    this.#groupOf.get(connection)?.left();
     this.#calls.end(connection);
   }
 
@@ -103,7 +104,7 @@ export class SyncPart implements Part, Protocol {
   /** Keeps a change until it is stored: each by itself, since an inner transaction may be undone alone. */
   #record(change: Change): void {
     if (!this.#fields.has(change.field)) return;
-    const call = this.#calls.running();
+    const call = runningCall();
     const sendable = { field: change.field, text: JSON.stringify(wireChange(change)), call };
     this.#unstored++;
     this.#host.afterWrite(

@@ -272,6 +272,28 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       for (const each of [back, again, up]) expect(await frames(each, 1)).toEqual([[3, [["any"], 3]]]);
     });
 
+    it("gets what it has missed even if nothing had changed for long before", async () => {
+      const stub = fresh();
+      const { client, version } = await joined(stub);
+      const start = Date.now();
+      const now = vi.spyOn(Date, "now").mockImplementation(() => start + 120_000);
+      client.close(1000);
+      await client.closed;
+      now.mockImplementation(() => start + 125_000);
+      await inside(stub, (self) => self.run(() => void (self.any = 1)));
+      const back = await join(stub, { since: `${version}.0` });
+      expect((await frames(back, 1))[0]![0]).toBe("missed");
+      now.mockImplementation(() => start + 130_000);
+      back.close(1000);
+      await back.closed;
+      // Nobody is expected back after a minute.
+      now.mockImplementation(() => start + 191_000);
+      await inside(stub, (self) => self.run(() => void (self.any = 2)));
+      now.mockRestore();
+      const late = await join(stub, { since: `${version}.1` });
+      expect((await frames(late, 1))[0]![0]).toBe("state");
+    });
+
     it.each(["00000000-0.1", "VERSION.99", "VERSION.-1", "VERSION", "VERSION.1e3", "VERSION.x"])(
       "gets the state for %s",
       async (since) => {
@@ -467,6 +489,19 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       expect(await inside(stub, ({ messages }) => messages.length)).toBe(1);
     });
 
+    it("with a key mark the patch with what they did", async () => {
+      const { client, version } = await joined(fresh());
+      client.send(JSON.stringify(["call", 1, "say", { text: "a" }, "key"]));
+      expect(await frames(client, 3)).toEqual([
+        ["mark", 1],
+        [
+          [version, 1],
+          ["s", ["messages"], 0, 0, [{ text: "a" }]],
+        ],
+        ["ok", 1, 1],
+      ]);
+    });
+
     it("stream what an async generator yields, a part ahead of the client, until it stops", async () => {
       const stub = fresh();
       const { client } = await joined(stub);
@@ -507,6 +542,20 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       await eventually(async () => expect(await inside(stub, ({ any }) => any)).toBe("ended"));
     });
 
+    it("keep the object awake until they are answered", async () => {
+      const stub = fresh();
+      const { client } = await joined(stub);
+      client.send('["call",1,"count",{"to":66}]');
+      await eventually(async () => expect(await inside(stub, ({ any }) => any)).toBe(64));
+      let isEvicted = false;
+      const evicted = evictDurableObject(stub).then(() => (isEvicted = true));
+      await scheduler.wait(20);
+      expect(isEvicted).toBe(false);
+      client.send('["more",1,64]');
+      while ((await frames(client, 1))[0]![0] !== "ok");
+      await evicted;
+    });
+
     it.each([
       "nonsense",
       "{}",
@@ -532,6 +581,14 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       const { client } = await joined(fresh());
       client.send(text);
       expect(await rest(client)).toEqual([[1008, "bad frame"]]);
+    });
+
+    it("answer a ping that the platform leaves to the object", async () => {
+      const stub = fresh();
+      const { client } = await joined(stub);
+      await runInDurableObject(stub, (__, ctx) => ctx.setWebSocketAutoResponse());
+      client.send("ping");
+      expect(await take(client, 1)).toEqual(["pong"]);
     });
 
     it("close a client that sends bytes, or a call under the id of a running one", async () => {
