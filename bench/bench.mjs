@@ -19,7 +19,7 @@ import { bundle, start } from "../scripts/lib/runtime.mjs";
 import { fieldClasses } from "./fields.mjs";
 import { measureMemory } from "./memory.mjs";
 import { routeClasses } from "./routes.mjs";
-import { broadcasting, connecting, echoing, measureSocketMemory, chats } from "./sockets.mjs";
+import { broadcasting, calling, connecting, echoing, measureSocketMemory, objects, syncing } from "./sockets.mjs";
 
 /**
  * `others` are more contenders than the two. A batch holds a multiple of `unit` operations, at most `most` where each
@@ -77,6 +77,8 @@ const CASES = [
     make: () => broadcasting(runtime.url),
   },
   { name: "connect", title: "connect", aim: 1.1, others: ["partyserver"], make: () => connecting(runtime.url) },
+  { name: "call", title: "call over a socket", aim: 1.15, others: [], make: () => calling(runtime.url) },
+  { name: "sync", title: "change to 1,000 clients", aim: 1.15, others: [], unit: 1, make: () => syncing(runtime.url) },
   // By hand over the plain array, and `structuredClone` of it.
   { name: "snapshot", subject: "walkCopy", title: "walk of a snapshot", aim: 1.2, others: [] },
   { name: "snapshot", subject: "copy", title: "snapshot itself", others: [], unit: 1, rounds: 1 / 3 },
@@ -102,7 +104,7 @@ const OBJECTS = {
   OUR_STORAGE: "OurStorage",
   HAND_QUEUE: "HandQueue",
   OUR_QUEUE: "OurQueue",
-  ...chats,
+  ...objects,
 };
 
 const values = readOptions({

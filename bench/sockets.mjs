@@ -9,31 +9,43 @@ import { setTimeout as wait } from "node:timers/promises";
 import { bundle, start } from "../scripts/lib/runtime.mjs";
 
 const CHATS = { HAND_CHAT: "HandChat", OUR_CHAT: "OurChat", PARTY_CHAT: "PartyChat" };
+const SHARED = { HAND_SHARED: "HandShared", OUR_SHARED: "OurShared" };
 /** By contender, the binding of its chat. */
-const BINDINGS = { hand: "HAND_CHAT", again: "HAND_CHAT", ours: "OUR_CHAT", partyserver: "PARTY_CHAT" };
+const CHAT_OF = { hand: "HAND_CHAT", again: "HAND_CHAT", ours: "OUR_CHAT", partyserver: "PARTY_CHAT" };
+/** By contender, the binding of its object with a shared state. */
+const SHARED_OF = { hand: "HAND_SHARED", again: "HAND_SHARED", ours: "OUR_SHARED" };
 const CLIENTS = 1_000;
 /** As many sockets as are open when memory is measured. */
 const IDLE = 8_000;
 /** After so many the heap has grown to what connecting needs, whoever stays connected. */
 const SETTLED = 4_000;
-/** Header and payload of a message of 64 bytes from the object. */
-const FRAME = 66;
 const ECHO = frame("e".repeat(64));
 const ASK = frame("all");
+const CALL = frame(JSON.stringify(["call", 1, "echo", "e".repeat(64)]));
+const ADD = frame(JSON.stringify(["call", 1, "add", 1]));
 
 /** The objects of these cases, by binding. */
-export const chats = CHATS;
+export const objects = { ...CHATS, ...SHARED };
 
 /** One message there and back, after the other. */
 export function echoing(url) {
+  return asking(ECHO, (contender) => open(url, CHAT_OF[contender], `echo-${contender}`));
+}
+
+/** One call of a method over the socket, after the other. */
+export function calling(url) {
+  return asking(CALL, (contender) => open(url, SHARED_OF[contender], `call-${contender}`, "durable-base.sync.1"));
+}
+
+function asking(frame, connect) {
   const clients = new Map();
   return async (contender, size) => {
-    if (!clients.has(contender)) clients.set(contender, await open(url, contender, `echo-${contender}`));
+    if (!clients.has(contender)) clients.set(contender, await connect(contender));
     const client = clients.get(contender);
     const began = performance.now();
     for (let i = 0; i < size; i++) {
-      client.write(ECHO);
-      await client.received(FRAME);
+      client.write(frame);
+      await client.received(1);
     }
     return performance.now() - began;
   };
@@ -41,18 +53,27 @@ export function echoing(url) {
 
 /** A message to 1,000 clients, until the last of them has it. */
 export function broadcasting(url) {
-  const chats = new Map();
+  return telling(ASK, (contender) => open(url, CHAT_OF[contender], `all-${contender}`));
+}
+
+/** A change of the state of 1,000 clients, until the last of them has it. */
+export function syncing(url) {
+  return telling(ADD, (contender) => open(url, SHARED_OF[contender], `sync-${contender}`, "durable-base.sync.1"));
+}
+
+function telling(frame, connect) {
+  const groups = new Map();
   return async (contender, size) => {
-    if (!chats.has(contender)) {
+    if (!groups.has(contender)) {
       const clients = [];
-      while (clients.length < CLIENTS) clients.push(await open(url, contender, `all-${contender}`));
-      chats.set(contender, clients);
+      while (clients.length < CLIENTS) clients.push(await connect(contender));
+      groups.set(contender, clients);
     }
-    const clients = chats.get(contender);
+    const [first, ...others] = groups.get(contender);
     const began = performance.now();
     for (let i = 0; i < size; i++) {
-      clients[0].write(ASK);
-      await Promise.all(clients.map((client) => client.received(FRAME)));
+      first.write(frame);
+      await Promise.all(others.map((client) => client.received(1)));
     }
     return performance.now() - began;
   };
@@ -64,7 +85,7 @@ export function connecting(url) {
     let time = 0;
     for (let i = 0; i < size; i++) {
       const began = performance.now();
-      const client = await open(url, contender, `connect-${contender}`);
+      const client = await open(url, CHAT_OF[contender], `connect-${contender}`);
       time += performance.now() - began;
       await client.close();
     }
@@ -90,7 +111,7 @@ export async function measureSocketMemory(row) {
       const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${runtime.pid}/status`, "utf8"))[1]);
       const clients = [];
       const fill = async (count) => {
-        while (clients.length < count) clients.push(await open(runtime.url, contender, "idle"));
+        while (clients.length < count) clients.push(await open(runtime.url, CHAT_OF[contender], "idle"));
         // The sockets' own turns end.
         await wait(500);
       };
@@ -118,20 +139,31 @@ export async function measureSocketMemory(row) {
   }
 }
 
-/** Opens a connection to a chat; resolves once the object has accepted it. */
-async function open(url, contender, name) {
+/** Opens a connection to an object; resolves once the object has accepted it, and with a protocol once its first message is there. */
+async function open(url, binding, name, protocol) {
   const { hostname, port } = new URL(url);
   const socket = connectTo(Number(port), hostname);
   socket.setNoDelay(true);
-  let bytes = 0;
+  let messages = 0;
+  /** How many bytes of the last message are still to come. */
+  let rest = 0;
   let head = "";
   let isOpen = false;
   let wake = () => {};
   socket.on("data", (chunk) => {
-    if (isOpen) bytes += chunk.length;
+    if (isOpen) count(chunk);
     else head += chunk.toString("latin1");
     wake();
   });
+  /** Counts messages, which have under 126 bytes each. */
+  const count = (chunk) => {
+    for (let at = rest; ; at += 2 + chunk[at + 1]) {
+      rest = at - chunk.length;
+      if (rest >= 0) return;
+      if (rest === -1) throw new Error("A header came in two parts.");
+      messages++;
+    }
+  };
   socket.on("error", (error) => {
     throw error;
   });
@@ -143,18 +175,21 @@ async function open(url, contender, name) {
     }
   };
   socket.write(
-    `GET /chats/${BINDINGS[contender]}/${name}?user=ann HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+    `GET /chats/${binding}/${name}?user=ann HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n" +
+      (protocol === undefined ? "\r\n" : `Sec-WebSocket-Protocol: ${protocol}\r\n\r\n`),
   );
   await until(() => head.includes("\r\n\r\n"));
-  if (!head.startsWith("HTTP/1.1 101")) throw new Error(`${contender}: ${head}`);
+  if (!head.startsWith("HTTP/1.1 101")) throw new Error(`${binding}: ${head}`);
   isOpen = true;
-  bytes = head.length - head.indexOf("\r\n\r\n") - 4;
+  count(Buffer.from(head.slice(head.indexOf("\r\n\r\n") + 4), "latin1"));
+  if (protocol !== undefined && binding.startsWith("OUR")) await until(() => messages > 0);
+  messages = 0;
   return {
     write: (data) => socket.write(data),
     received: async (count) => {
-      await until(() => bytes >= count);
-      bytes -= count;
+      await until(() => messages >= count);
+      messages -= count;
     },
     close: async () => {
       socket.write(closing());

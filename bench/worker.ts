@@ -13,6 +13,7 @@ export { HonoCounter } from "./hono.ts";
 export { Counter, Entries, RecordedEntries } from "./ours.ts";
 export { HandQueue, OurQueue } from "./jobs.ts";
 export { HandChat, OurChat, PartyChat } from "./sockets.ts";
+export { HandShared, OurShared } from "./sync.ts";
 export { HandStorage, OurStorage } from "./storage.ts";
 
 /** What the generated classes of `fields.mjs` have in common. */

@@ -5,6 +5,7 @@ export declare function start(options: {
   readonly script: string;
   readonly objects: Readonly<Record<string, string>>;
   readonly folder?: string;
+  readonly port?: number;
   readonly onLog?: (log: { readonly level: string; readonly message: string }) => void;
 }): Promise<Runtime>;
 

@@ -14,7 +14,7 @@ export type Answer = Promise<unknown> & AsyncIterable<unknown>;
 /** Changes a draft of the state. */
 export type Optimistic = (draft: State) => void;
 
-/** What a call asks of its client. */
+/** Requests of a call to its client. */
 interface CallEvents {
   /** Lets the server send so many more items. */
   more(count: number): void;
@@ -39,7 +39,7 @@ export class Call {
   isSent = false;
   /** True if the frame may be sent again after a connection was lost. */
   canRepeat = false;
-  /** What the call does to the state until it ends, or its changes come. */
+  /** Changes the state until the call ends, or its own changes come. */
   optimistic: Optimistic | undefined;
   readonly #events: CallEvents;
   #resolve!: (value: unknown) => void;

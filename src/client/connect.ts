@@ -17,7 +17,7 @@ import type { Client, ConnectOptions, Names } from "./types.ts";
  * Name the methods and fields that have the decorators, and TypeScript offers only those: `connect<Room, { call: "say"; state:
  * "messages" }>(url)`.
  *
- * @throws DurableError `bad-option` for a malformed URL, or where there is no `WebSocket`.
+ * @throws DurableError `bad-option` for a malformed URL, or if the global `WebSocket` is missing.
  *
  * @example
  * ```ts

@@ -13,6 +13,10 @@ const ANSWERS_WITHIN = 10_000;
 /** The longest first delay before another attempt, in milliseconds. Each attempt that fails doubles it, up to the longest. */
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
+/** The most milliseconds that the code of a close may take to come, once the other side has closed. */
+const CLOSES_WITHIN = 30_000;
+/** `WebSocket.CLOSING` */
+const CLOSING = 2;
 /** After a connection that was open for as many milliseconds, delays begin anew. */
 const STEADY = 5_000;
 
@@ -27,6 +31,7 @@ export type Query = Readonly<Record<string, string>>;
 
 /** The part of the class `WebSocket` that a client uses, in browsers, Node and packages such as `ws`. */
 export interface SocketLike {
+  readonly readyState: number;
   send(message: string): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
@@ -48,7 +53,7 @@ export interface ConnectionOptions {
   readonly WebSocket?: SocketClass | undefined;
 }
 
-/** What a connection calls. */
+/** The owner of a connection. */
 export interface ConnectionEvents {
   /** The subprotocols to ask for. */
   protocols(): string[];
@@ -66,7 +71,7 @@ export class Connection {
   readonly #events: ConnectionEvents;
   #socket: SocketLike | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Counts attempts. What belongs to an earlier one has no effect. */
+  /** Counts attempts. Events of an earlier one have no effect. */
   #run = 0;
   /** The attempts that failed since the connection was last steady. */
   #failed = 0;
@@ -81,7 +86,7 @@ export class Connection {
   /**
    * Connects, unless it has begun; a closed connection connects again.
    *
-   * @throws DurableError `bad-option` for a URL that isn't one, or where there is no `WebSocket`.
+   * @throws DurableError `bad-option` for a malformed URL, or if the global `WebSocket` is missing.
    */
   start(): void {
     if (this.#run > 0 && this.closed === undefined) return;
@@ -116,7 +121,7 @@ export class Connection {
 
   async #connect(): Promise<void> {
     const run = this.#drop();
-    this.#wait(CONNECTS_WITHIN, () => this.restart());
+    this.#wait(CONNECTS_WITHIN, () => this.#giveUp());
     const url = socketUrl(this.#url);
     const { query } = this.#options;
     try {
@@ -154,7 +159,7 @@ export class Connection {
     if (WebSocket !== undefined) return WebSocket;
     throw new DurableError(
       "bad-option",
-      "connect: there is no global WebSocket. Pass a class, such as that of the package `ws`: `connect(url, { WebSocket })`.",
+      "connect: the global WebSocket is missing. Pass a class: `connect(url, { WebSocket })`, with `WebSocket` of the package `ws`, for example.",
     );
   }
 
@@ -169,7 +174,14 @@ export class Connection {
 
   #ping(): void {
     this.send("ping");
-    this.#wait(ANSWERS_WITHIN, () => this.restart());
+    this.#wait(ANSWERS_WITHIN, () => this.#giveUp());
+  }
+
+  /** Nothing has come in time. */
+  #giveUp(): void {
+    // Node tells of a close, and its code, when the connection itself has ended, and a hibernating object's may last for 10 seconds.
+    if (this.#socket?.readyState === CLOSING) this.#wait(CLOSES_WITHIN, () => this.restart());
+    else this.restart();
   }
 
   /** The network is there again. */

@@ -2,14 +2,23 @@
  * @module
  * Drafts: a function changes what looks like a copy of the state, and only what it reads is copied.
  */
-import { toWire } from "../sync/values.ts";
-import { type Container, copyOf, getMember, isContainer, setMember } from "./state.ts";
+import {
+  type Container,
+  copyOf,
+  getMember,
+  isContainer,
+  isSameLeaf,
+  lengthOf,
+  type Member,
+  membersOf,
+  setMember,
+} from "./state.ts";
 
 /** By draft, the value that it was made of and the copy behind it. */
 type Drafts = Map<unknown, { readonly base: unknown; readonly copy: unknown }>;
 
 /**
- * Returns what `state` is after `work` has changed a draft of it. What `work` leaves as it is stays the same object.
+ * Returns what `state` is after `work` has changed a draft of it. A value that `work` leaves as it is stays the same object.
  *
  * @throws what `work` throws.
  */
@@ -41,7 +50,7 @@ function draftOf(base: unknown, drafts: Drafts): unknown {
 function read(name: PropertyKey, draft: unknown, base: Container, copy: Container, drafts: Drafts): unknown {
   const member = (key: unknown): unknown => {
     const value = getMember(copy, key);
-    // What `work` has put there itself is its own to change.
+    // A value that `work` has put there is its own to change.
     if (value !== getMember(base, key)) return value;
     const memberDraft = draftOf(value, drafts);
     if (memberDraft !== value) setMember(copy, key, memberDraft);
@@ -72,11 +81,11 @@ function settled(value: unknown, drafts: Drafts, done: Map<unknown, unknown>): u
   if (typeof value !== "object" || value === null) return value;
   if (done.has(value)) return done.get(value);
   const { base, copy } = drafts.get(value) ?? { base: undefined, copy: value };
-  // What `work` has made may hold itself.
+  // A value of `work` may hold itself.
   done.set(value, copy);
   const isSame = isContainer(copy)
     ? settleMembers(base, copy, (member) => settled(member, drafts, done))
-    : base !== undefined && JSON.stringify(toWire(base)) === JSON.stringify(toWire(copy));
+    : base !== undefined && isSameLeaf(base, copy);
   if (isSame) done.set(value, base);
   return done.get(value);
 }
@@ -95,18 +104,4 @@ function settleMembers(base: unknown, copy: Container, settle: (member: unknown)
     else if (value !== member) setMember(copy, key, value);
   });
   return isSame;
-}
-
-type Member = [key: unknown, value: unknown];
-
-/** The members in order with their keys; for a Set, with their places. */
-function membersOf(container: Container): Member[] {
-  return container instanceof Map
-    ? [...container]
-    : Object.entries(container instanceof Set ? [...container] : container);
-}
-
-/** The length of an array that ends with holes isn't that of its members. */
-function lengthOf(container: unknown): unknown {
-  return Array.isArray(container) && container.length;
 }

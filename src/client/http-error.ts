@@ -52,7 +52,7 @@ export function errorOf({ status, headers }: Response, text: string, label: stri
   const detail = typeof given === "string" ? given : undefined;
   const known = typeof code === "string" ? code : "bad-answer";
   const issues = Array.isArray(list) && list.every(isIssue) ? list : undefined;
-  return new HttpError(known, `${label}: ${status} ${detail ?? String(title ?? known)}`, {
+  return new HttpError(known, `${label}: ${status} ${detail ?? (typeof title === "string" ? title : known)}`, {
     status,
     detail,
     retryAfter,

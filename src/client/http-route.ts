@@ -109,7 +109,8 @@ export function outgoing({ label, path, isQuery, isWhole }: HttpRoute, input: un
 /** A value as text, as JSON would have it in quotes; undefined for a value that has no text. */
 function textOf(value: unknown): string | undefined {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : value.toISOString();
-  return ["string", "number", "bigint", "boolean"].includes(typeof value) ? String(value) : undefined;
+  if (typeof value === "number") return Number.isFinite(value) ? String(value) : undefined;
+  return ["string", "bigint", "boolean"].includes(typeof value) ? String(value) : undefined;
 }
 
 function encode(label: string, name: string, text: string): string {

@@ -115,8 +115,8 @@ async function resultOf(response: Response, label: string): Promise<unknown> {
 }
 
 /** Returns true for a response without a body, or with an empty one. */
-async function isEmpty({ body, headers }: Response): Promise<boolean> {
-  if (body === null || headers.get("content-length") === "0") return true;
+async function isEmpty({ body }: Response): Promise<boolean> {
+  if (body === null) return true;
   const reader = body.getReader();
   const { done } = await reader.read();
   reader.releaseLock();

@@ -9,7 +9,7 @@ import { fromWire, membersFromWire, toWire } from "../sync/values.ts";
 import { type Answer, Call, type Optimistic } from "./call.ts";
 import { Connection, type ConnectionOptions, type Status } from "./connection.ts";
 import { changedBy } from "./draft.ts";
-import { apply, type State } from "./state.ts";
+import { apply, replaced, type State } from "./state.ts";
 
 /** The options of a client, without types of the object's class. */
 export interface ClientOptions extends ConnectionOptions {
@@ -32,15 +32,16 @@ export class ObjectClient {
   /** The calls without an answer, by id, in the order in which they were made. */
   readonly #calls = new Map<number, Call>();
   #lastId = 0;
-  /** What the server has sent, and that with the changes of optimistic calls. */
+  /** The state that the server has sent. */
   #base: State | undefined;
+  /** The same with the changes of optimistic calls. */
   #state: State | undefined;
-  /** What to come back with after a connection was lost. */
+  /** Version and number of the last frame, to come back with. */
   #version: string | undefined;
   #number = 0;
   /** The calls whose changes the next patch has. */
   #marked: number[] = [];
-  /** What listeners know. */
+  /** The state and status that listeners know. */
   #told: readonly [State | undefined, Status];
 
   constructor(url: string | URL, { idempotent = [], ...options }: ClientOptions) {
@@ -53,7 +54,7 @@ export class ObjectClient {
     this.#told = [undefined, this.status];
     this.call = new Proxy(Object.create(null) as Methods, {
       get: (methods, name) => {
-        // What `await`, `JSON.stringify` and `console.log` look for is no call.
+        // `await`, `JSON.stringify` and `console.log` look for these: they aren't calls.
         if (typeof name === "symbol" || name === "then" || name === "toJSON") return undefined;
         return (methods[name] ??= (input, callOptions) => this.#begin(name, input, callOptions));
       },
@@ -169,7 +170,7 @@ export class ObjectClient {
     switch (frame[0]) {
       case "state":
         [, this.#version, this.#number] = frame;
-        this.#base = membersFromWire(frame[3]);
+        this.#base = replaced(this.#base, membersFromWire(frame[3]));
         break;
       case "missed":
         for (const patch of frame.slice(1)) this.#patch(patch as Patch);
@@ -197,7 +198,7 @@ export class ObjectClient {
     this.#base = apply(this.#base!, changes);
     if (typeof head === "number") this.#number = head;
     else if (Array.isArray(head)) [this.#version, this.#number] = head;
-    else throw new TypeError("There is no such frame.");
+    else throw new TypeError("The frame is unknown.");
   }
 
   /** The calls that were marked have their changes in the state. */
@@ -216,7 +217,7 @@ export class ObjectClient {
       try {
         state = changedBy(state, optimistic);
       } catch {
-        // What it would change is gone, for example.
+        // As documented: the part that it changes is gone, for example.
       }
     }
     this.#show(state);

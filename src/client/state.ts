@@ -3,7 +3,7 @@
  * The state of an object at a client: plain data that is never changed in place.
  */
 import type { WireChange } from "../sync/frames.ts";
-import { fromWire, setProperty } from "../sync/values.ts";
+import { fromWire, setProperty, toWire } from "../sync/values.ts";
 
 /** The fields that a client sees, by name. */
 export type State = Readonly<Record<string, unknown>>;
@@ -23,6 +23,30 @@ export function apply(state: State, changes: readonly WireChange[]): State {
   const own = new Set<unknown>();
   for (const change of changes) applyOne(root, change, own);
   return root[0] as State;
+}
+
+/** Returns a state that was sent as a whole. It may be changed: what is equal in the state before is taken from there. */
+export function replaced(before: State | undefined, state: State): State {
+  return reused(before, state) as State;
+}
+
+function reused(before: unknown, value: unknown): unknown {
+  if (Object.is(before, value) || typeof value !== "object" || typeof before !== "object") return value;
+  // Members of a Set have no keys to find them by.
+  if (!isContainer(value) || !isContainer(before) || value instanceof Set)
+    return isSameLeaf(before, value) ? before : value;
+  const [old, members] = [membersOf(before), membersOf(value)];
+  let isSame =
+    Object.getPrototypeOf(before) === Object.getPrototypeOf(value) &&
+    old.length === members.length &&
+    lengthOf(before) === lengthOf(value);
+  members.forEach(([key, member], i) => {
+    const found = getMember(before, key);
+    const shared = reused(found, member);
+    if (shared !== member) setMember(value, key, shared);
+    isSame &&= Object.is(key, old[i]?.[0]) && Object.is(shared, found);
+  });
+  return isSame ? before : value;
 }
 
 function applyOne(root: unknown[], change: WireChange, own: Set<unknown>): void {
@@ -83,6 +107,25 @@ export function setMember(of: Container, key: unknown, value: unknown): void {
   if (of instanceof Set) throw new TypeError("Members of a Set have no keys.");
   if (of instanceof Map) of.set(key, value);
   else setProperty(of, key as string, value);
+}
+
+export type Member = [key: unknown, value: unknown];
+
+/** Returns the members in order with their keys; for a Set, with their places. */
+export function membersOf(container: Container): Member[] {
+  return container instanceof Map
+    ? [...container]
+    : Object.entries(container instanceof Set ? [...container] : container);
+}
+
+/** Returns the length of an array: one that ends with holes has fewer members. */
+export function lengthOf(container: unknown): unknown {
+  return Array.isArray(container) && container.length;
+}
+
+/** Returns true for two values that have the same JSON in frames. */
+export function isSameLeaf(one: unknown, other: unknown): boolean {
+  return JSON.stringify(toWire(one)) === JSON.stringify(toWire(other));
 }
 
 function remove(from: Container, key: unknown): void {

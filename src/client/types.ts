@@ -193,7 +193,7 @@ type Data =
 
 type Primitive = string | number | bigint | boolean | null | undefined | void;
 
-/** `true` if some part of the union `Value` is no data: a function, a symbol or an object with methods. */
+/** `true` if some part of the union `Value` isn't data: a function, a symbol or an object with methods. */
 type HasOther<Value> = 0 extends 1 & Value ? false : true extends IsOther<Value> ? true : false;
 
 type IsOther<Value> = Value extends Primitive | Data

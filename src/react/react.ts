@@ -1,6 +1,6 @@
 /**
  * @module
- * What `durable-base/react` exports: an object's state and methods in React components.
+ * The exports of `durable-base/react`: an object's state and methods in React components.
  */
 import { useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import type { Query, Status } from "../client/connection.ts";
@@ -8,7 +8,7 @@ import { type ClientOptions, ObjectClient } from "../client/object-client.ts";
 import type { CallsOf, Client, ConnectOptions, Names, StateOf } from "../client/types.ts";
 
 /**
- * What {@link useObject} returns.
+ * The result of {@link useObject}.
  *
  * @example
  * ```ts
@@ -27,7 +27,7 @@ export interface UsedObject<T, N extends Names<T> = Names<T>, Slice = StateOf<T,
  * from it with {@link useObject}: it doesn't render anything anew by itself.
  *
  * The connection is opened after the first render, so nothing connects on a server. Another `url` is another client; `query` is
- * always that of the last render.
+ * always the one of the last render.
  *
  * @throws DurableError `bad-option` for a malformed URL, when the component is mounted.
  *
@@ -56,8 +56,8 @@ export function useClient<T extends object, N extends Names<T> = Names<T>>(
  *
  * With a URL the component connects as with {@link useClient}, on a connection of its own. With a client, of `useClient` or
  * `connect`, several components share one, and a selector picks the part of the state that the component shows: it renders anew
- * only when the selector returns another value, or the status changes. What hasn't changed in the state stays the same object, so
- * a selector that returns a part of it needs no memo.
+ * only when the selector returns another value, or the status changes. Unchanged parts of the state stay the same objects, so a
+ * selector that returns a part of it needs no memo.
  *
  * On a server, and in the first render in a browser, the state is undefined, for the selector too, and the status `connecting`.
  *

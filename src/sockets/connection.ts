@@ -1,11 +1,11 @@
 /**
  * @module
- * One connection: its native socket, the order of its events, and the {@link Socket} that handlers get.
+ * One connection: its native socket, and the {@link Socket} that handlers get.
  */
 import { DurableError, quote } from "../core/errors.ts";
-import { isThenable } from "../core/values/async.ts";
 import { isOver } from "../storage/size.ts";
 import { checkClose } from "./close.ts";
+import { EventQueue } from "./event-queue.ts";
 import { encode, type Encoded } from "./message.ts";
 import type { ConnectingSocket } from "./socket.ts";
 import { frozenState, markClosed, readAttachment, storeState } from "./state.ts";
@@ -36,6 +36,11 @@ export function idTag(id: string): string {
   return ID + id;
 }
 
+/** True for a tag that {@link idTag} has made. */
+export function isIdTag(tag: string): boolean {
+  return tag.startsWith(ID);
+}
+
 /** One connection, made by {@link Connection.begin} or, after a hibernation, by {@link Connection.resume}. */
 export class Connection {
   readonly native: WebSocket;
@@ -52,8 +57,7 @@ export class Connection {
   #isClosed: boolean | undefined;
   /** True once its end was handled. */
   hasEnded = false;
-  /** The last event that waits or runs. */
-  #tail: Promise<unknown> | undefined;
+  readonly events: EventQueue = new EventQueue();
   /** The messages since a time, for a limit. */
   #counted = { since: 0, messages: 0 };
 
@@ -79,8 +83,8 @@ export class Connection {
   static resume(native: WebSocket, home: Home): Connection {
     // Read at once: the platform throws for a socket that is gone, and it may go while its handler waits.
     const tags = home.ctx.getTags(native);
-    const id = tags.find((tag) => tag.startsWith(ID))!.slice(ID.length);
-    const kind = tags.find((tag) => tag.startsWith(OWN) && !tag.startsWith(ID))!;
+    const id = tags.find(isIdTag)!.slice(ID.length);
+    const kind = tags.find((tag) => tag.startsWith(OWN) && !isIdTag(tag))!;
     const own = tags.filter((tag) => !tag.startsWith(OWN));
     return new Connection(native, home, kind, id, own);
   }
@@ -151,10 +155,11 @@ export class Connection {
     this.#later(() => this.end(code, reason));
   }
 
-  /** Closes the socket at once, unless it's closing. No more of its messages are handled. */
+  /** Closes the socket at once, unless it's closing. None of its messages that wait are handled. */
   end(code: number, reason = ""): void {
     if (this.isClosed) return;
     this.#isClosed = true;
+    this.events.dropMessages();
     if (this.native.readyState !== WebSocket.READY_STATE_OPEN) return;
     markClosed(this.native);
     this.native.close(code, reason);
@@ -166,16 +171,6 @@ export class Connection {
       if (this.#held === undefined) work();
       else this.#held.push(work);
     });
-  }
-
-  /** Runs an event, which doesn't throw, after the events before it; at once if nothing runs. */
-  inTurn(event: () => unknown): unknown {
-    const running = this.#tail === undefined ? event() : this.#tail.then(event);
-    if (!isThenable(running)) return undefined;
-    const tail = Promise.resolve(running).then(() => {
-      if (this.#tail === tail) this.#tail = undefined;
-    });
-    return (this.#tail = tail);
   }
 
   /** Counts a message; false if it is one too many. */

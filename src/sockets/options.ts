@@ -22,7 +22,10 @@ export interface SocketOptions<State = unknown> {
    * other handler sees the socket. Without `connect` every client is accepted.
    */
   connect?(socket: ConnectingSocket<State>, request: Request): void | Response | Promise<void | Response>;
-  /** Runs for each message. The messages of one socket are handled in order, one at a time. */
+  /**
+   * Runs for each message. The messages of one socket are handled in order, one at a time. If over 4,000 messages or 32 MiB wait for
+   * one that is being handled, the socket is closed with code 1008.
+   */
   message?(socket: Socket<State>, data: string | ArrayBuffer): void | Promise<void>;
   /**
    * Runs when the client has closed the socket or is gone, after the messages before it. The socket isn't open any more. Doesn't
@@ -42,7 +45,10 @@ export interface SocketOptions<State = unknown> {
   maxMessage?: number;
   /** How many messages a socket may send in `per` milliseconds; one more closes it with code 1008. */
   rate?: { readonly messages: number; readonly per: number };
-  /** The most sockets that may be open; further clients get the status 503. */
+  /**
+   * The most sockets that may be open; further clients get the status 503. Counted before `connect`, and again when it has let the
+   * client in: others may have come while it waited. Its changes stay.
+   */
   maxSockets?: number;
 }
 

@@ -7,7 +7,7 @@ import { DurableError, quote } from "../core/errors.ts";
 import type { Host, Part, SocketEvent, SocketEvents } from "../core/part/part.ts";
 import { isThenable } from "../core/values/async.ts";
 import { isOver } from "../storage/size.ts";
-import { Connection, connectionOf, idTag, OWN, PART_TAG, sendTo, type Home } from "./connection.ts";
+import { Connection, connectionOf, idTag, isIdTag, OWN, PART_TAG, sendTo, type Home } from "./connection.ts";
 import { answerClose } from "./close.ts";
 import { encode } from "./message.ts";
 import { checkOptions, type SocketOptions } from "./options.ts";
@@ -28,6 +28,9 @@ export interface Protocol {
   /** Called when a socket has ended. */
   closed(connection: Connection): void;
 }
+
+/** The reason of a close. */
+const TOO_MANY = "too many messages";
 
 /** Sockets as a part of one object. */
 export class SocketsPart implements Part, Sockets {
@@ -182,8 +185,7 @@ export class SocketsPart implements Part, Sockets {
       if (protocol !== undefined) return protocol.message(connection, event.args[0]);
       if (this.#options?.message === undefined) return undefined;
     } else protocol?.closed(connection);
-    return connection.inTurn(() => {
-      if (event.kind === "message" && connection.isClosed) return undefined;
+    const handle = (): unknown => {
       try {
         const result = run();
         if (!isThenable(result)) return result;
@@ -191,7 +193,11 @@ export class SocketsPart implements Part, Sockets {
       } catch (error) {
         return this.#failed(connection, error);
       }
-    });
+    };
+    if (event.kind !== "message") return connection.events.add(handle);
+    const handled = connection.events.addMessage(handle, event.args[0]);
+    if (handled === false) connection.end(1008, TOO_MANY);
+    return handled;
   }
 
   /** Closes the connection of a message that is over a limit. */
@@ -206,7 +212,7 @@ export class SocketsPart implements Part, Sockets {
       return false;
     }
     if (rate === undefined || connection.count(rate)) return true;
-    connection.end(1008, "too many messages");
+    connection.end(1008, TOO_MANY);
     return false;
   }
 
@@ -283,7 +289,7 @@ export class SocketsPart implements Part, Sockets {
         .getWebSockets()
         .filter((socket) => this.#isOwn(socket))
         .reverse();
-    return ctx.getWebSockets(PART_TAG);
+    return this.#tagged(PART_TAG);
   }
 
   /** As {@link #natives}, without those that speak a protocol. */
@@ -299,9 +305,8 @@ export class SocketsPart implements Part, Sockets {
   }
 
   #isOwn(socket: WebSocket): boolean {
-    if (this.#connections.has(socket)) return true;
-    const kinds = [PART_TAG, this.#protocol?.tag];
-    return this.#host.ctx.getTags(socket).some((tag) => kinds.includes(tag));
+    // Not by its kind: code that accepts sockets itself may use that tag, but has no reason to make up an id.
+    return this.#connections.has(socket) || this.#host.ctx.getTags(socket).some(isIdTag);
   }
 }
 

@@ -113,7 +113,6 @@ export class Room extends DurableBase {
     return 1;
   }
 
-  // oxlint-disable-next-line typescript/no-redundant-type-constituents
   any(): any {
     return 1;
   }

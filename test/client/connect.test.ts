@@ -20,7 +20,7 @@ declare class Room {
 const PROTOCOL = "durable-base.sync.1";
 const STATE = ["state", "v-1", 3, { messages: [], topic: "a" }];
 const clients: Client<Room>[] = [];
-/** What listeners were told, by the last client. */
+/** The calls of the last client's listener. */
 let told: [state: unknown, status: string][] = [];
 
 /** Connects a client to a fake server; without frames it has no answer yet. */
@@ -178,8 +178,10 @@ describe("connect", () => {
 
     it("takes a whole state, if the object can't tell what it missed", async () => {
       const { room, server } = await opened();
-      await comesBack(server, ["state", "v-2", 0, { topic: "new" }]);
-      expect(room.state).toEqual({ topic: "new" });
+      const { messages } = room.state!;
+      await comesBack(server, ["state", "v-2", 0, { topic: "new", messages: [] }]);
+      expect(room.state).toEqual({ topic: "new", messages: [] });
+      expect(room.state!.messages).toBe(messages);
       expect((await comesBack(server)).protocols[1]).toBe("durable-base.since.v-2.0");
     });
 
@@ -295,6 +297,20 @@ describe("connect", () => {
       expect(room.status).toBe("connecting");
       server.last().say(STATE);
       expect(room.status).toBe("open");
+    });
+
+    it("waits for the code of a close, which comes late in Node", async () => {
+      const { room, server } = await opened([]);
+      server.last().readyState = 2;
+      await vi.advanceTimersByTimeAsync(15_000);
+      server.last().end(4001, "no token");
+      expect([room.closed, server.sockets.length]).toEqual([{ code: 4001, reason: "no token" }, 1]);
+      const other = await opened([]);
+      other.server.last().readyState = 2;
+      await vi.advanceTimersByTimeAsync(39_999);
+      expect(other.server.sockets.length).toBe(1);
+      await vi.advanceTimersByTimeAsync(1_001);
+      expect(other.server.sockets.length).toBe(2);
     });
 
     it("ignores a socket that it has left", async () => {

@@ -9,6 +9,7 @@ export class FakeSocket implements SocketLike {
   readonly protocols: readonly string[];
   /** The frames that the client has sent; other messages as they are. */
   readonly sent: unknown[] = [];
+  readyState = 1;
   /** The code with which the client has closed the socket. */
   closedWith: number | undefined;
   readonly #listeners: Record<string, Listener[]> = {};

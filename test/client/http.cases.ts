@@ -147,6 +147,7 @@ export function httpCases(dialect: string, namespace: () => DurableObjectNamespa
       ["GET /echo/:a", { a: ".." }, 'a: ".." can\'t be a part of the path'],
       ["GET /echo/:a", { a: null }, "a: null can't be a part of the path"],
       ["GET /echo/:a", { a: ["x"] }, "a: x can't be a part of the path"],
+      ["GET /echo/:a", { a: NaN }, "a: NaN can't be a part of the path"],
       ["GET /echo/:a", { a: new Date(NaN) }, "a: Invalid Date can't be a part of the path"],
       ["GET /echo/:a/:b?/:c?", { a: "a", c: "c" }, 'c: "c" can\'t be a part of the path'],
       ["GET /echo/:a", { a: "\ud800" }, "a: ill-formed text, which no URL can hold"],

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { apply, type State } from "../../src/client/state.ts";
+import { apply, replaced, type State } from "../../src/client/state.ts";
 import type { Patch, ServerFrame, WireChange } from "../../src/sync/frames.ts";
 import { membersFromWire, toWire } from "../../src/sync/values.ts";
 import { isLong } from "../battery.ts";
@@ -130,6 +130,50 @@ describe("apply", () => {
           if (!changed.some((other) => isRelated(path, other))) expect(follow(after, path)).toBe(at);
         }
         state = after;
+      }
+      await Promise.resolve();
+    });
+    const found = await check(property, { numRuns: isLong ? 20_000 : 500 });
+    expect(fc.defaultReportMessage(found)).toBeUndefined();
+  });
+});
+
+describe("replaced", () => {
+  it("takes what is equal from the state before", () => {
+    const before: Record<string, unknown> = {
+      list: [{ n: 1 }, { n: 2 }],
+      map: new Map([["a", { n: 1 }]]),
+      set: new Set([{ n: 1 }]),
+      at: new Date(5),
+      holes: [1, , ,],
+    };
+    expect(replaced(before, structuredClone(before))).toBe(before);
+    const after = replaced(before, { ...structuredClone(before), list: [{ n: 1 }, { n: 3 }], more: 1 });
+    expect(after).toEqual({ ...before, list: [{ n: 1 }, { n: 3 }], more: 1 });
+    expect((after["list"] as unknown[])[0]).toBe((before["list"] as unknown[])[0]);
+    for (const name of ["map", "set", "at", "holes"]) expect(after[name]).toBe(before[name]);
+    const empty = {};
+    expect(replaced(undefined, empty)).toBe(empty);
+  });
+
+  it("is equal to the state that was sent, and the state before if that is equal", async () => {
+    const property = fc.asyncProperty(states, states, steps, async (start, other, program) => {
+      const changed = structuredClone(start);
+      for (const step of program) mutate(changed, step);
+      const text = textOf(start);
+      for (const sent of [changed, other]) {
+        const after = replaced(start, structuredClone(sent));
+        expect([textOf(after), textOf(start)]).toEqual([textOf(sent), text]);
+        expect(after === start).toBe(textOf(sent) === text);
+        for (const [name, field] of Object.entries(start)) {
+          if (
+            Object.hasOwn(sent, name) &&
+            textOf({ field }) === textOf({ field: sent[name] }) &&
+            typeof field === "object"
+          ) {
+            expect(after[name]).toBe(field);
+          }
+        }
       }
       await Promise.resolve();
     });

@@ -136,6 +136,20 @@ export function idempotencyCases(dialect: string, namespace: () => DurableObject
       expect((await stateOf(stub)).ids).toHaveLength(1);
     });
 
+    it("takes a body without a declared length", async () => {
+      const stub = fresh();
+      const sent = async (): Promise<unknown> => {
+        const headers = { "idempotency-key": "a", "content-type": "application/json" };
+        const body = new Blob([JSON.stringify({ id: "é", by: 1 })]).stream();
+        return await (await stub.fetch("http://o/add", { method: "POST", body, headers })).json();
+      };
+      expect([await sent(), await sent(), await stateOf(stub)]).toEqual([
+        { sum: 1 },
+        { sum: 1 },
+        { sum: 1, ids: ["é"] },
+      ]);
+    });
+
     it("keeps text, and an answer without body", async () => {
       const stub = fresh();
       for (let i = 0; i < 2; i++) {

@@ -204,6 +204,13 @@ describe("idempotencyKey", () => {
     ]);
   });
 
+  it("prefers a route's options to the class's", async () => {
+    const stub = env.APP_CLIENTS.getByName("owned");
+    const answers = [];
+    for (const user of ["ann", "bob", "ann"]) answers.push(await pay(stub, { path: "/owned", "x-user": user }));
+    expect(answers.map(([, count]) => count)).toEqual(["1", "2", "1"]);
+  });
+
   it("refuses to work outside an object", async () => {
     const app = new Hono().use(idempotencyKey()).post("/", (c) => c.text("ran"));
     app.onError((error, c) => c.text((error as { code?: string }).code ?? ""));

@@ -90,6 +90,20 @@ describe.each([
       expect(await take(ann!, 1)).toEqual(["for all"]);
     });
 
+    it("leaves out a socket of the object's own that has a tag of the library's", async () => {
+      const stub = fresh();
+      const [ann] = await everybody(stub);
+      await inside(stub, (__, ctx) => ctx.acceptWebSocket(new WebSocketPair()[1], ["durable-base.sockets", "red"]));
+      for (const evicted of [false, true]) {
+        if (evicted) await evictDurableObject(stub);
+        expect(await users(stub)).toEqual(["ann", "bob", "cy"]);
+        expect(await users(stub, "red")).toEqual(["ann", "bob"]);
+        expect(await inside(stub, ({ sockets }) => sockets.size)).toBe(3);
+      }
+      await inside(stub, ({ sockets }) => sockets.broadcast("for all"));
+      expect(await take(ann!, 1)).toEqual(["for all"]);
+    });
+
     it("leaves out a socket whose state is set after it was closed, however often the object hibernates", async () => {
       const stub = fresh({ message: () => expect.unreachable() });
       const { webSocket } = await stub.fetch("http://o/ann", { headers: { upgrade: "websocket" } });
@@ -744,12 +758,46 @@ describe("limits", () => {
       [1, 2].map(() => stub.fetch("http://o/chat?slow", { headers: { upgrade: "websocket" } })),
     );
     expect(both.map(({ status }) => status).sort()).toEqual([101, 503]);
+    // Both were let in by `connect`.
+    expect(await runInDurableObject(stub, ({ connects }) => connects)).toBe(3);
     for (const { webSocket } of both) webSocket?.accept();
     await expect(async () => await connect(stub, "/chat")).rejects.toThrow("503");
     expect(await runInDurableObject(stub, (_, ctx) => ctx.getWebSockets().length)).toBe(2);
     socket.close(1000);
     await socket.closed;
     await connect(stub, "/chat");
+  });
+
+  it("close the socket of a client that goes on sending while its handler never ends", async () => {
+    const waiting = "one that waits";
+    for (const [message, most] of [
+      [waiting, 4_000],
+      [new Uint8Array(17 * 1024 * 1024), 1],
+    ] as const) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const seen: unknown[] = [];
+      const stub = env.STANDARD_CHAT.getByName(`flood ${most}`);
+      play(stub, {
+        message: async (_, __, data) => {
+          seen.push(data);
+          await promise;
+        },
+        close: () => void seen.push("close"),
+      });
+      const socket = await connect(stub);
+      socket.send("first");
+      for (let nth = 0; nth < most; nth++) socket.send(message);
+      const other = await connect(stub);
+      await eventually(() => expect(seen).toEqual(["first"]));
+      await runInDurableObject(stub, ({ sockets }) => expect(sockets.size).toBe(2));
+      socket.send(message);
+      expect(await rest(socket)).toEqual([[1008, "too many messages"]]);
+      // Another's messages don't wait for these.
+      other.send("other");
+      await eventually(() => expect(seen).toEqual(["first", "other"]));
+      resolve();
+      await eventually(() => expect(seen).toEqual(["first", "other", "close"]));
+    }
   });
 
   it("can turn off pings", async () => {

@@ -13,7 +13,7 @@ export interface Change {
   readonly value: unknown;
 }
 
-/** What happens to the object or one of its clients. */
+/** An event of the object, or of one of its clients. */
 export type Step =
   | { readonly kind: "change" | "undone" | "failed" | "undoneLater" | "reports"; readonly changes: Change[] }
   | { readonly kind: "later" | "atomicLater"; readonly changes: Change[]; readonly rest: Change[] }

@@ -4,7 +4,7 @@ import type { SocketClass, SocketLike } from "../../src/client/connection.ts";
 type Listener = (event: never) => void;
 
 /** The end of a client, whose connection a test can cut. */
-export class StubSocket implements SocketLike {
+class StubSocket implements SocketLike {
   /** The kinds of the frames that came; a number for a patch. */
   readonly got: unknown[] = [];
   /** The frames that the client has sent. */
@@ -15,6 +15,10 @@ export class StubSocket implements SocketLike {
 
   constructor(stub: { fetch(url: string, init: RequestInit): Promise<Response> }, url: string, protocols: string[]) {
     void this.#open(stub, url.replace(/^ws/, "http"), protocols);
+  }
+
+  get readyState(): number {
+    return this.#native?.readyState ?? 0;
   }
 
   addEventListener(type: string, listener: Listener): void {

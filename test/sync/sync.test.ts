@@ -151,6 +151,42 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
     });
   });
 
+  it.each([10, 100, 1_000, 10_000])(
+    "a change of one entry of %i takes its path and value, and 16 bytes",
+    async (count) => {
+      const stub = fresh();
+      await inside(stub, (self) =>
+        self.run(() => {
+          for (let i = 0; i < count; i++) {
+            self.byName.set(`key${i}`, { n: i });
+            self.messages.push({ text: `message ${i}` });
+          }
+        }),
+      );
+      const { client } = await joined(stub);
+      const last = count - 1;
+      const changes: [change: (self: StandardRoom) => unknown, path: unknown[], value: unknown][] = [
+        [(self) => (self.messages[last]!.text = "other"), ["messages", last, "text"], "other"],
+        [(self) => (self.messages[last] = { text: "new" }), ["messages", last], { text: "new" }],
+        [(self) => self.byName.set(`key${last}`, 5), ["byName", `key${last}`], 5],
+        [(self) => self.messages.push({ text: "last" }), ["messages"], [{ text: "last" }]],
+        [(self) => self.byName.delete(`key${last}`), ["byName", `key${last}`], ""],
+      ];
+      // The first patch has the version with it.
+      await inside(stub, (self) => self.run(() => void self.names.add("first")));
+      await take(client, 1);
+      for (const [change, path, value] of changes) {
+        await inside(stub, (self) => self.run(() => void change(self)));
+        const [text] = (await take(client, 1)) as [string];
+        // A splice has its place, too.
+        const place = value instanceof Array ? String(last + 1).length : 0;
+        expect(text.length - JSON.stringify(path).length - JSON.stringify(value).length - place).toBeLessThanOrEqual(
+          16,
+        );
+      }
+    },
+  );
+
   describe("nothing is sent that isn't stored:", () => {
     it("a rolled-back transaction, a nested one alone, and a failed write", async () => {
       const stub = fresh();

@@ -1,5 +1,7 @@
 import { DurableBase, Persisted, Route, serve } from "durable-base";
-import { idempotencyKey } from "durable-base/once";
+import { exactlyOnce, idempotencyKey } from "durable-base/once";
+import { sockets } from "durable-base/sockets";
+import { Callable, Synced } from "durable-base/sync";
 import { z } from "zod";
 
 const Charge = z.object({ id: z.string(), amount: z.number().positive() });
@@ -31,7 +33,35 @@ export class Account extends DurableBase {
   }
 }
 
-const app = serve({ "/accounts/:name": Account }, { authorize: () => true });
+/** A list that clients write, each as the user of its token. */
+export class Board extends DurableBase {
+  static override parts = [exactlyOnce()];
+
+  @Synced() @Persisted() accessor cards: { by: string; text: string }[] = [];
+  readonly #sockets = sockets<{ user: string }>(this, {
+    connect: (socket, request) => {
+      const user = new URL(request.url).searchParams.get("token");
+      if (user === null) return socket.close(4001, "no token");
+      socket.state = { user };
+      return undefined;
+    },
+  });
+
+  @Callable() async add({ text, ms = 0 }: { text: string; ms?: number }): Promise<number> {
+    this.cards.push({ by: this.#sockets.all()[0]?.state.user ?? "nobody", text });
+    if (ms > 0) {
+      console.log("added");
+      await scheduler.wait(ms);
+    }
+    return this.cards.length;
+  }
+
+  @Callable() async *numbers(to: number): AsyncGenerator<number> {
+    for (let n = 0; n < to; n++) yield n;
+  }
+}
+
+const app = serve({ "/accounts/:name": Account, "/boards/:name": Board }, { authorize: () => true });
 
 // The object has answered, so what it stored is committed; the client waits for the answer.
 app.use(async (c, next) => {
