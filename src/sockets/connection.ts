@@ -147,6 +147,8 @@ export class Connection {
 
   send(message: unknown): void {
     const encoded = encode(`${this.home.label}: socket.send`, message);
+    // A protocol has frames of its own.
+    if (this.kind !== PART_TAG) return;
     this.#later(() => sendTo(this.native, encoded));
   }
 

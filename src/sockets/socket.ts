@@ -29,7 +29,8 @@ export interface Socket<State = unknown> {
   readonly tags: readonly string[];
   /**
    * Sends a message once everything that was changed before is stored. It is dropped if the write fails or is undone, and if the
-   * socket is closed by then. Strings and bytes are sent as they are, other values as JSON.
+   * socket is closed by then. Strings and bytes are sent as they are, other values as JSON. A client of `durable-base/sync`, which
+   * gets state and no messages, isn't sent anything.
    *
    * @throws DurableError `not-json` for a value that JSON can't hold.
    */

@@ -31,6 +31,7 @@ interface Context {
 
 /** A running call. */
 export interface Call {
+  readonly object: object;
   readonly connection: Connection;
   readonly id: number;
   /** True once a patch was sent that has changes of it. */
@@ -126,6 +127,7 @@ export class Calls {
     key: string | undefined,
   ): Promise<void> {
     const call: Call = {
+      object: this.#context.host.object,
       connection,
       id,
       isMarked: false,

@@ -162,6 +162,7 @@ describe("docs/reference/sync.md", () => {
       "Synced",
       "SyncedDecorator",
       "SyncedOptions",
+      "caller",
     ]);
     expect(new Set(members)).toEqual(new Set(["visibleTo", "input"]));
   });

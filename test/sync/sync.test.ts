@@ -432,6 +432,15 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       }
     });
 
+    it("know the socket of the client that calls, and no other code does", async () => {
+      const stub = fresh();
+      const [guest, host] = [await joined(stub), await joined(stub, "/?host")];
+      for (const { client } of [guest, host]) client.send('["call",1,"whoAmI"]');
+      expect(await frames(guest.client, 1)).toEqual([["ok", 1, { isHost: false, isOpen: true }]]);
+      expect(await frames(host.client, 1)).toEqual([["ok", 1, { isHost: true, isOpen: true }]]);
+      expect(await stub.whoAmI()).toBeUndefined();
+    });
+
     it("run beside each other", async () => {
       const { client } = await joined(fresh());
       client.send(JSON.stringify(["call", 1, "slow", { text: "a" }]));
@@ -607,6 +616,7 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
     it("are seen by `connect` and `all()`, and not by `message` and `broadcast`", async () => {
       const stub = fresh();
       const plain = await connect(stub);
+      expect(await take(plain, 1)).toEqual(["welcome"]);
       const { client } = await joined(stub);
       await expect(async () => await join(stub, { path: "/?refused" })).rejects.toMatchObject({ status: 403 });
       plain.send("hello");
@@ -618,7 +628,7 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       expect(await take(plain, 1)).toEqual(["more"]);
       await inside(stub, (self) => self.run(() => void (self.any = 1)));
       expect((await frames(client, 1))[0]!.slice(1)).toEqual([[["any"], 1]]);
-      expect(plain.messages.length).toBe(3);
+      expect(plain.messages.length).toBe(4);
       await stub.end();
       expect([(await client.closed).code, (await plain.closed).code]).toEqual([1001, 1001]);
     });
