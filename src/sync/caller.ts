@@ -6,7 +6,7 @@ import type { Socket } from "../sockets/socket.ts";
 import { runningCall } from "./calls.ts";
 
 /**
- * Returns the socket of the client whose call runs, also after an `await`; undefined in code that no client's call has set off, such
+ * Returns the socket of the client whose call runs, even after an `await`; undefined in code that no client's call has set off, such
  * as a call through a stub, a job, or the handler of another socket.
  *
  * @example
