@@ -5,7 +5,8 @@
  * constructions, which the Worker keeps, and which is one more at the next message. A case that isn't evicted in time is tried again
  * after longer breaks, so nothing depends on the speed of the machine.
  *
- * Then the clients that docs/guides/sockets.md warns of: those that vanish in a moment in which workerd doesn't notice.
+ * Then the clients that docs/guides/sockets.md warns of: those that vanish in a moment in which workerd doesn't notice, and those that
+ * don't read.
  */
 import { connect as connectTo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
@@ -102,6 +103,7 @@ const VANISHING = {
 const CLASSES = {
   ROOM: "Room",
   QUIET_ROOM: "QuietRoom",
+  WATCHED_ROOM: "WatchedRoom",
   RATED_ROOM: "RatedRoom",
   BUSY_ROOM: "BusyRoom",
   SERVED_ROOM: "ServedRoom",
@@ -124,6 +126,10 @@ try {
       check(`a client ${name}`, () => vanish(`${kind}ROOM`, name, how)),
       check(`a client ${name}, by hand`, () => vanish(`${kind}HAND`, name, how)),
     ]),
+  );
+  await check(
+    "a client that doesn't read is closed by maxUnread though it sends pings, and one that reads isn't",
+    leaveUnread,
   );
 } finally {
   await runtime.stop();
@@ -186,6 +192,27 @@ async function vanish(binding, name, { isReset = false, isListed = false, isEvic
   keeper.terminate();
 }
 
+/** Some megabytes are in the network, and are read as far as workerd knows: the limit counts from then on. */
+async function leaveUnread() {
+  const path = "WATCHED_ROOM/unread";
+  const text = "x".repeat(200_000);
+  const reader = await connect(path, "reader");
+  const other = await connect(path, "other");
+  other._socket.pause();
+  try {
+    for (let sent = 0; (await sizeFor(reader)) === 2; sent++) {
+      if (sent === 200) throw new Error(`${sent * text.length} bytes were sent.`);
+      for (const client of [reader, other]) client.send("ping");
+      equal(await reader.next(), "pong", "the answer to a ping");
+      reader.send(`all ${text}`);
+      equal(await reader.next(), text, "a broadcast");
+    }
+    equal(reader.readyState, WebSocket.OPEN, "the state of the one that reads");
+  } finally {
+    for (const client of [reader, other]) client.terminate();
+  }
+}
+
 /** A connection that says something right behind its handshake: messages in frames whose mask is zero. */
 function open(path, messages) {
   const socket = connectTo({ host: "127.0.0.1", port: Number(new URL(runtime.url).port) });
@@ -241,7 +268,7 @@ async function evicted(clients, key, during) {
 
 /** A client whose messages are taken in order. */
 async function connect(path, as) {
-  const socket = new WebSocket(`${runtime.url.replace("http", "ws")}/${path}?as=${as}`);
+  const socket = new WebSocket(`${runtime.url.replace("http", "ws")}/${path}?as=${as}`, { perMessageDeflate: false });
   const got = [];
   let arrived = () => {};
   socket.on("message", (data) => {

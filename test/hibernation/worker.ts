@@ -104,6 +104,12 @@ export class QuietRoom extends Room {
   }
 }
 
+export class WatchedRoom extends Room {
+  protected override options(): SocketOptions<string> {
+    return { ...super.options(), maxUnread: 1_000_000 };
+  }
+}
+
 export class RatedRoom extends Room {
   protected override options(): SocketOptions<string> {
     return { ...super.options(), rate: RATE, maxMessage: 1_000, maxSockets: 1_000 };
@@ -222,6 +228,7 @@ function answer(answers: Answers, message: string): void {
 interface Env {
   ROOM: DurableObjectNamespace<Room>;
   QUIET_ROOM: DurableObjectNamespace<QuietRoom>;
+  WATCHED_ROOM: DurableObjectNamespace<WatchedRoom>;
   RATED_ROOM: DurableObjectNamespace<RatedRoom>;
   BUSY_ROOM: DurableObjectNamespace<BusyRoom>;
   SERVED_ROOM: DurableObjectNamespace<ServedRoom>;
