@@ -63,7 +63,7 @@ export { Ticking, TickingToo } from "./jobs/fixtures/ticks.ts";
 export { Chat } from "./sockets/fixtures/sockets-docs.ts";
 export { RawSockets } from "./sockets/fixtures/raw.ts";
 export { StandardChat, StandardGuarded } from "./sockets/fixtures/chat.ts";
-export { FetchingChat, HeirChat, LimitedChat, OpenChat } from "./sockets/fixtures/chats.ts";
+export { FetchingChat, HeirChat, LimitedChat, OpenChat, WatchedChat } from "./sockets/fixtures/chats.ts";
 export { LegacyChat, LegacyGuarded } from "./legacy/twins/chat.ts";
 export { StandardTogether } from "./sockets/fixtures/together.ts";
 export { LegacyTogether } from "./legacy/twins/together.ts";

@@ -4,7 +4,11 @@
  * Each case runs beside the same class by hand: where both fail, it's the platform. An eviction is seen by the count of an object's
  * constructions, which the Worker keeps, and which is one more at the next message. A case that isn't evicted in time is tried again
  * after longer breaks, so nothing depends on the speed of the machine.
+ *
+ * Then the clients that docs/guides/sockets.md warns of: those that vanish in a moment in which workerd doesn't notice, and those that
+ * don't read.
  */
+import { connect as connectTo } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { check, report } from "../lib/check.mjs";
@@ -83,12 +87,28 @@ const CASES = {
     },
   },
 };
+/** Clients that vanish while an async `connect` holds them: what they have sent, and what comes of them. */
+const VANISHING = {
+  "that is reset stays listed until the object is evicted": { isReset: true, isListed: true, isEvicted: true },
+  "that is reset, and closed then, keeps the object awake": { isReset: true, isListed: true, isClosed: true },
+  "whose ping comes after messages stays listed, and keeps the object awake": { isListed: true, said: ["ping"] },
+  "whose ping comes after messages, and is closed then, keeps it awake": {
+    isListed: true,
+    isClosed: true,
+    said: ["ping"],
+  },
+  "whose ping isn't answered by the platform is gone": { kind: "QUIET_", isEvicted: true, said: ["ping"] },
+  "that sends no ping is gone": { isEvicted: true, said: ["boots"] },
+};
 const CLASSES = {
   ROOM: "Room",
+  QUIET_ROOM: "QuietRoom",
+  WATCHED_ROOM: "WatchedRoom",
   RATED_ROOM: "RatedRoom",
   BUSY_ROOM: "BusyRoom",
   SERVED_ROOM: "ServedRoom",
   HAND: "Hand",
+  QUIET_HAND: "QuietHand",
   RATED_HAND: "RatedHand",
   BUSY_HAND: "BusyHand",
 };
@@ -100,6 +120,16 @@ try {
       check(`evicted ${name}`, () => play(ours, name, steps)),
       check(`evicted ${name}, by hand`, () => play(hand, name, steps)),
     ]),
+  );
+  await Promise.all(
+    Object.entries(VANISHING).flatMap(([name, { kind = "", ...how }]) => [
+      check(`a client ${name}`, () => vanish(`${kind}ROOM`, name, how)),
+      check(`a client ${name}, by hand`, () => vanish(`${kind}HAND`, name, how)),
+    ]),
+  );
+  await check(
+    "a client that doesn't read is closed by maxUnread though it sends pings, and one that reads isn't",
+    leaveUnread,
   );
 } finally {
   await runtime.stop();
@@ -129,6 +159,98 @@ async function play(binding, name, { before, during, after }) {
   }
 }
 
+/** Has ten clients vanish while `connect` holds them; another sees what comes of them. */
+async function vanish(binding, name, { isReset = false, isListed = false, isEvicted = false, isClosed = false, said }) {
+  const slug = name.replaceAll(/\W+/g, "-");
+  const key = `${CLASSES[binding]}/${slug}`;
+  const keeper = await connect(`${binding}/${slug}`, "keeper");
+  const messages = said === undefined ? [] : [...Array.from({ length: 8 }, () => "boots"), ...said];
+  const sockets = Array.from({ length: 10 }, () => open(`${binding}/${slug}?as=gone&held`, messages));
+  await until(async () => JSON.parse(await seenOf(key)).held === sockets.length, "clients are held");
+  for (const socket of sockets) {
+    if (isReset) socket.resetAndDestroy();
+    else socket.destroy();
+  }
+  // Until workerd knows.
+  await wait(500);
+  await fetch(`${runtime.url}/release/${key}`);
+  await until(async () => JSON.parse(await seenOf(key)).released === sockets.length, "clients go on");
+  await wait(1_000);
+  if (!isListed) await until(async () => (await sizeFor(keeper)) === 1, "nobody is listed who is gone");
+  else if ((await sizeFor(keeper)) === 1) throw new Error("None is listed.");
+  if (isClosed) {
+    keeper.send("close");
+    equal(await sizeFor(keeper), 1, "the size after a close");
+  }
+  if (isEvicted) await evicted([keeper], key);
+  else {
+    await wait(2 * BREAKS[0] * 1_000);
+    keeper.send("boots");
+    equal(await skipTo(keeper, /^\d+$/), "1", "the count of constructions");
+  }
+  if (!isListed || isEvicted) equal(await sizeFor(keeper), 1, "the size in the end");
+  keeper.terminate();
+}
+
+/** Some megabytes are in the network, and are read as far as workerd knows: the limit counts from then on. */
+async function leaveUnread() {
+  const path = "WATCHED_ROOM/unread";
+  const text = "x".repeat(200_000);
+  const reader = await connect(path, "reader");
+  const other = await connect(path, "other");
+  other._socket.pause();
+  try {
+    for (let sent = 0; (await sizeFor(reader)) === 2; sent++) {
+      if (sent === 200) throw new Error(`${sent * text.length} bytes were sent.`);
+      for (const client of [reader, other]) client.send("ping");
+      equal(await reader.next(), "pong", "the answer to a ping");
+      reader.send(`all ${text}`);
+      equal(await reader.next(), text, "a broadcast");
+    }
+    equal(reader.readyState, WebSocket.OPEN, "the state of the one that reads");
+  } finally {
+    for (const client of [reader, other]) client.terminate();
+  }
+}
+
+/** A connection that says something right behind its handshake: messages in frames whose mask is zero. */
+function open(path, messages) {
+  const socket = connectTo({ host: "127.0.0.1", port: Number(new URL(runtime.url).port) });
+  const lines = [
+    `GET /${path} HTTP/1.1`,
+    "Host: vanishing",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  ];
+  socket.on("error", () => {});
+  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  for (const text of messages) {
+    socket.write(Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0, ...Buffer.from(text)]));
+  }
+  return socket;
+}
+
+async function sizeFor(client) {
+  client.send("size");
+  return Number(await skipTo(client, /^\d+$/));
+}
+
+/** The next message of a kind: news of others who have left may come between. */
+async function skipTo(client, pattern) {
+  for (;;) {
+    const message = await client.next();
+    if (pattern.test(message)) return message;
+  }
+}
+
+async function until(isSo, what) {
+  for (const late = Date.now() + PATIENCE; !(await isSo()); await wait(50)) {
+    if (Date.now() > late) throw new Error(`It never comes that ${what}.`);
+  }
+}
+
 /** Resolves once the object has been evicted and woken up. */
 async function evicted(clients, key, during) {
   for (const seconds of BREAKS) {
@@ -136,7 +258,7 @@ async function evicted(clients, key, during) {
     if (during === undefined) await wait(seconds * 1_000);
     else await during(clients, until, key);
     clients[0].send("boots");
-    const boots = Number(await clients[0].next());
+    const boots = Number(await skipTo(clients[0], /^\d+$/));
     if (boots > 2) throw new Error(`It was constructed ${boots} times.`);
     if (boots === 2) return;
     console.log(`  ${key} wasn't evicted in ${seconds} s`);
@@ -146,7 +268,7 @@ async function evicted(clients, key, during) {
 
 /** A client whose messages are taken in order. */
 async function connect(path, as) {
-  const socket = new WebSocket(`${runtime.url.replace("http", "ws")}/${path}?as=${as}`);
+  const socket = new WebSocket(`${runtime.url.replace("http", "ws")}/${path}?as=${as}`, { perMessageDeflate: false });
   const got = [];
   let arrived = () => {};
   socket.on("message", (data) => {

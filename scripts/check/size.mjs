@@ -24,7 +24,7 @@ const SUBPATHS = {
   part: { beside: "counter", most: 2.7 },
   jobs: { beside: "part", most: 9 },
   once: { beside: "part", most: 4 },
-  sockets: { beside: "part", most: 4 },
+  sockets: { beside: "part", most: 4.3 },
   sync: { beside: "sockets", most: 5 },
   migrations: { beside: "part", most: 2.9 },
   "remote-storage": { beside: "part", most: 3.2 },

@@ -6,7 +6,7 @@ import { DurableError, quote } from "../core/errors.ts";
 import { isOver } from "../storage/size.ts";
 import { checkClose } from "./close.ts";
 import { EventQueue } from "./event-queue.ts";
-import { encode, type Encoded } from "./message.ts";
+import { encode, sizeOfMessage, type Encoded } from "./message.ts";
 import type { ConnectingSocket } from "./socket.ts";
 import { frozenState, markClosed, readAttachment, storeState } from "./state.ts";
 
@@ -29,6 +29,8 @@ export interface Home {
   /** Called after the state of an accepted socket has changed. */
   changed(connection: Connection): void;
   afterWrite(work: () => void): void;
+  /** The most bytes that may be sent without an answered ping. */
+  maxUnread(): number | undefined;
 }
 
 /** The tag by which the socket with an id is found. */
@@ -60,6 +62,8 @@ export class Connection {
   readonly events: EventQueue = new EventQueue();
   /** The messages since a time, for a limit. */
   #counted = { since: 0, messages: 0 };
+  /** The bytes sent since a ping was answered. */
+  #unread = { since: 0, bytes: 0 };
 
   private constructor(native: WebSocket, home: Home, kind: string, id: string, tags: readonly string[]) {
     this.native = native;
@@ -149,7 +153,7 @@ export class Connection {
     const encoded = encode(`${this.home.label}: socket.send`, message);
     // A protocol has frames of its own.
     if (this.kind !== PART_TAG) return;
-    this.#later(() => sendTo(this.native, encoded));
+    this.#later(() => this.transmit(encoded));
   }
 
   close(code: number, reason: string): void {
@@ -165,6 +169,20 @@ export class Connection {
     if (this.native.readyState !== WebSocket.READY_STATE_OPEN) return;
     markClosed(this.native);
     this.native.close(code, reason);
+  }
+
+  /** Sends a message at once, or closes the socket of a client that is too far behind. */
+  transmit(message: Encoded): void {
+    const most = this.home.maxUnread();
+    if (most === undefined || !this.#isBehind(message, most)) sendTo(this.native, message);
+    else this.end(1008, "not reading");
+  }
+
+  #isBehind(message: Encoded, most: number): boolean {
+    // Seen on 2026-11-02: while a client doesn't read, one more of its pings is taken at most. The next wait for the answer to it.
+    const since = this.home.ctx.getWebSocketAutoResponseTimestamp(this.native)?.getTime() ?? 0;
+    if (since !== this.#unread.since) this.#unread = { since, bytes: 0 };
+    return (this.#unread.bytes += sizeOfMessage(message)) > most;
   }
 
   /** Does something to the open socket once what was changed before is stored. */

@@ -3,6 +3,7 @@
  * The order of one socket's events.
  */
 import { isThenable } from "../core/values/async.ts";
+import { sizeOfMessage } from "./message.ts";
 
 /** The most messages that wait for a handler. Beside its data each takes about 4 KB, and an object has 128 MB. */
 const MAX_WAITING = 4_000;
@@ -31,7 +32,7 @@ export class EventQueue {
   /** As {@link add}, for a message, which can be dropped while it waits. Returns false if too much waits; nothing is added then. */
   addMessage(handle: () => unknown, data: string | ArrayBuffer): unknown {
     if (this.#tail === undefined) return this.add(handle);
-    const size = typeof data === "string" ? data.length : data.byteLength;
+    const size = sizeOfMessage(data);
     const waiting = this.#waiting;
     // The first that waits may have any size.
     if (waiting.size >= MAX_WAITING || (waiting.size > 0 && this.#size + size > MAX_SIZE)) return false;

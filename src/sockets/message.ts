@@ -8,6 +8,11 @@ import { snapshot } from "../core/values/snapshot.ts";
 /** A message as the platform sends it. */
 export type Encoded = string | ArrayBufferView | ArrayBuffer;
 
+/** The size of a message: its bytes, or a string's characters. */
+export function sizeOfMessage(message: Encoded): number {
+  return typeof message === "string" ? message.length : message.byteLength;
+}
+
 /** @throws DurableError `not-json`; `label` begins the message. */
 export function encode(label: string, message: unknown): Encoded {
   if (typeof message === "string") return message;

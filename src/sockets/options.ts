@@ -43,6 +43,12 @@ export interface SocketOptions<State = unknown> {
   ping?: boolean;
   /** The most bytes that a message may have; a larger one closes its socket with code 1009. */
   maxMessage?: number;
+  /**
+   * The most bytes that `send` and `broadcast` may send a socket until its next `ping` is answered; one message more closes it with code
+   * 1008. A string's characters count as bytes. The platform takes no further pings of a client that doesn't read, so at most about
+   * twice as much waits for one; by default that has no limit. Only for clients that send pings.
+   */
+  maxUnread?: number;
   /** How many messages a socket may send in `per` milliseconds; one more closes it with code 1008. */
   rate?: { readonly messages: number; readonly per: number };
   /**
@@ -70,10 +76,13 @@ export function checkOptions(label: string, options: SocketOptions): void {
   const counts = {
     maxMessage: options.maxMessage,
     maxSockets: options.maxSockets,
+    maxUnread: options.maxUnread,
     ...(rate !== undefined && { "rate.messages": rate?.messages ?? NaN, "rate.per": rate?.per ?? NaN }),
   };
   for (const [name, count] of Object.entries(counts)) {
     if (count === undefined || (Number.isSafeInteger(count) && count >= 1)) continue;
     fail(`\`${name}\` is ${quote(count)}. Pass a whole number from 1 on.`);
   }
+  if (options.maxUnread !== undefined && options.ping === false)
+    fail("`maxUnread` goes by the platform's answers to pings. Remove `ping: false`.");
 }

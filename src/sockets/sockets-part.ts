@@ -57,6 +57,7 @@ export class SocketsPart implements Part, Sockets {
       ctx: host.ctx,
       label: this.#label,
       afterWrite: (work) => host.afterWrite(work),
+      maxUnread: () => this.#options?.maxUnread,
       changed: (connection) => this.#spokenOn(connection)?.changed(connection),
     };
     this.socket = {
@@ -124,7 +125,13 @@ export class SocketsPart implements Part, Sockets {
     const encoded = encode(`${this.#label}: broadcast`, message);
     const left = new Set([except].flat().map((socket) => connectionOf(socket)?.native));
     this.#host.afterWrite(() => {
-      for (const socket of this.#plain(tag)) if (!left.has(socket)) sendTo(socket, encoded);
+      // Without the limit no connection is looked up.
+      const isLimited = this.#options?.maxUnread !== undefined;
+      for (const socket of this.#plain(tag)) {
+        if (left.has(socket)) continue;
+        if (isLimited && this.#isOwn(socket)) this.#of(socket).transmit(encoded);
+        else sendTo(socket, encoded);
+      }
     });
   }
 

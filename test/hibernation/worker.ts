@@ -7,19 +7,33 @@ import { sockets, type SocketOptions } from "durable-base/sockets";
 /** Counts of an object's events since this Worker began: reading them doesn't wake it. */
 interface Seen {
   boots: number;
+  /** Clients that wait in `connect`, and those that went on. */
+  held: number;
+  released: number;
   messages: number;
 }
 
 const seen = new Map<string, Seen>();
+/** Keys of objects whose clients need not wait any more. */
+const released = new Set<string>();
 const FAR = 3_600_000;
 const RATE = { messages: 1_000, per: 60_000 };
 
 /** By the class and name of an object. */
 function seenOf(self: object, { id }: DurableObjectState): Seen {
   const key = `${self.constructor.name}/${id.name}`;
-  const one = seen.get(key) ?? { boots: 0, messages: 0 };
+  const one = seen.get(key) ?? { boots: 0, held: 0, released: 0, messages: 0 };
   seen.set(key, one);
   return one;
+}
+
+/** Lets a client with `held` in its URL wait until `/release` was asked for. */
+async function hold(self: object, ctx: DurableObjectState, request: Request): Promise<void> {
+  if (!new URL(request.url).searchParams.has("held")) return;
+  const one = seenOf(self, ctx);
+  one.held++;
+  while (!released.has(`${self.constructor.name}/${ctx.id.name}`)) await scheduler.wait(10);
+  one.released++;
 }
 
 /** Does what a message asks for. */
@@ -28,6 +42,8 @@ interface Answers {
   all(text: string): void;
   /** Sends how often the object was constructed. */
   boots(text: string): void;
+  /** Closes all other sockets. */
+  close(text: string): void;
   /** Sends how many sockets there are. */
   size(text: string): void;
   /** Sets the state to a text; without a text, sends it. */
@@ -48,7 +64,8 @@ export class Room extends DurableBase {
 
   protected options(): SocketOptions<string> {
     return {
-      connect: (socket, request) => {
+      connect: async (socket, request) => {
+        await hold(this, this.ctx, request);
         const state = this.admit(request);
         if (state === undefined) return new Response("no", { status: 403 });
         socket.state = state;
@@ -61,6 +78,9 @@ export class Room extends DurableBase {
         const answers: Answers = {
           all: (text) => this.#sockets.broadcast(text),
           boots: () => socket.send(String(this.#seen.boots)),
+          close: () => {
+            for (const other of this.#sockets.all()) if (other !== socket) other.close();
+          },
           size: () => socket.send(String(this.#sockets.size)),
           state: (text) => (text === "" ? socket.send(socket.state) : void (socket.state = text)),
         };
@@ -75,6 +95,18 @@ export class Room extends DurableBase {
   /** The state of a new socket; undefined to refuse it. */
   protected admit(request: Request): string | undefined {
     return new URL(request.url).searchParams.get("as") ?? undefined;
+  }
+}
+
+export class QuietRoom extends Room {
+  protected override options(): SocketOptions<string> {
+    return { ...super.options(), ping: false };
+  }
+}
+
+export class WatchedRoom extends Room {
+  protected override options(): SocketOptions<string> {
+    return { ...super.options(), maxUnread: 1_000_000 };
   }
 }
 
@@ -108,10 +140,15 @@ export class Hand extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#seen.boots++;
-    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    if (this.answersPings()) ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+  }
+
+  protected answersPings(): boolean {
+    return true;
   }
 
   override async fetch(request: Request): Promise<Response> {
+    await hold(this, this.ctx, request);
     const state = await this.admit(request);
     if (state === null) return new Response("no", { status: 403 });
     const { 0: client, 1: server } = new WebSocketPair();
@@ -131,6 +168,9 @@ export class Hand extends DurableObject<Env> {
     const answers: Answers = {
       all: (text) => this.#toAll(text),
       boots: () => socket.send(String(this.#seen.boots)),
+      close: () => {
+        for (const other of this.#open()) if (other !== socket) other.close(1000);
+      },
       size: () => socket.send(String(this.#open().length)),
       state: (text) => {
         if (text === "") socket.send(socket.deserializeAttachment());
@@ -151,6 +191,12 @@ export class Hand extends DurableObject<Env> {
 
   #open(): WebSocket[] {
     return this.ctx.getWebSockets().filter(({ readyState }) => readyState === WebSocket.READY_STATE_OPEN);
+  }
+}
+
+export class QuietHand extends Hand {
+  protected override answersPings(): boolean {
+    return false;
   }
 }
 
@@ -175,15 +221,19 @@ export class BusyHand extends Hand {
 
 function answer(answers: Answers, message: string): void {
   const [what, text = ""] = message.split(" ");
-  answers[what as keyof Answers](text);
+  // A ping that isn't answered by the platform.
+  if (what !== "ping") answers[what as keyof Answers](text);
 }
 
 interface Env {
   ROOM: DurableObjectNamespace<Room>;
+  QUIET_ROOM: DurableObjectNamespace<QuietRoom>;
+  WATCHED_ROOM: DurableObjectNamespace<WatchedRoom>;
   RATED_ROOM: DurableObjectNamespace<RatedRoom>;
   BUSY_ROOM: DurableObjectNamespace<BusyRoom>;
   SERVED_ROOM: DurableObjectNamespace<ServedRoom>;
   HAND: DurableObjectNamespace<Hand>;
+  QUIET_HAND: DurableObjectNamespace<QuietHand>;
   RATED_HAND: DurableObjectNamespace<RatedHand>;
   BUSY_HAND: DurableObjectNamespace<BusyHand>;
 }
@@ -198,10 +248,14 @@ const served = serve<Env>(
   },
 );
 
-/** `/ROOM/name` is an object of a binding, and `/seen` what happened to all of them. */
+/** `/ROOM/name` is an object of a binding; `/seen` counts the events of all, and `/release/Room/name` lets clients go on. */
 export default {
   async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-    const [, binding, name] = new URL(request.url).pathname.split("/");
+    const [, binding, name, other] = new URL(request.url).pathname.split("/");
+    if (binding === "release") {
+      released.add(`${name}/${other}`);
+      return new Response();
+    }
     if (binding === "seen") return Response.json(Object.fromEntries(seen));
     if (binding === "SERVED_ROOM") return await served.fetch!(request as never, env, ctx);
     return await env[binding as Exclude<keyof Env, "SERVED_ROOM">].getByName(name!).fetch(request);

@@ -330,6 +330,8 @@ describe("sockets(this, options)", () => {
     { maxMessage: 0 },
     { maxMessage: "10" },
     { maxSockets: 1.5 },
+    { maxUnread: 0 },
+    { maxUnread: 1_000, ping: false },
     { rate: { messages: 1 } },
     { rate: { messages: -1, per: 1000 } },
     { rate: 5 },

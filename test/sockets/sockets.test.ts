@@ -800,6 +800,39 @@ describe("limits", () => {
     }
   });
 
+  it("close the socket of a client that is sent too much without an answered ping", async () => {
+    const stub = env.WATCHED_CHAT.getByName("unread");
+    const quiet = await connect(stub);
+    const pinging = await connect(stub);
+    const ping = async (): Promise<void> => {
+      // Two pings in one millisecond are one.
+      await scheduler.wait(2);
+      pinging.send("ping");
+      expect(await take(pinging, 1)).toEqual(["pong"]);
+    };
+    for (const message of ["all", "one", "all", "one", "all"]) {
+      await ping();
+      pinging.send(message);
+      await take(pinging, 1);
+    }
+    expect((await rest(quiet)).map((one) => (typeof one === "string" ? one.length : one))).toEqual([
+      400,
+      400,
+      [1008, "not reading"],
+    ]);
+    await ping();
+    await evictDurableObject(stub);
+    await ping();
+    for (let nth = 0; nth < 2; nth++) {
+      pinging.send("all");
+      await take(pinging, 1);
+    }
+    expect(await runInDurableObject(stub, ({ sockets }) => sockets.size)).toBe(1);
+    pinging.send("one");
+    expect(await rest(pinging)).toEqual([[1008, "not reading"]]);
+    expect(await runInDurableObject(stub, ({ sockets }) => sockets.size)).toBe(0);
+  });
+
   it("can turn off pings", async () => {
     const stub = env.LIMITED_CHAT.getByName("ping");
     const socket = await connect(stub, "/chat");
