@@ -73,6 +73,7 @@ for (const [dialect, file] of [
   ["standard", "test/persisted/persisted.test-d.ts"],
   ["standard", "test/client/http.test-d.ts"],
   ["standard", "test/client/client.test-d.ts"],
+  ["standard", "test/react/react.test-d.ts"],
 ]) {
   const name = `tsc 5, ${file}, ${dialect} decorators`;
   try {

@@ -142,7 +142,7 @@ export class Connection {
       socket.addEventListener("message", ({ data }) => isOver() || this.#receive(data));
       socket.addEventListener("close", ({ code, reason }) => {
         if (isOver()) return;
-        if (code === 1008 || (code >= 4000 && code < 5000)) this.#end(code, reason);
+        if (code === 1008 || code >= 4000) this.#end(code, reason);
         else this.restart();
       });
       // It is always followed by a close. Without a listener, `ws` would throw.

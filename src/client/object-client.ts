@@ -99,7 +99,7 @@ export class ObjectClient {
     const call = new Call(name, {
       more: (count) => this.#send(["more", id, count]),
       stop: () => {
-        this.#leave(id, call);
+        this.#send(["stop", id]);
         call.resolve();
       },
       ended: () => {
@@ -109,7 +109,7 @@ export class ObjectClient {
       },
     });
     const abort = (): void => {
-      this.#leave(id, call);
+      this.#send(["stop", id]);
       call.reject(signal!.reason);
     };
     let state = this.#state;
@@ -137,12 +137,9 @@ export class ObjectClient {
     this.#connection.send(call.text);
   }
 
+  /** Without a connection, nobody has to know. */
   #send(frame: ClientFrame): void {
     if (this.status === "open") this.#connection.send(JSON.stringify(frame));
-  }
-
-  #leave(id: number, { isSent }: Call): void {
-    if (isSent) this.#send(["stop", id]);
   }
 
   #connectionChanged(): void {

@@ -19,7 +19,7 @@ export type Container = unknown[] | Map<unknown, unknown> | Set<unknown> | Recor
  */
 export function apply(state: State, changes: readonly WireChange[]): State {
   const root: unknown[] = [state];
-  // The containers that are new here, so that each is copied once for all changes.
+  // The copies that are made here, one of each container for all changes.
   const own = new Set<unknown>();
   for (const change of changes) applyOne(root, change, own);
   return root[0] as State;
@@ -57,17 +57,10 @@ function applyOne(root: unknown[], change: WireChange, own: Set<unknown>): void 
   for (const key of path) at = ownMember(at, key, own);
   if (typeof operation !== "string") {
     if (change.length === 1) remove(at, last);
-    else setMember(at, last, fresh(change[1], own));
-  } else if (operation === "+") (at as Set<unknown>).add(fresh(change[2], own));
+    else setMember(at, last, fromWire(change[1]));
+  } else if (operation === "+") (at as Set<unknown>).add(fromWire(change[2]));
   else if (operation === "c") (at as Set<unknown>).clear();
   else splice(at as unknown[], change[2] as number, change[3] as number, fromWire(change[4]) as unknown[]);
-}
-
-/** The value of a change, which needs no copy when a later change goes into it. */
-function fresh(json: unknown, own: Set<unknown>): unknown {
-  const value = fromWire(json);
-  own.add(value);
-  return value;
 }
 
 /** Returns the container at a key as one that may be changed. */

@@ -1,5 +1,6 @@
 import { type Client, connect, type ConnectOptions, DurableError } from "durable-base/client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ObjectClient } from "../../src/client/object-client.ts";
 import type { ServerFrame } from "../../src/sync/frames.ts";
 import { membersFromWire, toWire } from "../../src/sync/values.ts";
 import { errorOf as errorOfCall, thrownBy } from "../error-of.ts";
@@ -140,6 +141,20 @@ describe("connect", () => {
     expect(before).toEqual({ messages: [], topic: "a" });
   });
 
+  it("tells a listener once, even if it subscribes anew meanwhile", async () => {
+    const { room, server } = await opened();
+    let calls = 0;
+    let leave = (): void => {};
+    const listener = (): void => {
+      calls++;
+      leave();
+      leave = room.subscribe(listener);
+    };
+    leave = room.subscribe(listener);
+    server.last().say([4, [["topic"], "b"]]);
+    expect(calls).toBe(1);
+  });
+
   it("tells no listener that has left, and all others if one throws", async () => {
     const { room, server } = await opened();
     const errors: unknown[] = [];
@@ -250,6 +265,20 @@ describe("connect", () => {
       ]);
     });
 
+    it("begins with short delays after a connection with late messages, too", async () => {
+      vi.mocked(Math.random).mockReturnValue(0.999);
+      const { server } = await opened();
+      server.last().end(1006);
+      await vi.advanceTimersToNextTimerAsync();
+      server.last().say(["missed"]);
+      await vi.advanceTimersByTimeAsync(4_900);
+      server.last().say([4, [["topic"], "b"]]);
+      await vi.advanceTimersByTimeAsync(200);
+      server.last().end(1006);
+      await vi.advanceTimersByTimeAsync(999);
+      expect(server.sockets.length).toBe(3);
+    });
+
     it("connects at once when the network is back", async () => {
       vi.stubGlobal("addEventListener", vi.fn());
       vi.stubGlobal("removeEventListener", vi.fn());
@@ -353,13 +382,17 @@ describe("connect", () => {
       expect([query.mock.calls.length, server.sockets.length]).toEqual([3, 1]);
     });
 
-    it("opens no socket if the client was closed meanwhile", async () => {
-      let answer: ((query: Record<string, string>) => void) | undefined;
-      const { room, server } = await opened([], { query: () => new Promise((resolve) => (answer = resolve)) });
+    it.each(["answered", "failed"])("has no effect if it is %s after the client was closed", async (how) => {
+      let end: (() => void) | undefined;
+      const query = () =>
+        new Promise<Record<string, string>>((resolve, reject) => {
+          end = () => (how === "answered" ? resolve({}) : reject(new Error("offline")));
+        });
+      const { room, server } = await opened([], { query });
       room.close();
-      answer!({});
-      await settle();
-      expect(server.sockets.length).toBe(0);
+      end!();
+      await vi.advanceTimersByTimeAsync(100_000);
+      expect([server.sockets.length, room.status]).toEqual([0, "closed"]);
     });
   });
 
@@ -628,6 +661,14 @@ describe("a stream", () => {
     expect(server.last().sent.slice(1)).toEqual([["stop", 1]]);
   });
 
+  it("yields nothing more once it was left", async () => {
+    const { room, server } = await opened();
+    const iterator = room.call.watch({ from: 0 })[Symbol.asyncIterator]();
+    server.last().say(["item", 1, 1], ["item", 1, 2]);
+    expect(await iterator.return!()).toEqual({ done: true, value: undefined });
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+  });
+
   it("yields what came before an error, then throws it once", async () => {
     const { room, server } = await opened();
     const iterator = room.call.watch({ from: 0 })[Symbol.asyncIterator]();
@@ -772,5 +813,27 @@ describe("an optimistic call", () => {
     expect([room.state!.messages[0] === first, room.state!.topic]).toEqual([true, "u"]);
     server.last().say(["ok", 1, 0]);
     await said;
+  });
+});
+
+describe("ObjectClient", () => {
+  it("can be started twice, and again after it was closed, as a component mounts", async () => {
+    vi.mocked(Math.random).mockReturnValue(0.999);
+    const server = fakeServer();
+    const client = new ObjectClient("ws://host", { WebSocket: server.WebSocket });
+    client.start();
+    client.start();
+    await settle();
+    expect(server.sockets.length).toBe(1);
+    server.last().end(1006);
+    client.close();
+    client.start();
+    expect([client.status, client.closed]).toEqual(["connecting", undefined]);
+    await settle();
+    expect(server.sockets.length).toBe(2);
+    server.last().end(1006);
+    await vi.advanceTimersByTimeAsync(999);
+    expect(server.sockets.length).toBe(3);
+    client.close();
   });
 });
