@@ -189,7 +189,7 @@ describe("a call", () => {
     ).finally(() => logged.mockRestore());
   });
 
-  it("is validated although code has wrapped the method, as `instrumentPrototypeMethods` of Sentry 10 does", async () => {
+  it("is validated although code, such as a spy, has wrapped the method on its prototype", async () => {
     const stub = fresh();
     const original = await runInDurableObject(
       stub,
