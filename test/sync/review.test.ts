@@ -103,18 +103,6 @@ describe("a stream", () => {
     );
   });
 
-  it("that waits for its client through a hibernation ends with an error", async () => {
-    const stub = fresh();
-    const client = await joined(stub);
-    client.send('["call",1,"count",{"to":1000}]');
-    for (let n = 0; n < 64; n++) await next(client, "item");
-    await evictDurableObject(stub);
-    client.send('["more",1,32]');
-    client.send('["call",2,"nothing"]');
-    // Its items and its end will never come.
-    expect((await next(client, "item", "error", "ok"))[1]).toBe(1);
-  });
-
   it("that is stopped while its generator waits is answered at once", async () => {
     const stub = fresh();
     await withMethod(
@@ -161,12 +149,6 @@ describe("a call", () => {
     for (let id = 1; id <= 1_001; id++) client.send(JSON.stringify(["call", id, "slow", { text: "" }]));
     client.send('["call",2000,"nothing"]');
     expect(await Promise.race([client.closed.then(({ code }) => code), next(client, "ok", "error")])).not.toBe(1008);
-  });
-
-  it("with a key is marked before the patch that has its changes", async () => {
-    const client = await joined(fresh());
-    client.send('["call",1,"say",{"text":"a"},"key"]');
-    expect((await frames(client, 1))[0]).toEqual(["mark", 1]);
   });
 
   it("that fails through a fault of the object tells nothing of it, and is logged", async () => {
@@ -217,18 +199,6 @@ describe("a call", () => {
 });
 
 describe("a connection", () => {
-  it("stays open when it pings an object that answers other pings", async () => {
-    const stub = fresh();
-    await runInDurableObject(stub, (_, ctx) =>
-      ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("hello", "you")),
-    );
-    const client = await joined(stub);
-    client.send("ping");
-    expect(await Promise.race([client.closed.then(({ code }) => code), client.next().catch(() => "closed")])).toBe(
-      "pong",
-    );
-  });
-
   it("gets nothing but frames, even if the object's code sends to all sockets", async () => {
     const stub = fresh();
     const client = await joined(stub);
