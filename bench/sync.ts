@@ -48,11 +48,11 @@ export class HandShared extends DurableObject {
 export class OurShared extends DurableBase {
   @Synced() @Persisted() accessor count = 0;
 
-  @Callable() echo(text: string): string {
+  @Callable() echo(text: unknown): unknown {
     return text;
   }
 
-  @Callable() add(by: number): number {
-    return (this.count += by);
+  @Callable() add(by: unknown): number {
+    return (this.count += Number(by));
   }
 }

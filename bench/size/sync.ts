@@ -7,7 +7,7 @@ export { default } from "./counter.ts";
 export class Counter extends DurableBase {
   @Synced() @Persisted() accessor count = 0;
 
-  @Callable() increment(by: number): number {
-    return (this.count += by);
+  @Callable() increment(): number {
+    return ++this.count;
   }
 }

@@ -173,7 +173,7 @@ export class Fields implements Keeper, WatcherOwner {
 
   /** See `Host.afterWrite`. */
   afterWrite(work: () => void, undone?: () => void): void {
-    if (this.#owner.refusal?.() !== undefined) return;
+    if (this.#owner.refusal?.() !== undefined) return undone?.();
     this.#after.add(work, undone, openScope(this.#owner));
     this.#schedule();
   }

@@ -27,7 +27,7 @@ export interface Home {
   /** Begins messages: the class's name. */
   readonly label: string;
   /** Called after the state of an accepted socket has changed. */
-  changed(connection: Connection): void;
+  changed(connection: Connection, before: unknown): void;
   afterWrite(work: () => void): void;
   /** The most bytes that may be sent without an answered ping. */
   maxUnread(): number | undefined;
@@ -133,9 +133,10 @@ export class Connection {
   set state(state: unknown) {
     const label = `${this.home.label}: socket.state`;
     const value = frozenState(label, state);
+    const before = this.#held === undefined ? this.state : undefined;
     storeState(label, this.native, value, this.isClosed);
     this.#state = { value };
-    if (this.#held === undefined) this.home.changed(this);
+    if (this.#held === undefined) this.home.changed(this, before);
   }
 
   /** True while messages reach the client, as far as the object knows. */

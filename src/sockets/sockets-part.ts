@@ -13,6 +13,9 @@ import { encode } from "./message.ts";
 import { checkOptions, type SocketOptions } from "./options.ts";
 import type { BroadcastOptions, Socket, Sockets } from "./socket.ts";
 
+/** The most bytes of a protocol's message, unless the class says otherwise. */
+const MAX_FRAME = 1024 * 1024;
+
 /** A subprotocol, which another part speaks on sockets of its own. */
 export interface Protocol {
   /** The name that a client asks for. */
@@ -24,7 +27,7 @@ export interface Protocol {
   /** Called for each message that keeps to the limits, outside of entries and in no turn. The object stays awake until it resolves. */
   message(connection: Connection, data: string | ArrayBuffer): Promise<void> | undefined;
   /** Called when the state of a socket has changed. */
-  changed(connection: Connection): void;
+  changed(connection: Connection, before: unknown): void;
   /** Called when a socket has ended. */
   closed(connection: Connection): void;
 }
@@ -58,7 +61,7 @@ export class SocketsPart implements Part, Sockets {
       label: this.#label,
       afterWrite: (work) => host.afterWrite(work),
       maxUnread: () => this.#options?.maxUnread,
-      changed: (connection) => this.#spokenOn(connection)?.changed(connection),
+      changed: (connection, before) => this.#spokenOn(connection)?.changed(connection, before),
     };
     this.socket = {
       owns: (socket) => this.#isOwn(socket),
@@ -209,7 +212,7 @@ export class SocketsPart implements Part, Sockets {
 
   /** Closes the connection of a message that is over a limit. */
   #admits(connection: Connection, data: string | ArrayBuffer): boolean {
-    const { maxMessage, rate } = this.#options ?? {};
+    const { rate, maxMessage = this.#spokenOn(connection) === undefined ? undefined : MAX_FRAME } = this.#options ?? {};
     if (connection.isClosed) return false;
     if (
       maxMessage !== undefined &&

@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { callPart } from "../core/part/call-part.ts";
 import type { Host } from "../core/part/part.ts";
 import { isThenable } from "../core/values/async.ts";
-import { DurableError } from "../core/errors.ts";
+import { DurableError, quote } from "../core/errors.ts";
 import { snapshot } from "../core/values/snapshot.ts";
 import { isHttpException } from "../route/problem.ts";
 import { endItems, itemsOf } from "../route/stream.ts";
@@ -16,6 +16,14 @@ import { fromWire, toWire } from "./values.ts";
 
 /** The most calls of one client that run at a time. */
 const MAX_CALLS = 1_000;
+
+/** The most items that a stream sends before it is asked again, however many it is asked for. */
+const MAX_CREDIT = 1_000;
+
+/** The codes of errors that are the caller's fault: their messages are sent. */
+const OF_CALLER: ReadonlySet<string> = new Set([
+  ...["bad-key", "call-lost", "call-refused", "exclusive-timeout", "invalid-input", "not-callable", "once-conflict"],
+]);
 
 /** The close code for a frame that no client of ours sends. */
 const BAD_FRAME = 1008;
@@ -42,12 +50,16 @@ export interface Call {
   hasEnded: boolean;
   /** True if what it changed was undone. */
   isUndone: boolean;
+  /** True if its result is a stream. */
+  isStream: boolean;
   /** How many items its stream may send. */
   credit: number;
   /** True once its stream is to end. */
   isStopped: boolean;
   /** Wakes its stream, which waits until it may send more. */
   wake: (() => void) | undefined;
+  /** Ends the event that keeps the object from hibernating. */
+  release(): void;
 }
 
 /** Follows calls through all the entries that they are made of. */
@@ -78,7 +90,7 @@ export class Calls {
 
   /**
    * Handles a message of a client. Any other frame closes the connection. The promise of a call keeps the object from hibernating
-   * before it is answered.
+   * until it is answered, stopped, or waits for its client.
    */
   receive(connection: Connection, data: string | ArrayBuffer): Promise<void> | undefined {
     // The platform answers it first, unless the object has turned that off.
@@ -87,30 +99,53 @@ export class Calls {
       return undefined;
     }
     const [kind, id, ...rest] = frameOf(data);
-    const calls = this.#callsOf(connection);
-    const call = calls.get(id as number);
-    if (kind === "call" && isId(id) && call === undefined && calls.size < MAX_CALLS) {
+    const call = this.#callsOf(connection).get(id as number);
+    if (kind === "call" && isId(id) && call === undefined) {
       const [method, wire, key] = rest;
       if (typeof method === "string" && (key === undefined || typeof key === "string") && rest.length <= 3) {
         const input = attempt(() => ({ value: fromWire(wire) }));
         if (input !== undefined) return this.#start(connection, id, method, rest.length < 2 ? [] : [input.value], key);
       }
     } else if (kind === "more" && isId(id) && isId(rest[0])) {
-      if (call === undefined) return undefined;
-      call.credit += rest[0];
-      call.wake?.();
-      return undefined;
+      return this.#more(connection, id, rest[0]);
     } else if (kind === "stop" && isId(id)) {
-      if (call !== undefined) stop(call);
+      if (call !== undefined) this.#stop(call);
       return undefined;
     }
     connection.end(BAD_FRAME, "bad frame");
     return undefined;
   }
 
-  /** The connection is gone, and with it whoever waits for answers. */
+  /** The connection is gone, and nobody waits for answers any more. */
   end(connection: Connection): void {
-    for (const call of this.#callsOf(connection).values()) stop(call);
+    for (const call of this.#callsOf(connection).values()) this.#stop(call);
+  }
+
+  #more(connection: Connection, id: number, count: number): Promise<void> | undefined {
+    const call = this.#callsOf(connection).get(id);
+    if (call === undefined) {
+      // The object has hibernated while the stream waited for its client, or the end of the stream is on its way.
+      const error = { code: "call-lost", message: "The stream was lost while its client read nothing." };
+      send(connection, ["error", id, error]);
+      return undefined;
+    }
+    call.credit = Math.min(call.credit + count, MAX_CREDIT);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { release } = call;
+    call.release = () => {
+      release();
+      resolve();
+    };
+    call.wake?.();
+    return promise;
+  }
+
+  /** Ends a stream. Of any other call the answer isn't waited for. */
+  #stop(call: Call): void {
+    call.isStopped = true;
+    if (call.isStream) this.#finish(call, JSON.stringify(["ok", call.id]));
+    call.wake?.();
+    call.release();
   }
 
   #callsOf(connection: Connection): Map<number, Call> {
@@ -119,13 +154,20 @@ export class Calls {
     return calls;
   }
 
-  async #start(
+  #start(
     connection: Connection,
     id: number,
     method: string,
     args: unknown[],
     key: string | undefined,
-  ): Promise<void> {
+  ): Promise<void> | undefined {
+    const calls = this.#callsOf(connection);
+    if (calls.size >= MAX_CALLS) {
+      const message = `Over ${MAX_CALLS} calls run already.`;
+      send(connection, ["error", id, { code: "call-refused", message }]);
+      return undefined;
+    }
+    const { promise, resolve: release } = Promise.withResolvers<void>();
     const call: Call = {
       object: this.#context.host.object,
       connection,
@@ -134,12 +176,15 @@ export class Calls {
       isAnswered: false,
       hasEnded: false,
       isUndone: false,
+      isStream: false,
       credit: AHEAD,
       isStopped: false,
       wake: undefined,
+      release,
     };
-    this.#callsOf(connection).set(id, call);
-    await running.run(call, () => this.#run(call, method, args, key));
+    calls.set(id, call);
+    void running.run(call, () => this.#run(call, method, args, key)).then(() => call.release());
+    return promise;
   }
 
   async #run(call: Call, method: string, args: unknown[], key: string | undefined): Promise<void> {
@@ -149,7 +194,7 @@ export class Calls {
       if (!methods.has(method)) {
         throw new DurableError(
           "not-callable",
-          `${label}: clients can't call it. Mark the method: \`@Callable() ${method}(input) { … }\`.`,
+          `Clients can't call ${quote(method)}. Mark the method: \`@Callable()\`.`,
         );
       }
       if (key === undefined) {
@@ -208,23 +253,32 @@ export class Calls {
 
   async #stream(call: Call, items: Items, method: string, label: string): Promise<void> {
     const { host } = this.#context;
-    const next = async (): Promise<boolean> => {
-      const { done, value } = await items.next();
-      if (done === true || call.isStopped) return false;
-      const text = JSON.stringify(["item", call.id, wireOf(snapshot(value), label)]);
-      this.#afterWrite(call, () => sendTo(call.connection.native, text), label);
-      return true;
-    };
+    call.isStream = true;
     let isOpen = true;
+    const next = async (): Promise<void> => {
+      // An iterator that fails has ended.
+      isOpen = false;
+      const { done, value } = await items.next();
+      isOpen = done !== true;
+      if (!isOpen || call.isStopped) return;
+      const text = JSON.stringify(["item", call.id, wireOf(snapshot(value), label)]);
+      const sendItem = (): void => {
+        if (!call.isAnswered) sendTo(call.connection.native, text);
+      };
+      this.#afterWrite(call, sendItem, label);
+    };
     try {
-      while (!call.isStopped && !call.isAnswered) {
-        if (call.credit === 0) await new Promise<void>((resolve) => (call.wake = resolve));
-        if (call.isStopped) break;
+      for (let sent = 1; isOpen && !call.isStopped && !call.isAnswered; sent++) {
+        if (call.credit === 0) {
+          // Meanwhile the object may hibernate.
+          call.release();
+          await new Promise<void>((resolve) => (call.wake = resolve));
+          continue;
+        }
         call.credit--;
-        // An iterator that fails has ended.
-        isOpen = false;
-        isOpen = (await host.enter(next, { name: method })) as boolean;
-        if (!isOpen) break;
+        await host.enter(next, { name: method });
+        // Other code's turn, if the items need no time.
+        if (sent % AHEAD === 0) await scheduler.wait(0);
       }
       if (call.isUndone) this.#fail(call, undone(label));
       else this.#afterWrite(call, () => this.#finish(call, JSON.stringify(["ok", call.id])), label);
@@ -248,11 +302,6 @@ export class Calls {
 
 function send(connection: Connection, frame: ServerFrame): void {
   sendTo(connection.native, JSON.stringify(frame));
-}
-
-function stop(call: Call): void {
-  call.isStopped = true;
-  call.wake?.();
 }
 
 /** The items of a frame; none for what isn't one. */
@@ -291,13 +340,14 @@ function undone(label: string): DurableError {
   return new DurableError("write-failed", `${label}: its changes couldn't be stored, and were taken back.`);
 }
 
-/** Makes an error fit for a client: code and message of the library's errors and of Hono's `HTTPException`, and nothing else. */
+/** Makes an error fit for a client, and logs one that isn't the client's fault: nothing but its code is sent then. */
 function wireError(error: unknown): WireError {
-  if (DurableError.is(error)) {
-    const { code, message, issues } = error;
+  if (isHttpException(error) && error.status < 500) return { code: "call-refused", message: error.message };
+  const code = DurableError.is(error) ? error.code : "call-failed";
+  if (DurableError.is(error) && OF_CALLER.has(code)) {
+    const { message, issues } = error;
     return { code, message, ...(issues !== undefined && { issues }) };
   }
-  if (isHttpException(error) && error.status < 500) return { code: "call-refused", message: error.message };
   console.error(error);
-  return { code: "call-failed", message: "The call failed." };
+  return { code, message: "The call failed." };
 }

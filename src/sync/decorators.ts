@@ -36,7 +36,7 @@ export interface SyncedDecorator {
  * ```ts
  * export class Room extends DurableBase {
  *   @Synced() @Persisted() accessor messages: Message[] = [];
- *   @Synced({ visibleTo: (state: { isHost: boolean }) => state?.isHost }) @Persisted() accessor reports: Report[] = [];
+ *   @Synced({ visibleTo: (state?: { isHost: boolean }) => state?.isHost === true }) @Persisted() accessor reports: Report[] = [];
  * }
  * ```
  */
@@ -96,7 +96,7 @@ export interface CallableDecorator<Input> {
  * }
  * ```
  */
-export function Callable(): CallableDecorator<never>;
+export function Callable(): CallableDecorator<unknown>;
 export function Callable<Input, Output>(options: {
   readonly input: StandardSchema<Input, Output>;
 }): CallableDecorator<Output>;

@@ -31,6 +31,8 @@ export class Group {
   /** The last patches in order, without a gap. */
   readonly #kept: string[] = [];
   #size = 0;
+  /** The state as a frame, until the next change. */
+  #state: string | undefined;
   /** When it last had a client, as far as it knows. */
   #seen = Date.now();
 
@@ -44,6 +46,7 @@ export class Group {
     const seen = changes.filter(({ field }) => this.fields.has(field));
     if (seen.length === 0) return undefined;
     this.number++;
+    this.#state = undefined;
     const now = Date.now();
     if (hasClients) this.#seen = now;
     if (now - this.#seen > KEPT_FOR) {
@@ -61,6 +64,11 @@ export class Group {
   /** One of its clients is gone, and may come back. */
   left(): void {
     this.#seen = Date.now();
+  }
+
+  /** The state as a frame, made once for all clients that come before the next change. */
+  stateText(state: () => Record<string, unknown>): string {
+    return (this.#state ??= JSON.stringify(["state", this.version, this.number, state()]));
   }
 
   /** The patches that a client has missed, as one frame; undefined if not all of them are there. */

@@ -2,8 +2,12 @@
  * @module
  * Sync as a part of an object: follows changes of its fields, and sends them to the clients that may see them.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { DurableError } from "../core/errors.ts";
 import { attach, type Change, type Host, type Part } from "../core/part/part.ts";
+import { planOf, type AnyClass } from "../core/plan.ts";
 import { snapshot } from "../core/values/snapshot.ts";
+import { optionsOf } from "../persisted/options.ts";
 import { OWN, sendTo, type Connection } from "../sockets/connection.ts";
 import { SocketsPart, type Protocol } from "../sockets/sockets-part.ts";
 import { Calls, runningCall, type Call } from "./calls.ts";
@@ -32,6 +36,8 @@ export class SyncPart implements Part, Protocol {
   /** By field, who may see it. */
   readonly #fields = new Map<string, SyncedOptions["visibleTo"]>();
   readonly #calls: Calls;
+  /** Runs something as if no entry had set it off: one that has failed, or has been cut off, can't ask for anything. */
+  readonly #outside = AsyncLocalStorage.bind((work: () => void) => work());
   #epoch = newEpoch();
   /** By the fields that they see, a digit for each. */
   readonly #groups = new Map<string, Group>();
@@ -50,9 +56,10 @@ export class SyncPart implements Part, Protocol {
     this.#sockets.speak(this);
     const methods = new Set<string>();
     for (const [member, recorded] of host.records() as ReadonlyMap<string, Recorded>) {
-      if (recorded.kind === "method") methods.add(member);
-      else this.#fields.set(member, recorded.visibleTo);
+      if (recorded.kind === "field") this.#fields.set(member, recorded.visibleTo);
+      else if (host.isReachable(member)) methods.add(member);
     }
+    checkFields(host.object, this.#fields.keys());
     this.#calls = new Calls({ host, methods, sendChanges: () => this.#send() });
   }
 
@@ -78,10 +85,11 @@ export class SyncPart implements Part, Protocol {
   }
 
   // Before anything else is sent, so that nothing of a field leaves that the client may see no longer.
-  changed(connection: Connection): void {
-    const before = this.#groupOf.get(connection);
-    this.#groupOf.delete(connection);
-    if (before !== this.#group(connection)) this.#leaveBehind(connection);
+  changed(connection: Connection, before: unknown): void {
+    const known = this.#groupOf.get(connection) ?? this.#groupFor(before);
+    const group = this.#groupFor(connection.state);
+    this.#groupOf.set(connection, group);
+    if (known !== group) this.#leaveBehind(connection);
   }
 
   closed(connection: Connection): void {
@@ -132,8 +140,9 @@ export class SyncPart implements Part, Protocol {
     for (const [group, members] of byGroup) {
       const text = group.add(changes, members.length > 0);
       if (text === undefined) continue;
-      for (const { call } of changes) {
-        if (call !== undefined && members.includes(call.connection)) this.#calls.mark(call);
+      for (const { call, field } of changes) {
+        if (call === undefined || call.isMarked || !group.fields.has(field)) continue;
+        if (members.includes(call.connection)) this.#calls.mark(call);
       }
       for (const { native } of members) sendTo(native, text);
     }
@@ -141,11 +150,13 @@ export class SyncPart implements Part, Protocol {
 
   /** The group of a client: the same for all that see the same fields. */
   #group(connection: Connection): Group {
-    const known = this.#groupOf.get(connection);
-    if (known !== undefined) return known;
-    const sees = [...this.#fields.values()].map(
-      (visibleTo) => visibleTo === undefined || isVisible(visibleTo, connection),
-    );
+    let group = this.#groupOf.get(connection);
+    if (group === undefined) this.#groupOf.set(connection, (group = this.#groupFor(connection.state)));
+    return group;
+  }
+
+  #groupFor(state: unknown): Group {
+    const sees = [...this.#fields.values()].map((visibleTo) => visibleTo === undefined || isVisible(visibleTo, state));
     const key = sees.map(Number).join("");
     let group = this.#groups.get(key);
     if (group === undefined) {
@@ -153,7 +164,6 @@ export class SyncPart implements Part, Protocol {
       group = new Group(`${this.#epoch}-${this.#groups.size}`, new Set(fields));
       this.#groups.set(key, group);
     }
-    this.#groupOf.set(connection, group);
     return group;
   }
 
@@ -164,10 +174,13 @@ export class SyncPart implements Part, Protocol {
   }
 
   #catchUpLater(): void {
-    // If something else takes the wait away, it begins again.
-    this.#host.afterWrite(
-      () => this.#catchUp(),
-      () => void Promise.resolve().then(() => this.#catchUpLater()),
+    this.#outside(() =>
+      this.#host.afterWrite(
+        () => this.#catchUp(),
+        () => {
+          if (!this.#host.isOver) void Promise.resolve().then(() => this.#catchUpLater());
+        },
+      ),
     );
   }
 
@@ -177,28 +190,37 @@ export class SyncPart implements Part, Protocol {
     // The state in memory has changes that aren't stored.
     if (this.#unstored > 0) return this.#catchUpLater();
     this.#send();
-    const states = new Map<Group, string>();
     for (const [connection, since] of this.#behind) {
       this.#behind.delete(connection);
-      try {
-        const group = this.#group(connection);
-        let text = since && group.missed(since);
-        if (text === undefined) {
-          text = states.get(group) ?? this.#stateOf(group);
-          states.set(group, text);
-        }
-        sendTo(connection.native, text);
-      } catch (error) {
-        console.error(`durable-base: ${this.#host.object.constructor.name}: the state couldn't be sent.`, error);
-        connection.end(1011);
-      }
+      const group = this.#group(connection);
+      sendTo(connection.native, (since && group.missed(since)) ?? group.stateText(() => this.#stateOf(group)));
     }
   }
 
-  #stateOf({ version, number, fields }: Group): string {
+  /** The visible fields as JSON. One that can't be read is left out. */
+  #stateOf({ fields }: Group): Record<string, unknown> {
     const object = this.#host.object as Readonly<Record<string, unknown>>;
-    const state = Object.fromEntries(Array.from(fields, (field) => [field, toWire(snapshot(object[field]))]));
-    return JSON.stringify(["state", version, number, state]);
+    const state: Record<string, unknown> = {};
+    for (const field of fields) {
+      try {
+        state[field] = toWire(snapshot(object[field]));
+      } catch (error) {
+        console.error(`durable-base: ${object.constructor.name}.${field} couldn't be sent.`, error);
+      }
+    }
+    return state;
+  }
+}
+
+/** @throws DurableError `bad-decorator` for a field that a subclass has given a codec. */
+function checkFields(object: object, fields: Iterable<string>): void {
+  const plan = planOf(object.constructor as AnyClass);
+  for (const name of fields) {
+    if (optionsOf(plan.fields.get(name)).codec === undefined) continue;
+    throw new DurableError(
+      "bad-decorator",
+      `${object.constructor.name}.${name} is synced by a parent class, so it can't have a codec. Store plain data: \`@Persisted() accessor ${name} = …\`.`,
+    );
   }
 }
 
@@ -206,9 +228,9 @@ function newEpoch(): string {
   return crypto.randomUUID().slice(0, 8);
 }
 
-function isVisible(visibleTo: NonNullable<SyncedOptions["visibleTo"]>, { socket }: Connection): boolean {
+function isVisible(visibleTo: NonNullable<SyncedOptions["visibleTo"]>, state: unknown): boolean {
   try {
-    return visibleTo(socket.state as never) === true;
+    return visibleTo(state as never) === true;
   } catch (error) {
     console.error("durable-base: `visibleTo` failed, so the client doesn't see the field.", error);
     return false;

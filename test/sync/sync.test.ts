@@ -465,20 +465,23 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
         2,
         { code: "call-failed", message: "The call failed." },
       ]);
-      expect(logged).toHaveBeenCalledOnce();
-      logged.mockRestore();
       expect(await ask(client, ["call", 3, "fail", { how: "function" }])).toMatchObject([
         "error",
         3,
-        { code: "not-transferable" },
+        { code: "not-transferable", message: "The call failed." },
       ]);
+      expect(logged).toHaveBeenCalledTimes(2);
+      logged.mockRestore();
     });
 
     it("whose write fails send no change and no result", async () => {
       const stub = fresh();
       const { client } = await joined(stub);
+      const logged = vi.spyOn(console, "error").mockReturnValue();
       client.send(JSON.stringify(["call", 1, "fail", { how: "write" }]));
       expect(await frames(client, 1)).toMatchObject([["error", 1, { code: "write-failed" }]]);
+      expect(logged).toHaveBeenCalledOnce();
+      logged.mockRestore();
       expect(await ask(client, ["call", 2, "nothing"])).toEqual(["ok", 2]);
       expect(client.messages.length).toBe(3);
     });
@@ -551,18 +554,26 @@ describe.each<[string, DurableObjectNamespace<StandardRoom>, DurableObjectNamesp
       await eventually(async () => expect(await inside(stub, ({ any }) => any)).toBe("ended"));
     });
 
-    it("keep the object awake until they are answered", async () => {
+    it("keep the object awake until they are answered, unless a stream waits for its client", async () => {
       const stub = fresh();
       const { client } = await joined(stub);
-      client.send('["call",1,"count",{"to":66}]');
-      await eventually(async () => expect(await inside(stub, ({ any }) => any)).toBe(64));
+      client.send('["call",1,"slow",{"text":"a"}]');
+      await frames(client, 2);
       let isEvicted = false;
       const evicted = evictDurableObject(stub).then(() => (isEvicted = true));
-      await scheduler.wait(20);
       expect(isEvicted).toBe(false);
-      client.send('["more",1,64]');
-      while ((await frames(client, 1))[0]![0] !== "ok");
+      expect((await frames(client, 2)).at(-1)).toEqual(["ok", 1, "a"]);
       await evicted;
+      client.send('["call",2,"count",{"to":66}]');
+      await eventually(async () => expect(await inside(stub, ({ any }) => any)).toBe(64));
+      await evictDurableObject(stub);
+      client.send('["more",2,64]');
+      for (;;) {
+        const [frame] = (await frames(client, 1)) as [Frame];
+        if (frame[0] !== "error") continue;
+        expect(frame).toMatchObject(["error", 2, { code: "call-lost" }]);
+        break;
+      }
     });
 
     it.each([

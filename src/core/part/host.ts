@@ -55,7 +55,9 @@ function call({ self, shape }: Home, name: string, args: unknown[], { atomic }: 
     };
   // A method that waits for its turn does so before the transaction, which would keep the holder waiting too.
   const method = atomic === undefined ? gated.method : afterTurn(gated.method, whole);
-  const ready = gated.prepare === undefined ? args : gated.prepare(args, self);
+  // Other code may have put a function of its own in the gate's place, which calls the gate from inside.
+  const prepare = gated.prepare ?? shape.plan.prepare.get(name);
+  const ready = prepare === undefined ? args : prepare(args, self);
   return isThenable(ready)
     ? Promise.resolve(ready).then((list) => method.apply(self, list))
     : method.apply(self, ready);

@@ -1,9 +1,10 @@
-import { DurableBase, Persisted, Route, serve } from "durable-base";
+import { DurableBase, Persisted, Route, serve, type Validated } from "durable-base";
 import { exactlyOnce, idempotencyKey } from "durable-base/once";
 import { sockets } from "durable-base/sockets";
 import { Callable, Synced } from "durable-base/sync";
 import { z } from "zod";
 
+const Card = z.object({ text: z.string(), ms: z.number().default(0) });
 const Charge = z.object({ id: z.string(), amount: z.number().positive() });
 
 /** Charges, and remembers what it charged, so that a lost or doubled charge shows. */
@@ -47,7 +48,7 @@ export class Board extends DurableBase {
     },
   });
 
-  @Callable() async add({ text, ms = 0 }: { text: string; ms?: number }): Promise<number> {
+  @Callable({ input: Card }) async add({ text, ms }: Validated<typeof Card>): Promise<number> {
     this.cards.push({ by: this.#sockets.all()[0]?.state.user ?? "nobody", text });
     if (ms > 0) {
       console.log("added");
@@ -56,7 +57,7 @@ export class Board extends DurableBase {
     return this.cards.length;
   }
 
-  @Callable() async *numbers(to: number): AsyncGenerator<number> {
+  @Callable({ input: z.number() }) async *numbers(to: number): AsyncGenerator<number> {
     for (let n = 0; n < to; n++) yield n;
   }
 }

@@ -1,4 +1,4 @@
-/** Faults that a review found. */
+/** Streams, calls and connections at their limits, and beside code that wraps methods or outlives its entry. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sockets } from "durable-base/sockets";
@@ -11,7 +11,7 @@ type Room = DurableObjectStub<StandardRoom>;
 type Method = (this: StandardRoom, ...args: never[]) => unknown;
 
 let nth = 0;
-const fresh = (): Room => env.STANDARD_ROOM.getByName(`review ${nth++}`);
+const fresh = (): Room => env.STANDARD_ROOM.getByName(`calls ${nth++}`);
 
 async function frames(client: SocketClient, count: number): Promise<Frame[]> {
   return (await take(client, count)).map((text) => JSON.parse(text as string) as Frame);
@@ -57,7 +57,7 @@ describe("a stream", () => {
     let log: string[] = [];
     await withMethod(
       stub,
-      "count",
+      "read",
       async function* () {
         try {
           for (let n = 0; n < 3; n++) {
@@ -70,7 +70,7 @@ describe("a stream", () => {
       } as Method,
       async () => {
         const client = await joined(stub);
-        client.send('["call",1,"count"]');
+        client.send('["call",1,"read"]');
         await next(client, "item");
         client.send('["stop",1]');
         await next(client, "ok");
@@ -81,11 +81,12 @@ describe("a stream", () => {
   });
 
   it("that yields what can't be sent runs its `finally`", async () => {
+    const logged = vi.spyOn(console, "error").mockReturnValue();
     const stub = fresh();
     const log: string[] = [];
     await withMethod(
       stub,
-      "count",
+      "read",
       async function* () {
         try {
           yield () => 1;
@@ -95,26 +96,31 @@ describe("a stream", () => {
       } as Method,
       async () => {
         const client = await joined(stub);
-        client.send('["call",1,"count"]');
-        expect(await next(client, "error")).toMatchObject(["error", 1, { code: "not-transferable" }]);
+        client.send('["call",1,"read"]');
+        expect(await next(client, "error")).toMatchObject([
+          "error",
+          1,
+          { code: "not-transferable", message: "The call failed." },
+        ]);
         await scheduler.wait(100);
         expect(log).toEqual(["closed"]);
+        expect(logged).toHaveBeenCalledOnce();
       },
-    );
+    ).finally(() => logged.mockRestore());
   });
 
   it("that is stopped while its generator waits is answered at once", async () => {
     const stub = fresh();
     await withMethod(
       stub,
-      "count",
+      "read",
       async function* () {
         await new Promise(() => {});
         yield 1;
       } as Method,
       async () => {
         const client = await joined(stub);
-        client.send('["call",1,"count"]');
+        client.send('["call",1,"read"]');
         client.send('["stop",1]');
         expect(await Promise.race([next(client, "ok"), scheduler.wait(500)])).toEqual(["ok", 1]);
       },
@@ -126,13 +132,13 @@ describe("a stream", () => {
     let sent = 0;
     await withMethod(
       stub,
-      "count",
+      "read",
       function* () {
         for (; sent < 300_000; sent++) yield sent;
       } as Method,
       async () => {
         const client = await joined(stub);
-        client.send(`["call",1,"count"]`);
+        client.send(`["call",1,"read"]`);
         client.send(`["more",1,${Number.MAX_SAFE_INTEGER}]`);
         client.send(`["stop",1]`);
         await next(client, "ok");
