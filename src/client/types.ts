@@ -112,7 +112,7 @@ export interface ConnectOptions<T> extends ConnectionOptions {
  * }
  * ```
  */
-export interface Client<T, N extends Names<T> = Names<T>> extends Disposable {
+export interface Client<T, N extends Names<T> = Names<T>> extends Disposing {
   /**
    * The fields with `@Synced` that the client may see, as of the last frame, with the changes of optimistic calls. It is plain data
    * that is never changed in place: what is the same object as before hasn't changed. Undefined until the status is `open` for the
@@ -133,6 +133,11 @@ export interface Client<T, N extends Names<T> = Names<T>> extends Disposable {
   /** Closes the connection permanently. Calls without an answer reject with `call-lost`. */
   close(): void;
 }
+
+/** `Disposable`, in projects whose `lib` has `esnext.disposable`: those of browsers often don't. */
+type Disposing = SymbolConstructor extends { readonly dispose: infer Dispose extends symbol }
+  ? Record<Dispose, () => void>
+  : object;
 
 /**
  * Stands in {@link CallsOf} for a method that no client can call; calling it is a type error.

@@ -224,6 +224,11 @@ export function narrowed(): void {
   connect<Room, { state: "say" }>("wss://example.com");
 }
 
+export function disposed(): void {
+  using room = connect<Room>("wss://example.com");
+  expectTypeOf(room[Symbol.dispose]).toEqualTypeOf<() => void>();
+}
+
 /** Classes of sockets that can be passed. */
 export function sockets(): void {
   connect("wss://example.com", { WebSocket });
