@@ -107,9 +107,9 @@ export class SocketsPart implements Part, Sockets {
     return kind === this.#protocol?.tag ? this.#protocol : undefined;
   }
 
-  /** The connection of a socket of the part. */
-  connectionOf(native: WebSocket): Connection {
-    return this.#of(native);
+  /** The connections of a protocol, oldest first. */
+  connections({ tag }: Protocol): Connection[] {
+    return this.#tagged(tag).map((native) => this.#of(native));
   }
 
   all({ tag }: { readonly tag?: string } = {}): Socket[] {

@@ -65,14 +65,14 @@ export class SyncPart implements Part, Protocol {
 
   // Before `onStart`, whose changes the clients of before the hibernation get, too.
   starting(): void {
-    if (this.#natives().length > 0) this.#follow();
+    if (this.#connections().length > 0) this.#follow();
   }
 
   replaced(): void {
     this.#epoch = newEpoch();
     this.#groups.clear();
     this.#groupOf = new WeakMap();
-    for (const native of this.#natives()) this.#leaveBehind(this.#sockets.connectionOf(native));
+    for (const connection of this.#connections()) this.#leaveBehind(connection);
   }
 
   opened(connection: Connection, asked: readonly string[]): void {
@@ -98,8 +98,8 @@ export class SyncPart implements Part, Protocol {
     this.#calls.end(connection);
   }
 
-  #natives(): WebSocket[] {
-    return this.#host.ctx.getWebSockets(this.tag);
+  #connections(): Connection[] {
+    return this.#sockets.connections(this);
   }
 
   /** Records changes from now on: an object without clients doesn't. */
@@ -130,9 +130,8 @@ export class SyncPart implements Part, Protocol {
     const changes = this.#stored;
     if (changes.length === 0) return;
     this.#stored = [];
-    const connections = this.#natives().map((native) => this.#sockets.connectionOf(native));
     const byGroup = new Map<Group, Connection[]>([...this.#groups.values()].map((group) => [group, []]));
-    for (const connection of connections) {
+    for (const connection of this.#connections()) {
       const group = this.#group(connection);
       if (!byGroup.has(group)) byGroup.set(group, []);
       if (!this.#behind.has(connection)) byGroup.get(group)!.push(connection);
