@@ -60,6 +60,8 @@ export interface ConnectionEvents {
   message(data: unknown): void;
   /** Called after `status` has changed, and after each attempt that failed; for the first message, after `message`. */
   changed(): void;
+  /** Called when the object has closed the connection since a message was too large for it. */
+  tooLarge(): void;
 }
 
 export class Connection {
@@ -142,6 +144,7 @@ export class Connection {
       socket.addEventListener("message", ({ data }) => isOver() || this.#receive(data));
       socket.addEventListener("close", ({ code, reason }) => {
         if (isOver()) return;
+        if (code === 1009) this.#events.tooLarge();
         if (code === 1008 || code >= 4000) this.#end(code, reason);
         else this.restart();
       });

@@ -50,6 +50,7 @@ export class ObjectClient {
       protocols: () => [PROTOCOL, ...(this.#version === undefined ? [] : [`${SINCE}${this.#version}.${this.#number}`])],
       message: (data) => this.#receive(data),
       changed: () => this.#connectionChanged(),
+      tooLarge: () => this.#forbidRepeats(),
     });
     this.#told = [undefined, this.status];
     this.call = new Proxy(Object.create(null) as Methods, {
@@ -140,6 +141,11 @@ export class ObjectClient {
   /** Without a connection, nobody has to know. */
   #send(frame: ClientFrame): void {
     if (this.status === "open") this.#connection.send(JSON.stringify(frame));
+  }
+
+  /** It isn't known which call it was, and that one would end each connection. */
+  #forbidRepeats(): void {
+    for (const call of this.#calls.values()) if (call.isSent) call.canRepeat = false;
   }
 
   #connectionChanged(): void {

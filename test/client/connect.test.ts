@@ -544,6 +544,15 @@ describe("call", () => {
     });
   });
 
+  it("isn't sent again, even with a key, if a message was too large for the object", async () => {
+    const { room, server } = await opened();
+    const said = errorOf(room.call.say({ text: "x".repeat(2_000_000) }, { key: "k" }));
+    server.last().end(1009, "message too large");
+    expect(await said).toMatchObject(lostSent);
+    await comesBack(server, ["missed"]);
+    expect(server.last().sent).toEqual([]);
+  });
+
   it("rejects with call-lost when the client is closed, and says if it was sent", async () => {
     const { room, server } = await opened(undefined);
     const sent = errorOf(room.call.say({ text: "hi" }, { key: "k" }));
