@@ -134,7 +134,7 @@ export interface Client<T, N extends Names<T> = Names<T>> extends Disposing {
   close(): void;
 }
 
-/** `Disposable`, in projects whose `lib` has `esnext.disposable`: those of browsers often don't. */
+/** `Disposable`, in projects whose `lib` has `esnext.disposable`: browsers often do not. */
 type Disposing = SymbolConstructor extends { readonly dispose: infer Dispose extends symbol }
   ? Record<Dispose, () => void>
   : object;
