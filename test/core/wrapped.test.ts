@@ -237,6 +237,27 @@ describe.each(Object.keys(classes))("a class wrapped by %s", (kind) => {
     }
   });
 
+  it("syncs its state, and answers the calls of clients", async () => {
+    const stub = fresh();
+    const client = await connect<unknown[]>(stub, "/", { protocols: ["durable-base.sync.1"] });
+    expect(await client.nextJson()).toEqual(["state", expect.any(String), 0, { count: 0 }]);
+    for (const [id, count] of [
+      [1, 2],
+      [2, 4],
+    ]) {
+      client.send(["call", id, "add", 2]);
+      expect(await client.nextJson()).toEqual(["mark", id]);
+      expect((await client.nextJson())[1]).toEqual([["count"], count]);
+      expect(await client.nextJson()).toEqual(["ok", id, count]);
+      await evictDurableObject(stub);
+    }
+    expect(await errorOf(async () => await stub.atomic(failing((self) => self.count++)))).toMatchObject({
+      message: "stop",
+    });
+    client.send(["call", 3, "add", "no number"]);
+    expect(await client.nextJson()).toMatchObject(["error", 3, { code: "invalid-input" }]);
+  });
+
   it("has sockets, whose handlers run as entries, through evictions and failures", async () => {
     const stub = fresh();
     const { name } = stub;
