@@ -51,6 +51,7 @@ const steps = [
   { name: "vite-edit", long: "node scripts/check/vite-edit.mjs" },
   { name: "hono", long: "node scripts/check/hono.mjs" },
   { name: "browser", long: "node scripts/check/browser.mjs" },
+  { name: "board", long: "node scripts/check/board.mjs", after: "build" },
   { name: "troubleshooting", long: "node scripts/check/troubleshooting.mjs" },
   { name: "commands", quick: "node scripts/check/commands.mjs --every 16", long: "node scripts/check/commands.mjs" },
   { name: "model", long: `node scripts/model.mjs --runs 10000 --seed ${seed}` },

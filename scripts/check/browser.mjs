@@ -4,14 +4,13 @@
  * Chromium is Debian's: `apt-get install -y chromium`, or another one in `CHROMIUM=/path/to/it`. `--shots <folder>` keeps pictures.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import axe from "axe-core";
-import { chromium } from "playwright-core";
 import { check, report } from "../lib/check.mjs";
-import { fail, readOptions } from "../lib/options.mjs";
+import { launchChromium } from "../lib/chromium.mjs";
+import { readOptions } from "../lib/options.mjs";
 import { bundle, start } from "../lib/runtime.mjs";
 
 /** How long an object is left alone until the platform evicts it, in milliseconds: it does so after 10 seconds. */
@@ -37,13 +36,12 @@ export default {
 };`;
 
 const { shots } = readOptions({ shots: { type: "string" } });
-const executablePath = process.env.CHROMIUM ?? findChromium();
 const folder = mkdtempSync(join(tmpdir(), "durable-base-browser-"));
 const script = await bundle({ contents: WORKER, resolveDir: resolve(import.meta.dirname, "../.."), loader: "ts" });
-const objects = { CHAT: "Chat", COUNTER: "Counter", LIST: "TodoList", ORDER: "Order" };
+const objects = { BOARD: "Board", CHAT: "Chat", COUNTER: "Counter", LIST: "TodoList", ORDER: "Order" };
 let runtime = await start({ script, objects, folder });
 const { url } = runtime;
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const browser = await launchChromium();
 const errors = [];
 
 try {
@@ -153,14 +151,6 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 report();
-
-function findChromium() {
-  try {
-    return execFileSync("which", ["chromium"], { encoding: "utf8" }).trim();
-  } catch {
-    return fail("There is no Chromium: `apt-get install -y chromium`, or set CHROMIUM to its path.");
-  }
-}
 
 /** A new tab with the chat, and the sockets that it opens. */
 async function open(context) {
