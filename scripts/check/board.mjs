@@ -110,6 +110,20 @@ try {
     await bothShow({ todo: ["Build"], doing: ["Plan", MARKUP, "Test"], done: [] });
   });
 
+  await check("a card is dragged while somebody else moves or deletes it", async () => {
+    await drag(ann, "Test", "Build", { onDrop: () => move(bob, "Test", "to Done") });
+    await bothShow({ todo: ["Test", "Build"], doing: ["Plan", MARKUP], done: [] });
+    await drag(ann, "Test", "Plan", {
+      onDrop: async () => {
+        await bob.page.getByRole("button", { name: "Delete “Test”" }).click();
+        await bothShow({ todo: ["Build"], doing: ["Plan", MARKUP], done: [] });
+      },
+    });
+    assert.equal(await ann.page.getByRole("alert").textContent(), "");
+    await add(ann, "Doing", "Test");
+    await bothShow({ todo: ["Build"], doing: ["Plan", MARKUP, "Test"], done: [] });
+  });
+
   await check("Escape ends a drag without a move", async () => {
     await drag(ann, "Build", "Plan", { onDrop: () => ann.page.keyboard.press("Escape") });
     await bothShow({ todo: ["Build"], doing: ["Plan", MARKUP, "Test"], done: [] });
@@ -129,7 +143,7 @@ try {
     await ann.page.getByRole("button", { name: "Move “Test” to Doing" }).focus();
     await ann.page.keyboard.press("Enter");
     await bothShow({ todo: ["Build"], doing: ["Plan", MARKUP, "Test"], done: [] });
-    assert.equal(await focused(ann), "Move “Test” to Done");
+    await until(() => focused(ann), "Move “Test” to Done");
     await ann.page.getByText("Test: Doing, 3 of 3").waitFor();
     await ann.page.getByRole("button", { name: "Move “Test” up" }).focus();
     await ann.page.keyboard.press("Space");
@@ -142,7 +156,7 @@ try {
     await ann.page.keyboard.type("Test it");
     await ann.page.keyboard.press("Enter");
     await bothShow({ todo: ["Build"], doing: ["Test it", "Plan", MARKUP], done: [] });
-    assert.equal(await focused(ann), "Rename “Test it”");
+    await until(() => focused(ann), "Rename “Test it”");
     await ann.page.getByRole("button", { name: "Delete “<img" }).focus();
     await ann.page.keyboard.press("Enter");
     await bothShow({ todo: ["Build"], doing: ["Test it", "Plan"], done: [] });
@@ -202,10 +216,24 @@ try {
     await hasPeople(ann, ["Ann (you)", "Bob"]);
   });
 
+  await check("a connection that is silent, but not closed, is noticed", async () => {
+    await bob.context.setOffline(true);
+    await move(ann, "Plan B", "to Doing");
+    await add(bob, "Done", "Said into the void");
+    await bob.page.getByText("Offline.").waitFor();
+    await move(ann, "Plan B", "to To do");
+    await bob.context.setOffline(false);
+    await bothShow({
+      todo: ["Build", "Meanwhile", "From a train", "Plan B"],
+      doing: [],
+      done: ["Test it", "Said into the void"],
+    });
+  });
+
   await check("the board is evicted, and they go on over the same sockets", async () => {
     const opened = [ann, bob].map(({ sockets }) => sockets.length);
     const before = await wakeUps();
-    let titles = ["Test it"];
+    let titles = ["Test it", "Said into the void"];
     while ((await wakeUps()) === before && titles.length < TRIES) {
       await new Promise((done) => setTimeout(done, IDLE));
       const title = `Still here ${titles.length}`;
@@ -428,7 +456,7 @@ async function move({ page }, title, where) {
 
 async function rename({ page }, title, to) {
   await page.getByRole("button", { name: `Rename “${title}”` }).click();
-  await page.getByLabel("Title").fill(to);
+  await page.getByLabel("Title", { exact: true }).fill(to);
   await page.keyboard.press("Enter");
 }
 

@@ -1,4 +1,4 @@
-import { type PointerEvent, useEffect, useRef, useState } from "react";
+import { type PointerEvent, useLayoutEffect, useRef, useState } from "react";
 import { type Card, COLUMNS } from "../cards.ts";
 import type { Actions } from "./actions.ts";
 import type { Drag, Target } from "./use-drag.ts";
@@ -23,7 +23,7 @@ export function CardItem({ id, card, drag, isTarget, ways, actions, onPress, onM
   const [isEditing, setIsEditing] = useState(false);
   const edit = useRef<HTMLButtonElement>(null);
   const wasEditing = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (wasEditing.current && !isEditing) edit.current?.focus();
     wasEditing.current = isEditing;
   }, [isEditing]);

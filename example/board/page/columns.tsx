@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useLayoutEffect, useRef, useState } from "react";
 import { type Card, cardsIn, type Column, COLUMNS } from "../cards.ts";
 import type { Actions } from "./actions.ts";
 import { CardItem, type Way } from "./card-item.tsx";
@@ -10,7 +10,7 @@ export function Columns({ cards, actions }: { cards: ReadonlyMap<string, Card>; 
   const [told, setTold] = useState("");
   /** The button to focus when the card is in its new place: in another column it's another element. */
   const focus = useRef<{ id: string; way: Way }>(undefined);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (focus.current === undefined) return;
     const { id, way } = focus.current;
     focus.current = undefined;

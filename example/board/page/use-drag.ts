@@ -30,6 +30,11 @@ export function useDrag(onDrop: (id: string, target: Target) => void) {
   const [drag, setDrag] = useState<Drag>();
   const stop = useRef<() => void>(undefined);
   useEffect(() => () => stop.current?.(), []);
+  // The board may change during a drag.
+  const latest = useRef(onDrop);
+  useEffect(() => {
+    latest.current = onDrop;
+  });
 
   const start = (id: string, event: ReactPointerEvent): void => {
     if (event.button !== 0 || (event.target as Element).closest("button, input") !== null) return;
@@ -58,7 +63,7 @@ export function useDrag(onDrop: (id: string, target: Target) => void) {
       if (up.pointerId !== pointerId) return;
       const target = last?.target;
       end();
-      if (target !== undefined) onDrop(id, target);
+      if (target !== undefined) latest.current(id, target);
     });
     on("pointercancel", end);
     on("keydown", ({ key }) => key === "Escape" && end());
