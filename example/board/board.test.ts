@@ -185,6 +185,16 @@ describe("the clients of a board", () => {
     expect(peopleIn(await cid.nextJson())).toEqual(["Ann", "Cid"]);
   });
 
+  it("cost a row when they come, and none while the board wakes up", async () => {
+    const board = boardOf("rows");
+    await board.add({ id: id(1), title: "1", column: "todo" });
+    const { written, result } = await rows(board, () => join(board, "Ann"));
+    expect(written).toBe(1);
+    await evict(board);
+    expect((await rows(board, () => board.list())).written).toBe(0);
+    result.close();
+  });
+
   it("are gone after a crash", async () => {
     const board = boardOf("crash");
     using ann = await join(board, "Ann");
