@@ -3,6 +3,7 @@ declare namespace Cloudflare {
     mainModule: typeof import("./worker.ts");
   }
   interface Env {
+    BOARD: DurableObjectNamespace<import("./board/board.ts").Board>;
     CHAT: DurableObjectNamespace<import("./chat/chat.ts").Chat>;
     COUNTER: DurableObjectNamespace<import("./counter/counter.ts").Counter>;
     ORDER: DurableObjectNamespace<import("./order/order.ts").Order>;

@@ -33,6 +33,7 @@ it("leaves no placeholder in what it documents", () => {
 describe.each([
   ["README.md", 7],
   ["docs/routes.md", 10],
+  ["example/board/README.md", 3],
   ["example/chat/README.md", 5],
   ["example/counter/README.md", 2],
   ["example/todo-list/README.md", 2],

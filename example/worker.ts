@@ -1,15 +1,22 @@
-/** The Worker of `npm start`: four kinds of objects over HTTP, a page, and one route that calls several objects by RPC. */
+/** The Worker of `npm start`: five kinds of objects over HTTP, a page, and one route that calls several objects by RPC. */
 import { Object, serve } from "durable-base";
+import { Board } from "./board/board.ts";
 import { Chat } from "./chat/chat.ts";
 import page from "./chat/page.html";
 import { Counter } from "./counter/counter.ts";
 import { Order } from "./order/order.ts";
 import { TodoList } from "./todo-list/todo-list.ts";
 
-export { Chat, Counter, Order, TodoList };
+export { Board, Chat, Counter, Order, TodoList };
 
 const app = serve(
-  { "/chats/:name": Chat, "/counters/:name": Counter, "/lists/:name": TodoList, "/orders/:name": Order },
+  {
+    "/boards/:name": Board,
+    "/chats/:name": Chat,
+    "/counters/:name": Counter,
+    "/lists/:name": TodoList,
+    "/orders/:name": Order,
+  },
   // Everyone may open every object here. Yours would look at a token, before the object is woken.
   { authorize: () => true },
 );

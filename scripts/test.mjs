@@ -52,6 +52,7 @@ const steps = [
   { name: "hono", long: "node scripts/check/hono.mjs" },
   { name: "browser", long: "node scripts/check/browser.mjs" },
   { name: "react", long: "node scripts/check/react.mjs" },
+  { name: "board", long: "node scripts/check/board.mjs", after: "build" },
   { name: "troubleshooting", long: "node scripts/check/troubleshooting.mjs" },
   { name: "commands", quick: "node scripts/check/commands.mjs --every 16", long: "node scripts/check/commands.mjs" },
   { name: "model", long: `node scripts/model.mjs --runs 10000 --seed ${seed}` },

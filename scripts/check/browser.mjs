@@ -38,7 +38,7 @@ export default {
 const { shots } = readOptions({ shots: { type: "string" } });
 const folder = mkdtempSync(join(tmpdir(), "durable-base-browser-"));
 const script = await bundle({ contents: WORKER, resolveDir: resolve(import.meta.dirname, "../.."), loader: "ts" });
-const objects = { CHAT: "Chat", COUNTER: "Counter", LIST: "TodoList", ORDER: "Order" };
+const objects = { BOARD: "Board", CHAT: "Chat", COUNTER: "Counter", LIST: "TodoList", ORDER: "Order" };
 let runtime = await start({ script, objects, folder });
 const { url } = runtime;
 const browser = await launchChromium();
