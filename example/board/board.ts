@@ -54,7 +54,7 @@ export class Board extends DurableBase {
   }
 
   /** Adds a card at the end of a column. The caller makes the id, so a card that is added twice is there once. */
-  @Callable()
+  @Callable({ input: NewCard })
   @Idempotent()
   @Route.put("/cards/:id", { input: NewCard })
   add(card: Validated<typeof NewCard>): void {
