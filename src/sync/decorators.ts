@@ -82,7 +82,7 @@ export interface CallableDecorator<Input> {
  * generator's items too, one by one.
  *
  * With `input`, a Standard Schema that may be asynchronous, the argument is validated and converted, in calls through a stub
- * too: see {@link Validated}. A method with a route that has an `input` needs none here.
+ * too: see {@link Validated}. Beside a route with an `input`, pass the same schema.
  *
  * @throws DurableError when the class is evaluated: `bad-decorator` on a member that isn't a method that a stub could call;
  * `bad-option` for an `input` that isn't a Standard Schema. A caller gets `invalid-input`.
