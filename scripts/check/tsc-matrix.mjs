@@ -72,6 +72,7 @@ for (const [dialect, file] of [
   ["standard", "test/object/object.test-d.ts"],
   ["standard", "test/persisted/persisted.test-d.ts"],
   ["standard", "test/client/http.test-d.ts"],
+  ["standard", "test/sync/sync.test-d.ts"],
   ["standard", "test/client/client.test-d.ts"],
   ["standard", "test/react/react.test-d.ts"],
 ]) {
