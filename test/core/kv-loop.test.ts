@@ -179,6 +179,62 @@ describe("the user's loop over ctx.storage.kv.list()", () => {
   });
 });
 
+describe("the user's loop over ctx.storage.kv.list(), and a transaction that is undone", () => {
+  const undo = (storage: DurableObjectStorage, work: () => void = () => {}): void => {
+    expect(() =>
+      storage.transactionSync(() => {
+        work();
+        throw new Error("undone");
+      }),
+    ).toThrow("undone");
+  };
+  const first: Step<StandardAlarms> = (self) => void self.jobs.schedule(60_000, self.tick);
+
+  it("goes on without a job, and once the object has had one", async () => {
+    await survives(alarms, (_, storage) => undo(storage));
+    await survives(
+      alarms,
+      (self, storage, key) => {
+        undo(storage, () => void first(self, storage, key));
+        first(self, storage, key);
+        undo(storage);
+      },
+      first,
+    );
+  });
+
+  it.each<[string, Step<StandardAlarms>]>([
+    ["after it", (self, storage, key) => (first(self, storage, key), undo(storage))],
+    ["in it", (self, storage, key) => undo(storage, () => void first(self, storage, key))],
+  ])(
+    "breaks in the turn in which the object's first job is scheduled, %s, as docs/storage.md says",
+    async (_, step) => {
+      await withKeys(
+        alarms,
+        () => {},
+        (self, storage) => {
+          const seen: string[] = [];
+          expect(() => {
+            for (const [key] of storage.kv.list({ prefix: "row:" })) {
+              seen.push(key);
+              void step(self, storage, key);
+            }
+          }).toThrow();
+          expect(seen).toEqual(KEYS.slice(0, 1));
+        },
+      );
+    },
+  );
+
+  it("goes on if an await is between the first job and the transaction", async () => {
+    await waits(alarms, async (self, storage, key) => {
+      first(self, storage, key);
+      await scheduler.wait(1);
+      undo(storage);
+    });
+  });
+});
+
 describe("the user's loop over ctx.storage.kv.list() when calls of once() arrive", () => {
   it("goes on", async () => {
     await waits(alarms, async (self, _, key) => {
