@@ -233,7 +233,7 @@ function socketUrl(url: string | URL): URL {
     whole.hash = "";
     return whole;
   } catch (error) {
-    throw new DurableError("bad-option", `connect: ${url} isn't a URL. Pass \`"wss://example.com/lobby"\`.`, {
+    throw new DurableError("bad-option", `connect: ${String(url)} isn't a URL. Pass \`"wss://example.com/lobby"\`.`, {
       cause: error,
     });
   }

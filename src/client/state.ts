@@ -60,7 +60,7 @@ function applyOne(root: unknown[], change: WireChange, own: Set<unknown>): void 
     else setMember(at, last, fromWire(change[1]));
   } else if (operation === "+") (at as Set<unknown>).add(fromWire(change[2]));
   else if (operation === "c") (at as Set<unknown>).clear();
-  else splice(at as unknown[], change[2] as number, change[3] as number, fromWire(change[4]) as unknown[]);
+  else splice(at as unknown[], change[2], change[3], fromWire(change[4]) as unknown[]);
 }
 
 /** Returns the container at a key as one that may be changed. */

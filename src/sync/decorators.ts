@@ -60,7 +60,7 @@ export function Synced<State = unknown>({ visibleTo }: SyncedOptions<State> = {}
       );
     }
     const value: Recorded = { kind: "field", visibleTo: visibleTo as SyncedOptions["visibleTo"] };
-    record(holder as object, { part: PART, attach: sync, member: name as string, value });
+    record(holder, { part: PART, attach: sync, member: name as string, value });
   }) as SyncedDecorator;
 }
 

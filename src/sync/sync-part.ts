@@ -229,7 +229,9 @@ function newEpoch(): string {
 
 function isVisible(visibleTo: NonNullable<SyncedOptions["visibleTo"]>, state: unknown): boolean {
   try {
-    return visibleTo(state as never) === true;
+    // A promise would be true, too.
+    const verdict: unknown = visibleTo(state as never);
+    return verdict === true;
   } catch (error) {
     console.error("durable-base: `visibleTo` failed, so the client doesn't see the field.", error);
     return false;
@@ -247,7 +249,7 @@ function wireChange(change: Change): WireChange {
       return ["+", path, toWire(change.value)];
     case "clear":
       return ["c", path];
-    case "splice":
+    default:
       return ["s", path, change.start, change.count, toWire(change.items) as unknown[]];
   }
 }

@@ -10,7 +10,8 @@ const counts = new Map<string, number>();
 
 const add = instances.set.bind(instances);
 instances.set = (id, retire) => {
-  const key = String(id);
+  // An id, but for a facet whose id is a text.
+  const key = (id as DurableObjectId).toString();
   counts.set(key, (counts.get(key) ?? 0) + 1);
   return add(id, retire);
 };
