@@ -27,7 +27,7 @@ const TESTING = [
 const ROWS = "test/rows/rows.test.ts";
 
 /** What needs Node, and what runs in browsers and Node and needs no workerd. */
-const IN_NODE = ["test/node/**/*.test.ts", "test/client/{connect,draft,review,state}.test.ts"];
+const IN_NODE = ["test/node/**/*.test.ts", "test/client/{connect,draft,state}.test.ts"];
 
 /** Files that share a workerd: each has objects of its own names, and starting one takes longer than most files do. */
 const together = { setupFiles: ["./test/setup.ts"], isolate: false };

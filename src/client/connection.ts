@@ -77,6 +77,7 @@ export class Connection {
   #run = 0;
   /** The attempts that failed since the connection was last steady. */
   #failed = 0;
+  #wasOpen = false;
   #openedAt: number | undefined;
 
   constructor(url: string | URL, options: ConnectionOptions, events: ConnectionEvents) {
@@ -97,6 +98,7 @@ export class Connection {
     this.closed = undefined;
     this.status = "connecting";
     this.#openedAt = undefined;
+    this.#wasOpen = false;
     this.#failed = 0;
     page.addEventListener?.("online", this.#onOnline);
     void this.#connect();
@@ -114,7 +116,9 @@ export class Connection {
   restart(): void {
     this.#drop();
     if (this.#openedAt !== undefined && Date.now() - this.#openedAt >= STEADY) this.#failed = 0;
-    this.status = this.#openedAt === undefined ? "connecting" : "reconnecting";
+    this.#wasOpen ||= this.#openedAt !== undefined;
+    this.#openedAt = undefined;
+    this.status = this.#wasOpen ? "reconnecting" : "connecting";
     // Random, so that the clients of a server that was gone for a moment don't all come back in the same one.
     const delay = Math.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#failed++);
     this.#wait(delay, () => void this.#connect());
@@ -168,11 +172,14 @@ export class Connection {
 
   #receive(data: unknown): void {
     this.#wait(QUIET, () => this.#ping());
-    const isFirst = this.status !== "open";
-    if (isFirst) this.#openedAt = Date.now();
-    this.status = "open";
+    if (this.status === "open") return this.#events.message(data);
+    const run = this.#run;
+    this.#openedAt = Date.now();
+    // Not open before it was understood, and before what waits was sent.
     this.#events.message(data);
-    if (isFirst) this.#events.changed();
+    if (run !== this.#run) return undefined;
+    this.status = "open";
+    return this.#events.changed();
   }
 
   #ping(): void {

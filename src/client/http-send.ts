@@ -64,6 +64,7 @@ function isLost(error: unknown): boolean {
 
 async function pause(time: number, signal: AbortSignal | undefined): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
+  signal?.throwIfAborted();
   const timer = setTimeout(resolve, time);
   const wake = (): void => resolve();
   signal?.addEventListener("abort", wake);
@@ -73,16 +74,33 @@ async function pause(time: number, signal: AbortSignal | undefined): Promise<voi
   signal?.throwIfAborted();
 }
 
+/** Waits for a value, but not longer than the signal allows. */
+async function unlessAborted<T>(value: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await value;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([value, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
 async function sendOnce({ headers: [common, own], ...call }: Sending): Promise<unknown> {
   const { label, url, method, body = null, type, key, signal, fetch = globalThis.fetch } = call;
   signal?.throwIfAborted();
-  const headers = new Headers((typeof common === "function" ? await common() : common) as HeadersInit | undefined);
+  const shared = typeof common === "function" ? await unlessAborted(common(), signal) : common;
+  const headers = new Headers(shared as HeadersInit | undefined);
   for (const [name, value] of new Headers(own as HeadersInit | undefined)) headers.set(name, value);
   if (type !== undefined) headers.set("content-type", type);
   // A string of structured fields, as the draft of the header wants it.
   if (key !== undefined) headers.set("idempotency-key", `"${key.replaceAll(/["\\]/g, "\\$&")}"`);
   try {
-    return await resultOf(await fetch(url, { method, headers, body, ...(signal && { signal }) }), label);
+    return await resultOf(
+      await fetch(url, { method, headers, body, redirect: "manual", ...(signal && { signal }) }),
+      label,
+    );
   } catch (cause) {
     if (cause instanceof HttpError) throw cause;
     signal?.throwIfAborted();

@@ -70,9 +70,9 @@ function unknownMethod(name: string): DurableError {
 function baseOf(url: string | URL): string {
   const { location } = globalThis as { location?: { readonly href: string } };
   const found = URL.parse(url, location?.href);
-  const isPlain = found !== null && found.search + found.hash + found.username === "";
+  const isPlain = found !== null && found.search + found.hash + found.username + found.password === "";
   if (isPlain && /^https?:$/.test(found.protocol)) {
-    return found.href.replace(/\/$/, "");
+    return (found.origin + found.pathname).replace(/\/$/, "");
   }
   throw new DurableError(
     "bad-option",

@@ -42,6 +42,7 @@ export class ObjectClient {
   /** The calls whose changes the next patch has. */
   #marked: number[] = [];
   /** The state and status that listeners know. */
+  #isReceiving = false;
   #told: readonly [State | undefined, Status];
 
   constructor(url: string | URL, { idempotent = [], ...options }: ClientOptions) {
@@ -150,22 +151,31 @@ export class ObjectClient {
 
   #connectionChanged(): void {
     const { status } = this;
-    if (status !== "open") this.#marked = [];
-    for (const call of this.#calls.values()) {
-      if (status === "open") this.#transmit(call);
-      else if (status === "closed" || (call.isSent && !call.canRepeat)) call.reject(lost(call));
+    const calls = [...this.#calls.values()];
+    if (status === "open") {
+      // Nothing tells whether the state has the changes of calls that were sent over an earlier connection.
+      for (const call of calls) if (call.isSent) call.optimistic = undefined;
+      for (const call of calls) this.#transmit(call);
+      this.#replay();
+    } else {
+      for (const call of calls) {
+        if (status === "closed" || (call.isSent && !call.canRepeat)) call.reject(lost(call));
+      }
     }
     this.#notify();
   }
 
   #receive(data: unknown): void {
     if (data === "pong") return;
+    this.#isReceiving = true;
     try {
       this.#take(JSON.parse(data as string) as ServerFrame);
     } catch {
       // It isn't a frame, or doesn't fit the state: with the whole state all is well again.
       this.#version = undefined;
       this.#connection.restart();
+    } finally {
+      this.#isReceiving = false;
     }
   }
 
@@ -182,10 +192,10 @@ export class ObjectClient {
         this.#marked.push(frame[1]);
         return;
       case "item":
-        this.#calls.get(frame[1])?.item(fromWire(frame[2]));
+        this.#answer(frame[1], (call) => call.item(fromWire(frame[2])));
         return;
       case "ok":
-        this.#calls.get(frame[1])?.resolve(fromWire(frame[2]));
+        this.#answer(frame[1], (call) => call.resolve(fromWire(frame[2])));
         return;
       case "error":
         this.#calls.get(frame[1])?.reject(errorOf(frame[2]));
@@ -195,6 +205,16 @@ export class ObjectClient {
         this.#confirm();
     }
     this.#replay();
+  }
+
+  /** Hands a call what has come for it, and the error if that can't be read. */
+  #answer(id: number, take: (call: Call) => void): void {
+    const call = this.#calls.get(id);
+    try {
+      if (call !== undefined) take(call);
+    } catch (error) {
+      call?.reject(error);
+    }
   }
 
   #patch([head, ...changes]: Patch): void {
@@ -232,6 +252,8 @@ export class ObjectClient {
   }
 
   #notify(): void {
+    // The first frame of a connection is told of once what waits was sent.
+    if (this.#isReceiving && this.status !== "open") return;
     const [state, status] = this.#told;
     if (state === this.#state && status === this.status) return;
     this.#told = [this.#state, this.status];
@@ -262,6 +284,7 @@ function frameOf(id: number, name: string, input: unknown, key: string | undefin
 }
 
 function errorOf({ code, message, issues }: WireError): DurableError {
+  if (code === "call-lost") return new CallLost(message, true);
   return new DurableError(code as ErrorCode, message, issues === undefined ? {} : { issues });
 }
 

@@ -182,7 +182,7 @@ type Stream<Item = unknown> = AsyncIterable<Item> & { readonly getReader?: never
 type Reply<Result> = 0 extends 1 & Result
   ? Promise<Result>
   : [Awaited<Result>] extends [Stream<infer Item>]
-    ? AsyncIterable<Item>
+    ? AsyncIterable<Item> & Promise<undefined>
     : Promise<Awaited<Result>>;
 
 /** Data that has methods. */

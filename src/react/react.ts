@@ -126,7 +126,7 @@ function useOwnClient(url: string | undefined, options: ClientOptions = {}): Obj
       const { query = {} } = latest.current;
       return typeof query === "function" ? query() : query;
     };
-    return { client: new ObjectClient(url, { ...latest.current, query }), isMounted: false };
+    return { client: new ObjectClient(url, { ...options, query }), isMounted: false };
   }, [url]);
   useEffect(() => {
     latest.current = options;

@@ -35,6 +35,8 @@ interface Context {
   readonly methods: ReadonlySet<string>;
   /** Sends the changes that are stored: before an answer, which tells of them. */
   sendChanges(): void;
+  /** True for a client that waits for the state. */
+  isBehind(connection: Connection): boolean;
 }
 
 /** A running call. */
@@ -58,7 +60,8 @@ export interface Call {
   isStopped: boolean;
   /** Wakes its stream, which waits until it may send more. */
   wake: (() => void) | undefined;
-  /** Ends the event that keeps the object from hibernating. */
+  /** The promise that keeps the object from hibernating; undefined once it was released. */
+  held: Promise<void> | undefined;
   release(): void;
 }
 
@@ -130,14 +133,9 @@ export class Calls {
       return undefined;
     }
     call.credit = Math.min(call.credit + count, MAX_CREDIT);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const { release } = call;
-    call.release = () => {
-      release();
-      resolve();
-    };
+    const held = hold(call);
     call.wake?.();
-    return promise;
+    return held;
   }
 
   /** Ends a stream. Of any other call the answer isn't waited for. */
@@ -167,7 +165,6 @@ export class Calls {
       send(connection, ["error", id, { code: "call-refused", message }]);
       return undefined;
     }
-    const { promise, resolve: release } = Promise.withResolvers<void>();
     const call: Call = {
       object: this.#context.host.object,
       connection,
@@ -180,11 +177,13 @@ export class Calls {
       credit: AHEAD,
       isStopped: false,
       wake: undefined,
-      release,
+      held: undefined,
+      release: () => {},
     };
     calls.set(id, call);
+    const held = hold(call);
     void running.run(call, () => this.#run(call, method, args, key)).then(() => call.release());
-    return promise;
+    return held;
   }
 
   async #run(call: Call, method: string, args: unknown[], key: string | undefined): Promise<void> {
@@ -237,11 +236,13 @@ export class Calls {
 
   /** Does something once everything before it is stored; fails the call if that is undone. */
   #afterWrite(call: Call, work: () => void, label: string): void {
-    const { host, sendChanges } = this.#context;
+    const { host, sendChanges, isBehind } = this.#context;
     host.afterWrite(
       () => {
         sendChanges();
-        work();
+        // It waits for the state, which comes first.
+        if (isBehind(call.connection)) this.#afterWrite(call, work, label);
+        else work();
       },
       () => {
         call.isUndone = true;
@@ -297,7 +298,20 @@ export class Calls {
     call.isAnswered = true;
     this.#callsOf(call.connection).delete(call.id);
     sendTo(call.connection.native, text);
+    call.wake?.();
   }
+}
+
+/** Keeps the object from hibernating until `call.release()`. */
+function hold(call: Call): Promise<void> {
+  if (call.held !== undefined) return call.held;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  call.held = promise;
+  call.release = () => {
+    call.held = undefined;
+    resolve();
+  };
+  return promise;
 }
 
 function send(connection: Connection, frame: ServerFrame): void {

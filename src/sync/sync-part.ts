@@ -60,7 +60,12 @@ export class SyncPart implements Part, Protocol {
       else if (host.isReachable(member)) methods.add(member);
     }
     checkFields(host.object, this.#fields.keys());
-    this.#calls = new Calls({ host, methods, sendChanges: () => this.#send() });
+    this.#calls = new Calls({
+      host,
+      methods,
+      sendChanges: () => this.#send(),
+      isBehind: (one) => this.#behind.has(one),
+    });
   }
 
   // Before `onStart`, whose changes the clients of before the hibernation get, too.

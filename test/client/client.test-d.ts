@@ -191,7 +191,10 @@ export async function all(): Promise<void> {
   void room.call.clear(undefined, { retry: true });
 
   for await (const item of room.call.watch({ from: 1 })) expectTypeOf(item).toEqualTypeOf<{ n: number }>();
-  expectTypeOf(room.call.later()).toEqualTypeOf<AsyncIterable<string>>();
+  expectTypeOf(room.call.later()).toEqualTypeOf<AsyncIterable<string> & Promise<undefined>>();
+  // @ts-expect-error awaited, the items are gone
+  const items: AsyncIterable<string> = await room.call.later();
+  void items;
 
   expectTypeOf(room.call.move).toEqualTypeOf<NotCallable<"it takes more than one input: take an object">>();
   type NotReturnable = NotCallable<"its result can't be sent: return plain data, or be an async generator">;

@@ -1,3 +1,4 @@
+/** Calls that must not be doubled, lost or left waiting, by every client. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CallLost, connect, http } from "durable-base/client";
@@ -5,9 +6,9 @@ import { useClient } from "durable-base/react";
 import { createElement, useState } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { ObjectClient } from "../../src/client/object-client.ts";
-import { Calls } from "../../src/sync/calls.ts";
-import { fakeServer } from "./fake-server.ts";
+import type { ObjectClient } from "../../../src/client/object-client.ts";
+import { Calls } from "../../../src/sync/calls.ts";
+import { fakeServer } from "../../client/fake-server.ts";
 
 declare class Room {
   messages: string[];
@@ -142,19 +143,6 @@ describe("calls", () => {
     room.close();
     expect(calls.length).toBeLessThan(3);
   });
-
-  it("gives a stream to who returns it from an async function, as its type says", async () => {
-    const server = fakeServer();
-    const room = connect<Room>("ws://host/lobby", { WebSocket: server.WebSocket });
-    await settle();
-    server.last().say(STATE);
-    const watch = async (): Promise<AsyncIterable<number>> => room.call.watch({ from: 1 });
-    const items = watch();
-    server.last().say(["item", 1, 1], ["ok", 1]);
-    const found: AsyncIterable<number> | undefined = await items;
-    room.close();
-    expect(found).toBeDefined();
-  });
 });
 
 describe("react", () => {
@@ -251,7 +239,12 @@ describe("the server", () => {
         await finished;
       },
     };
-    const calls = new Calls({ host: host as never, methods: new Set(["watch"]), sendChanges: () => {} });
+    const calls = new Calls({
+      host: host as never,
+      methods: new Set(["watch"]),
+      sendChanges: () => {},
+      isBehind: () => false,
+    });
     const take = (frame: unknown) => calls.receive(connection as never, JSON.stringify(frame));
     const event = take(["call", 1, "watch"])!.then(() => "released");
     await new Promise((resolve) => setTimeout(resolve, 10));
