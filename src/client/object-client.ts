@@ -153,7 +153,7 @@ export class ObjectClient {
     const { status } = this;
     const calls = [...this.#calls.values()];
     if (status === "open") {
-      // Nothing tells whether the state has the changes of calls that were sent over an earlier connection.
+      // The state may have the changes of calls that were sent over an earlier connection.
       for (const call of calls) if (call.isSent) call.optimistic = undefined;
       for (const call of calls) this.#transmit(call);
       this.#replay();
@@ -252,7 +252,7 @@ export class ObjectClient {
   }
 
   #notify(): void {
-    // The first frame of a connection is told of once what waits was sent.
+    // Listeners hear of a connection's first frame after the calls that wait were sent.
     if (this.#isReceiving && this.status !== "open") return;
     const [state, status] = this.#told;
     if (state === this.#state && status === this.status) return;
