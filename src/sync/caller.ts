@@ -3,7 +3,7 @@
  * Who calls.
  */
 import type { Socket } from "../sockets/socket.ts";
-import { runningCall } from "./calls.ts";
+import { sync } from "./sync-part.ts";
 
 /**
  * Returns the socket of the client whose call runs, even after an `await`; undefined in code that no client's call has set off, such
@@ -18,6 +18,5 @@ import { runningCall } from "./calls.ts";
  * ```
  */
 export function caller<State = unknown>(object: object): Socket<State> | undefined {
-  const call = runningCall();
-  return call?.object === object ? (call.connection.socket as Socket<State>) : undefined;
+  return sync(object).caller() as Socket<State> | undefined;
 }

@@ -65,14 +65,16 @@ export interface Call {
   release(): void;
 }
 
-/** Follows calls through all the entries that they are made of. */
+/** Follows calls with a key, and streams, through the entries that they are made of. */
 const running = new AsyncLocalStorage<Call>();
+/** By its entry, any other call: that costs less. */
+const byScope = new WeakMap<object, Call>();
 
 type Items = NonNullable<ReturnType<typeof itemsOf>>;
 
-/** The call that the running code belongs to. */
-export function runningCall(): Call | undefined {
-  return running.getStore();
+/** The call that the running code belongs to, in that entry. */
+export function runningCall(scope: object | undefined): Call | undefined {
+  return (scope && byScope.get(scope)) ?? running.getStore();
 }
 
 /** The calls of one object's clients. */
@@ -182,7 +184,7 @@ export class Calls {
     };
     calls.set(id, call);
     const held = hold(call);
-    void running.run(call, () => this.#run(call, method, args, key)).then(() => call.release());
+    void this.#run(call, method, args, key).then(() => call.release());
     return held;
   }
 
@@ -201,11 +203,11 @@ export class Calls {
           | Items
           | undefined;
         call.hasEnded = true;
-        if (items !== undefined) await this.#stream(call, items, method, label);
+        if (items !== undefined) await running.run(call, () => this.#stream(call, items, method, label));
         else if (call.isUndone) this.#fail(call, undone(label));
       } else {
         const missing = { label: `${label} with a key`, line: "static override parts = [exactlyOnce()]" };
-        const result = await callPart(host.object, "once", [method, key, args], missing);
+        const result = await running.run(call, () => callPart(host.object, "once", [method, key, args], missing));
         call.hasEnded = true;
         this.#answer(call, result, label);
       }
@@ -223,6 +225,7 @@ export class Calls {
       if (items === undefined) this.#answer(call, result, label);
       return items;
     };
+    byScope.set(host.scope()!, call);
     const result = host.call(method, args);
     return isThenable(result) ? Promise.resolve(result).then(settle) : settle(result);
   }

@@ -9,6 +9,7 @@ import { planOf, type AnyClass } from "../core/plan.ts";
 import { snapshot } from "../core/values/snapshot.ts";
 import { optionsOf } from "../persisted/options.ts";
 import { OWN, sendTo, type Connection } from "../sockets/connection.ts";
+import type { Socket } from "../sockets/socket.ts";
 import { SocketsPart, type Protocol } from "../sockets/sockets-part.ts";
 import { Calls, runningCall, type Call } from "./calls.ts";
 import type { Recorded, SyncedOptions } from "./options.ts";
@@ -103,6 +104,12 @@ export class SyncPart implements Part, Protocol {
     this.#calls.end(connection);
   }
 
+  /** The socket of the client whose call the running code belongs to. */
+  caller(): Socket | undefined {
+    const call = runningCall(this.#host.scope());
+    return call?.object === this.#host.object ? call.connection.socket : undefined;
+  }
+
   #connections(): Connection[] {
     return this.#sockets.connections(this);
   }
@@ -117,7 +124,7 @@ export class SyncPart implements Part, Protocol {
   /** Keeps a change until it is stored: each by itself, since an inner transaction may be undone alone. */
   #record(change: Change): void {
     if (!this.#fields.has(change.field)) return;
-    const call = runningCall();
+    const call = runningCall(this.#host.scope());
     const sendable = { field: change.field, text: JSON.stringify(wireChange(change)), call };
     this.#unstored++;
     this.#host.afterWrite(
