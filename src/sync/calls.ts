@@ -44,6 +44,7 @@ export interface Call {
   readonly object: object;
   readonly connection: Connection;
   readonly id: number;
+  readonly method: string;
   /** True once a patch was sent that has changes of it. */
   isMarked: boolean;
   /** True once its result or error was sent. */
@@ -171,6 +172,7 @@ export class Calls {
       object: this.#context.host.object,
       connection,
       id,
+      method,
       isMarked: false,
       isAnswered: false,
       hasEnded: false,
@@ -183,79 +185,95 @@ export class Calls {
       release: () => {},
     };
     calls.set(id, call);
-    const held = hold(call);
-    void this.#run(call, method, args, key).then(() => call.release());
-    return held;
+    const ended = this.#run(call, args, key);
+    if (ended === undefined) return undefined;
+    void ended.then(() => call.release());
+    return hold(call);
   }
 
-  async #run(call: Call, method: string, args: unknown[], key: string | undefined): Promise<void> {
+  /** Runs a call to its end; undefined if it has ended. */
+  #run(call: Call, args: unknown[], key: string | undefined): Promise<void> | undefined {
     const { host, methods } = this.#context;
+    const { method } = call;
+    const fail = (error: unknown): undefined => {
+      call.hasEnded = true;
+      this.#fail(call, error);
+      return undefined;
+    };
+    const settle = (items: Items | undefined): Promise<void> | undefined => {
+      call.hasEnded = true;
+      if (items !== undefined) return running.run(call, () => this.#stream(call, items)).catch(fail);
+      if (call.isUndone) fail(undone(call));
+      return undefined;
+    };
     try {
-      const label = `${host.object.constructor.name}.${method}`;
       if (!methods.has(method)) {
         throw new DurableError(
           "not-callable",
           `Clients can't call ${quote(method)}. Mark the method: \`@Callable()\`.`,
         );
       }
-      if (key === undefined) {
-        const items = (await host.enter(() => this.#call(call, method, args, label), { name: method })) as
-          | Items
-          | undefined;
-        call.hasEnded = true;
-        if (items !== undefined) await running.run(call, () => this.#stream(call, items, method, label));
-        else if (call.isUndone) this.#fail(call, undone(label));
-      } else {
-        const missing = { label: `${label} with a key`, line: "static override parts = [exactlyOnce()]" };
-        const result = await running.run(call, () => callPart(host.object, "once", [method, key, args], missing));
-        call.hasEnded = true;
-        this.#answer(call, result, label);
-      }
+      if (key !== undefined) return this.#runOnce(call, args, key).catch(fail);
+      const items = host.enter(() => this.#call(call, args), { name: method });
+      if (!isThenable(items)) return settle(items as Items | undefined);
+      return Promise.resolve(items)
+        .then((found: unknown) => settle(found as Items | undefined))
+        .catch(fail);
     } catch (error) {
-      call.hasEnded = true;
-      this.#fail(call, error);
+      return fail(error);
     }
   }
 
+  async #runOnce(call: Call, args: unknown[], key: string): Promise<void> {
+    const missing = { label: `${labelOf(call)} with a key`, line: "static override parts = [exactlyOnce()]" };
+    const ask = async (): Promise<unknown> => await callPart(call.object, "once", [call.method, key, args], missing);
+    const result = await running.run(call, ask);
+    call.hasEnded = true;
+    this.#answer(call, result);
+  }
+
   /** Calls the method, inside its entry. Returns the items of a stream; any other result is sent. */
-  #call(call: Call, method: string, args: unknown[], label: string): unknown {
+  #call(call: Call, args: unknown[]): unknown {
     const { host } = this.#context;
-    const settle = (result: unknown): Items | undefined => {
-      const items = itemsOf(result);
-      if (items === undefined) this.#answer(call, result, label);
-      return items;
-    };
     byScope.set(host.scope()!, call);
-    const result = host.call(method, args);
-    return isThenable(result) ? Promise.resolve(result).then(settle) : settle(result);
+    const result = host.call(call.method, args);
+    return isThenable(result)
+      ? Promise.resolve(result).then((value) => this.#take(call, value))
+      : this.#take(call, result);
+  }
+
+  #take(call: Call, result: unknown): Items | undefined {
+    const items = itemsOf(result);
+    if (items === undefined) this.#answer(call, result);
+    return items;
   }
 
   /** Sends a result once everything before it is stored. */
-  #answer(call: Call, result: unknown, label: string): void {
+  #answer(call: Call, result: unknown): void {
     const plain = snapshot(result);
-    const text = JSON.stringify(["ok", call.id, ...(plain === undefined ? [] : [wireOf(plain, label)])]);
-    this.#afterWrite(call, () => this.#finish(call, text), label);
+    const text = JSON.stringify(plain === undefined ? ["ok", call.id] : ["ok", call.id, wireOf(plain, call)]);
+    this.#afterWrite(call, () => this.#finish(call, text));
   }
 
   /** Does something once everything before it is stored; fails the call if that is undone. */
-  #afterWrite(call: Call, work: () => void, label: string): void {
+  #afterWrite(call: Call, work: () => void): void {
     const { host, sendChanges, isBehind } = this.#context;
     host.afterWrite(
       () => {
         sendChanges();
         // It waits for the state, which comes first.
-        if (isBehind(call.connection)) this.#afterWrite(call, work, label);
+        if (isBehind(call.connection)) this.#afterWrite(call, work);
         else work();
       },
       () => {
         call.isUndone = true;
         // Before that, the entry itself fails with the reason.
-        if (call.hasEnded) this.#fail(call, undone(label));
+        if (call.hasEnded) this.#fail(call, undone(call));
       },
     );
   }
 
-  async #stream(call: Call, items: Items, method: string, label: string): Promise<void> {
+  async #stream(call: Call, items: Items): Promise<void> {
     const { host } = this.#context;
     call.isStream = true;
     let isOpen = true;
@@ -265,11 +283,11 @@ export class Calls {
       const { done, value } = await items.next();
       isOpen = done !== true;
       if (!isOpen || call.isStopped) return;
-      const text = JSON.stringify(["item", call.id, wireOf(snapshot(value), label)]);
+      const text = JSON.stringify(["item", call.id, wireOf(snapshot(value), call)]);
       const sendItem = (): void => {
         if (!call.isAnswered) sendTo(call.connection.native, text);
       };
-      this.#afterWrite(call, sendItem, label);
+      this.#afterWrite(call, sendItem);
     };
     try {
       for (let sent = 1; isOpen && !call.isStopped && !call.isAnswered; sent++) {
@@ -280,14 +298,14 @@ export class Calls {
           continue;
         }
         call.credit--;
-        await host.enter(next, { name: method });
+        await host.enter(next, { name: call.method });
         // Other code's turn, if the items need no time.
         if (sent % AHEAD === 0) await scheduler.wait(0);
       }
-      if (call.isUndone) this.#fail(call, undone(label));
-      else this.#afterWrite(call, () => this.#finish(call, JSON.stringify(["ok", call.id])), label);
+      if (call.isUndone) this.#fail(call, undone(call));
+      else this.#afterWrite(call, () => this.#finish(call, JSON.stringify(["ok", call.id])));
     } finally {
-      if (isOpen) await host.enter(() => endItems(items), { name: method });
+      if (isOpen) await host.enter(() => endItems(items), { name: call.method });
     }
   }
 
@@ -303,6 +321,11 @@ export class Calls {
     sendTo(call.connection.native, text);
     call.wake?.();
   }
+}
+
+/** Begins messages. */
+function labelOf({ object, method }: Call): string {
+  return `${object.constructor.name}.${method}`;
 }
 
 /** Keeps the object from hibernating until `call.release()`. */
@@ -341,20 +364,20 @@ function isId(id: unknown): id is number {
 }
 
 /** @throws DurableError `not-transferable` */
-function wireOf(value: unknown, label: string): unknown {
+function wireOf(value: unknown, call: Call): unknown {
   try {
     return toWire(value);
   } catch (cause) {
     throw new DurableError(
       "not-transferable",
-      `${label}: its result holds something that no client can get. Return plain data, such as \`{ ...value }\`.`,
+      `${labelOf(call)}: its result holds something that no client can get. Return plain data, such as \`{ ...value }\`.`,
       { cause },
     );
   }
 }
 
-function undone(label: string): DurableError {
-  return new DurableError("write-failed", `${label}: its changes couldn't be stored, and were taken back.`);
+function undone(call: Call): DurableError {
+  return new DurableError("write-failed", `${labelOf(call)}: its changes couldn't be stored, and were taken back.`);
 }
 
 /** Makes an error fit for a client, and logs one that isn't the client's fault: nothing but its code is sent then. */

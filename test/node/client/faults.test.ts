@@ -232,6 +232,7 @@ describe("the server", () => {
     const finished = new Promise<void>((resolve) => (finish = resolve));
     const host = {
       object: new (class Room {})(),
+      scope: () => ({}),
       enter: async (work: () => unknown) => await work(),
       afterWrite: (work: () => void) => work(),
       call: async function* () {
