@@ -78,7 +78,7 @@ function sourceOf(count) {
     export class handFields extends DurableObject {
       #state;
       #load() {
-        return this.#state ??= this.ctx.storage.kv.get("state") ?? { ${names.map((name, i) => `${name}: ${i}`)} };
+        return this.#state ??= this.ctx.storage.kv.get("state") ?? { ${names.map((name, i) => `${name}: ${i}`).join()} };
       }
       save() { const state = this.#load(); state.field0 = -1; this.ctx.storage.kv.put("state", state); }
       sum() { const state = this.#load(); return ${sum("state")}; }

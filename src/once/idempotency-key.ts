@@ -162,7 +162,7 @@ interface Keyed {
   readonly ttl: number;
 }
 
-/** Calls the method of a route once per key, and returns the response; a repeat gets the one that is stored. */
+/** Calls a route's method once per key, and returns its response. A repeat gets the stored response. */
 async function callOnce(c: Context, { self, member, input, respond }: RouteCall, keyed: Keyed): Promise<Response> {
   const className = self.constructor.name;
   const label = `${className}.${member}`;

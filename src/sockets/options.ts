@@ -23,8 +23,8 @@ export interface SocketOptions<State = unknown> {
    */
   connect?(socket: ConnectingSocket<State>, request: Request): void | Response | Promise<void | Response>;
   /**
-   * Runs for each message. The messages of one socket are handled in order, one at a time. If over 4,000 messages or 32 MiB wait for
-   * one that is being handled, the socket is closed with code 1008.
+   * Runs for each message. The messages of one socket are handled in order, one at a time. A socket that has over
+   * 4,000 messages or 32 MiB waiting for its handler is closed with code 1008.
    */
   message?(socket: Socket<State>, data: string | ArrayBuffer): void | Promise<void>;
   /**

@@ -2,8 +2,9 @@
  * @module
  * Who calls.
  */
+import { scopes } from "../core/entry/scope.ts";
 import type { Socket } from "../sockets/socket.ts";
-import { sync } from "./sync-part.ts";
+import { runningCall } from "./call.ts";
 
 /**
  * Returns the socket of the client whose call runs, even after an `await`; undefined in code that no client's call has set off, such
@@ -18,5 +19,6 @@ import { sync } from "./sync-part.ts";
  * ```
  */
 export function caller<State = unknown>(object: object): Socket<State> | undefined {
-  return sync(object).caller() as Socket<State> | undefined;
+  const call = runningCall(scopes.getStore());
+  return call?.object === object ? (call.connection.socket as Socket<State>) : undefined;
 }

@@ -2,16 +2,16 @@
  * @module
  * Calls of `@Callable` methods by connected clients: their frames, answers and streams.
  */
-import { AsyncLocalStorage } from "node:async_hooks";
 import { callPart } from "../core/part/call-part.ts";
 import type { Host } from "../core/part/part.ts";
 import { isThenable } from "../core/values/async.ts";
 import { DurableError, quote } from "../core/errors.ts";
 import { snapshot } from "../core/values/snapshot.ts";
-import { isHttpException } from "../route/problem.ts";
 import { endItems, itemsOf } from "../route/stream.ts";
 import { sendTo, type Connection } from "../sockets/connection.ts";
-import { AHEAD, type ServerFrame, type WireError } from "./frames.ts";
+import { byScope, hold, labelOf, running, type Call } from "./call.ts";
+import { wireError } from "./call-error.ts";
+import { AHEAD, type ServerFrame } from "./frames.ts";
 import { fromWire, toWire } from "./values.ts";
 
 /** The most calls of one client that run at a time. */
@@ -19,11 +19,6 @@ const MAX_CALLS = 1_000;
 
 /** The most items that a stream sends before it is asked again, however many it is asked for. */
 const MAX_CREDIT = 1_000;
-
-/** The codes of errors that are the caller's fault: their messages are sent. */
-const OF_CALLER: ReadonlySet<string> = new Set([
-  ...["bad-key", "call-lost", "call-refused", "exclusive-timeout", "invalid-input", "not-callable", "once-conflict"],
-]);
 
 /** The close code for a frame that no client of ours sends. */
 const BAD_FRAME = 1008;
@@ -39,44 +34,7 @@ interface Context {
   isBehind(connection: Connection): boolean;
 }
 
-/** A running call. */
-export interface Call {
-  readonly object: object;
-  readonly connection: Connection;
-  readonly id: number;
-  readonly method: string;
-  /** True once a patch was sent that has changes of it. */
-  isMarked: boolean;
-  /** True once its result or error was sent. */
-  isAnswered: boolean;
-  /** True once its entry has ended. */
-  hasEnded: boolean;
-  /** True if what it changed was undone. */
-  isUndone: boolean;
-  /** True if its result is a stream. */
-  isStream: boolean;
-  /** How many items its stream may send. */
-  credit: number;
-  /** True once its stream is to end. */
-  isStopped: boolean;
-  /** Wakes its stream, which waits until it may send more. */
-  wake: (() => void) | undefined;
-  /** The promise that keeps the object from hibernating; undefined once it was released. */
-  held: Promise<void> | undefined;
-  release(): void;
-}
-
-/** Follows calls with a key, and streams, through the entries that they are made of. */
-const running = new AsyncLocalStorage<Call>();
-/** By its entry, any other call: that costs less. */
-const byScope = new WeakMap<object, Call>();
-
 type Items = NonNullable<ReturnType<typeof itemsOf>>;
-
-/** The call that the running code belongs to, in that entry. */
-export function runningCall(scope: object | undefined): Call | undefined {
-  return (scope && byScope.get(scope)) ?? running.getStore();
-}
 
 /** The calls of one object's clients. */
 export class Calls {
@@ -323,23 +281,6 @@ export class Calls {
   }
 }
 
-/** Begins messages. */
-function labelOf({ object, method }: Call): string {
-  return `${object.constructor.name}.${method}`;
-}
-
-/** Keeps the object from hibernating until `call.release()`. */
-function hold(call: Call): Promise<void> {
-  if (call.held !== undefined) return call.held;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  call.held = promise;
-  call.release = () => {
-    call.held = undefined;
-    resolve();
-  };
-  return promise;
-}
-
 function send(connection: Connection, frame: ServerFrame): void {
   sendTo(connection.native, JSON.stringify(frame));
 }
@@ -378,16 +319,4 @@ function wireOf(value: unknown, call: Call): unknown {
 
 function undone(call: Call): DurableError {
   return new DurableError("write-failed", `${labelOf(call)}: its changes couldn't be stored, and were taken back.`);
-}
-
-/** Makes an error fit for a client, and logs one that isn't the client's fault: nothing but its code is sent then. */
-function wireError(error: unknown): WireError {
-  if (isHttpException(error) && error.status < 500) return { code: "call-refused", message: error.message };
-  const code = DurableError.is(error) ? error.code : "call-failed";
-  if (DurableError.is(error) && OF_CALLER.has(code)) {
-    const { message, issues } = error;
-    return { code, message, ...(issues !== undefined && { issues }) };
-  }
-  console.error(error);
-  return { code, message: "The call failed." };
 }

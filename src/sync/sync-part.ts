@@ -9,9 +9,9 @@ import { planOf, type AnyClass } from "../core/plan.ts";
 import { snapshot } from "../core/values/snapshot.ts";
 import { optionsOf } from "../persisted/options.ts";
 import { OWN, sendTo, type Connection } from "../sockets/connection.ts";
-import type { Socket } from "../sockets/socket.ts";
 import { SocketsPart, type Protocol } from "../sockets/sockets-part.ts";
-import { Calls, runningCall, type Call } from "./calls.ts";
+import { runningCall, type Call } from "./call.ts";
+import { Calls } from "./calls.ts";
 import type { Recorded, SyncedOptions } from "./options.ts";
 import { PROTOCOL, type WireChange } from "./frames.ts";
 import { Group, sinceOf, type Sendable, type Since } from "./groups.ts";
@@ -102,12 +102,6 @@ export class SyncPart implements Part, Protocol {
     this.#behind.delete(connection);
     this.#groupOf.get(connection)?.left();
     this.#calls.end(connection);
-  }
-
-  /** The socket of the client whose call the running code belongs to. */
-  caller(): Socket | undefined {
-    const call = runningCall(this.#host.scope());
-    return call?.object === this.#host.object ? call.connection.socket : undefined;
   }
 
   #connections(): Connection[] {

@@ -5,17 +5,13 @@ import { sockets } from "durable-base/sockets";
 import { describe, expect, it, vi } from "vitest";
 import { connect, take, type SocketClient } from "../sockets/client.ts";
 import type { StandardRoom } from "./fixtures/room.ts";
+import { frames, type Frame } from "./frames.ts";
 
-type Frame = readonly [unknown, ...unknown[]];
 type Room = DurableObjectStub<StandardRoom>;
 type Method = (this: StandardRoom, ...args: never[]) => unknown;
 
 let nth = 0;
 const fresh = (): Room => env.STANDARD_ROOM.getByName(`calls ${nth++}`);
-
-async function frames(client: SocketClient, count: number): Promise<Frame[]> {
-  return (await take(client, count)).map((text) => JSON.parse(text as string) as Frame);
-}
 
 async function joined(stub: Room, path = "/"): Promise<SocketClient> {
   const client = await connect(stub, path, { protocols: ["durable-base.sync.1"] });
@@ -149,6 +145,23 @@ describe("a stream", () => {
 });
 
 describe("a call", () => {
+  it("that changes what its client sees is answered after the state", async () => {
+    const room = fresh();
+    const client = await joined(room);
+    await withMethod(
+      room,
+      "nothing",
+      function () {
+        this.setHost(true);
+        this.messages.push({ text: "a" });
+      },
+      async () => {
+        client.send(JSON.stringify(["call", 1, "nothing"]));
+        expect((await frames(client, 2)).map(([kind]) => kind)).toEqual(["state", "ok"]);
+      },
+    );
+  });
+
   it("over 1,000 at once doesn't close the connection for good", async () => {
     const stub = fresh();
     const client = await joined(stub);

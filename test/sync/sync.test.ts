@@ -6,16 +6,11 @@ import { eventually } from "../eventually.ts";
 import { connect, rest, take, type SocketClient } from "../sockets/client.ts";
 import type { StandardQuiet } from "./fixtures/quiet.ts";
 import type { StandardRoom } from "./fixtures/room.ts";
+import { frames, type Frame } from "./frames.ts";
 
 const PROTOCOL = "durable-base.sync.1";
 
-type Frame = readonly [unknown, ...unknown[]];
 type Room = DurableObjectStub<StandardRoom>;
-
-/** The next frames of a client, parsed. */
-async function frames(client: SocketClient, count: number): Promise<Frame[]> {
-  return (await take(client, count)).map((text) => JSON.parse(text as string) as Frame);
-}
 
 /** Connects as a sync client; `since` is the version and number that it comes back with. */
 async function join(
