@@ -215,7 +215,7 @@ describe("values that cannot be stored", () => {
   it("are not taken for smaller than the row they would take", async () => {
     await within("sizes", (ctx) => {
       const many = (item: unknown): unknown[] => new Array(50_000).fill(item);
-      // What `map` makes is at times an array that V8 stores by index, 4 bytes an item more; what `push` makes never is.
+      // By `push`: V8 sometimes stores an array made by `map` with the index of each item, which takes 4 bytes more.
       const dates: Date[] = [];
       while (dates.length < 50_000) dates.push(new Date());
       const values: [name: string, value: unknown][] = [
